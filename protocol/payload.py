@@ -1,0 +1,110 @@
+"""Payloads: one msgpack map as bytes. Strict in what is read, plain in what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgpack
+
+from protocol.errors import InvalidRequest, ParseError
+
+MAX_DEPTH = 16
+# No message of this protocol comes near these; they bound what a hostile payload can make us build.
+MAX_ARRAY_ITEMS = 4096
+MAX_MAP_ITEMS = 256
+MAX_CONTAINERS = 8192
+
+_SCALARS = (bool, int, float, str, bytes)
+
+
+def pack(message: Mapping[str, object]) -> bytes:
+    """The payload for ``message``: ``bytes`` become bin, tuples arrays, floats 64 bits wide."""
+    packed = msgpack.packb(message, use_bin_type=True)
+    assert isinstance(packed, bytes)
+    return packed
+
+
+def unpack(payload: bytes) -> dict[str, object]:
+    """The map that ``payload`` holds.
+
+    Raises:
+        ParseError: not well-formed msgpack, bytes behind the value, an extension type, a key that
+            is no string or comes twice, text that is not UTF-8, deeper than ``MAX_DEPTH``.
+        InvalidRequest: a well-formed value that is no map.
+    """
+    builder = _Builder()
+    try:
+        value = msgpack.unpackb(
+            payload,
+            raw=False,
+            strict_map_key=False,
+            object_pairs_hook=builder.build_map,
+            list_hook=builder.build_array,
+            max_array_len=MAX_ARRAY_ITEMS,
+            max_map_len=MAX_MAP_ITEMS,
+        )
+    except ParseError:
+        raise
+    except Exception as error:
+        # Not only msgpack's own exceptions: it raises ValueError, TypeError, UnicodeDecodeError
+        # and others too. Whatever it is, the payload is at fault.
+        fault = str(error) or type(error).__name__
+        raise ParseError(f"the payload is not valid msgpack: {fault}") from error
+    _check_values(value)
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"the payload is not a map but {_TYPE_NAMES.get(type(value), 'nil')}")
+    return value
+
+
+_TYPE_NAMES = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    str: "a string",
+    bytes: "a bin",
+    list: "an array (send each request in a frame of its own, or use embed_batch)",
+}
+
+
+class _Builder:
+    """Builds one payload's maps and arrays, counting them."""
+
+    def __init__(self) -> None:
+        self._containers = 0
+
+    def build_map(self, pairs: list[tuple[object, object]]) -> dict[str, object]:
+        self._count()
+        built: dict[str, object] = {}
+        for key, value in pairs:
+            if not isinstance(key, str):
+                raise ParseError(f"a map has the key {key!r:.60}: keys must be strings")
+            if key in built:
+                raise ParseError(f"a map has the key {key!r:.60} twice")
+            built[key] = value
+        return built
+
+    def build_array(self, items: list[object]) -> list[object]:
+        self._count()
+        return items
+
+    def _count(self) -> None:
+        self._containers += 1
+        if self._containers > MAX_CONTAINERS:
+            raise ParseError(f"the payload holds more than {MAX_CONTAINERS} maps and arrays")
+
+
+def _check_values(root: object) -> None:
+    level: list[object] = [root]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+            elif value is not None and not isinstance(value, _SCALARS):
+                raise ParseError("the payload holds an extension type: this protocol uses none")
+        if not below:
+            return
+        level = below
+    raise ParseError(f"the payload is nested deeper than {MAX_DEPTH} levels")

@@ -1,0 +1,230 @@
+"""What the child tells: the results of the methods, and the notifications. Units stand in names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+PROTOCOL = 1
+PROTOCOL_MINOR = 0
+
+State: TypeAlias = Literal["loading", "ready", "degraded", "draining", "failed"]
+Phase: TypeAlias = Literal["download", "load", "convert", "warmup"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one child takes at most. ``max_in_flight`` counts audios, not requests."""
+
+    max_frame_bytes: int
+    max_in_flight: int
+    max_batch_items: int
+    max_queued_bytes: int
+    max_windows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first frame of every child."""
+
+    method: ClassVar[str] = "hello"
+    name: str
+    version: str
+    pid: int
+    instance: str
+    capabilities: tuple[str, ...]
+    limits: Limits
+    protocol: int = PROTOCOL
+    protocol_minor: int = PROTOCOL_MINOR
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a step of the start is; ``total`` is None where it is not known."""
+
+    method: ClassVar[str] = "progress"
+    phase: Phase
+    done: int
+    total: int | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One CUDA device."""
+
+    index: int
+    name: str
+    memory_total_bytes: int
+    memory_free_bytes: int
+    compute_capability: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The processor: ``cores`` that this process may use, and its widest vector instructions."""
+
+    name: str
+    cores: int
+    simd: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Whether the device gave the reference embedding of a fixed waveform, and how nearly."""
+
+    passed: bool
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """Which device serves, and why that one."""
+
+    requested: str
+    selected: str | None
+    reason: str
+    runtime: str | None
+    precision: str | None
+    threads: int | None
+    gpus: tuple[Gpu, ...]
+    driver: str | None
+    torch: str | None
+    cuda: str | None
+    cpu: Cpu
+    self_test: SelfTest | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """Which model serves; ``fingerprint`` names the space its embeddings lie in."""
+
+    id: str
+    embedding_dim: int
+    sample_rate_hz: int
+    min_duration_s: float
+    max_duration_s: float
+    fingerprint: str | None
+    weights_sha256: str | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReport:
+    """What the process takes; GPU memory as torch's allocator counts it."""
+
+    rss_bytes: int
+    gpu_peak_reserved_bytes: int | None
+    uptime_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What it is doing: audios that wait, audios in flight in all, and the device's busy time."""
+
+    queued: int
+    in_flight: int
+    device_busy_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state and everything that explains it."""
+
+    method: ClassVar[str] = "health"
+    state: State
+    reason: str
+    device: DeviceReport | None
+    model: ModelReport | None
+    process: ProcessReport
+    activity: Activity
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedTimings:
+    """Where one request's time went."""
+
+    decode_ms: float
+    queue_ms: float
+    compute_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedResult:
+    """One embedding: ``dim`` x f32le."""
+
+    embedding: bytes
+    dim: int
+    model: str
+    fingerprint: str
+    normalized: bool
+    duration_s: float
+    device: str
+    batch_size: int
+    timings: EmbedTimings
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedWindowsResult:
+    """``count`` embeddings in one bin of count x dim x f32le; ``starts_s`` in the audio's time."""
+
+    embeddings: bytes
+    count: int
+    dim: int
+    starts_s: tuple[float, ...]
+    window_s: float
+    hop_s: float
+    model: str
+    fingerprint: str
+    normalized: bool
+    duration_s: float
+    device: str
+    timings: EmbedTimings
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResult:
+    """The cosine of two embeddings of one space, -1 to 1."""
+
+    cosine: float
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownResult:
+    """How many requests were finished and cancelled since the shutdown was asked for."""
+
+    finished: int
+    cancelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Counts and times since the start. ``outcomes``: requests by ``ok`` or by error kind."""
+
+    uptime_s: float
+    outcomes: dict[str, int]
+    queued: int
+    in_flight: int
+    queued_bytes: int
+    oldest_queued_ms: float
+    batches: int
+    embeddings: int
+    audio_s: float
+    device_busy_ms: float
+    rss_bytes: int
+
+
+Notification: TypeAlias = Hello | Health | Progress
+
+
+def to_wire(value: object) -> object:
+    """``value`` with every dataclass in it as a map of its fields; None stays nil."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_wire(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [to_wire(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_wire(item) for key, item in value.items()}
+    return value

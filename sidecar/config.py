@@ -1,0 +1,43 @@
+"""What one run of ``serve`` was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from protocol.framing import MAX_FRAME_BYTES
+from protocol.reports import Limits
+
+DEFAULT_MODEL = "campplus-zh-en"
+
+# Exit codes, as sysexits.h names them; PROTOCOL.md tells hosts what each means.
+EXIT_OK = 0
+EXIT_USAGE = 64
+EXIT_UNAVAILABLE = 69
+EXIT_SOFTWARE = 70
+EXIT_IO = 74
+EXIT_PROTOCOL = 76
+
+PathRoot: TypeAlias = Path | Literal["any", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The options of ``serve``; ``limits`` are what ``hello`` promises."""
+
+    model: str = DEFAULT_MODEL
+    models_dir: Path | None = None
+    offline: bool = False
+    device: str = "auto"
+    gpu: bool = False
+    threads: int | None = None
+    parent_pid: int | None = None
+    path_root: PathRoot = "any"
+    limits: Limits = Limits(
+        max_frame_bytes=MAX_FRAME_BYTES,
+        max_in_flight=256,
+        max_batch_items=64,
+        max_queued_bytes=256 * 2**20,
+        max_windows=600,
+    )

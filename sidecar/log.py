@@ -1,0 +1,93 @@
+"""Log lines on standard error, written by a thread of their own.
+
+A host that never drains our standard error fills its pipe. A plain handler would then block the
+thread that logs, and with it the service; this one drops lines instead, and says how many.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import threading
+import time
+
+_MAX_WAITING_LINES = 1000
+_STDERR_FD = 2
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def configure(level: str, log_format: str) -> StderrHandler:
+    """Log everything of ``level`` and above, as ``text`` or ``json`` lines."""
+    handler = StderrHandler()
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    return handler
+
+
+class StderrHandler(logging.Handler):
+    """Hands each line to the thread that writes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: queue.Queue[str | None] = queue.Queue(_MAX_WAITING_LINES)
+        self._n_dropped = 0
+        self._writer = threading.Thread(target=self._write, name="log", daemon=True)
+        self._writer.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue the record's line, or count it as dropped."""
+        try:
+            self._lines.put_nowait(self.format(record) + "\n")
+        except queue.Full:
+            self._n_dropped += 1
+
+    def finish(self, timeout_s: float) -> None:
+        """Write what waits, for at most ``timeout_s``; log nothing afterwards."""
+        try:
+            self._lines.put_nowait(None)
+        except queue.Full:
+            return
+        self._writer.join(timeout_s)
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            dropped, self._n_dropped = self._n_dropped, 0
+            if dropped:
+                line = f"({dropped} log lines dropped: standard error was not read)\n{line}"
+            try:
+                os.write(_STDERR_FD, line.encode(errors="backslashreplace"))
+            except OSError:
+                return
+
+
+class TextFormatter(logging.Formatter):
+    """``12:00:00.000 warning server: text``, one line whatever the text holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line for ``record``."""
+        at = time.strftime("%H:%M:%S", time.localtime(record.created))
+        text = record.getMessage()
+        if record.exc_info:
+            text += " | " + self.formatException(record.exc_info)
+        text = text.replace("\n", " | ")
+        return f"{at}.{int(record.msecs):03d} {record.levelname.lower()} {record.name}: {text}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``time`` (s since 1970), ``level``, ``logger``, ``message``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line for ``record``."""
+        entry = {
+            "time": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""Networks, the catalog of models, and the store of their weights."""

@@ -1,0 +1,365 @@
+"""CAM++: speaker embeddings from a densely connected TDNN with context-aware masking.
+
+Wang, Zheng, Chen, Cheng, Chen: "CAM++: A Fast and Efficient Network for Speaker Verification Using
+Context-Aware Masking", Interspeech 2023, arXiv 2303.00332; written from that paper, with the sizes
+and parameter names of the checkpoint that 3D-Speaker publishes as
+``speech_campplus_sv_zh_en_16k-common_advanced`` v1.0.0 (ModelScope ``iic/...``, Apache-2.0).
+
+Shapes: a map is ``[batch, channels, frequency, n_frames]``, a sequence ``[batch, channels,
+n_frames]``. The head keeps the 10 ms frames; from the TDNN on a frame is 20 ms.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from protocol.errors import ModelUnavailable
+from sidecar.models.kaldi_fbank import (
+    FRAME_SAMPLES,
+    HOP_SAMPLES,
+    N_MELS,
+    SAMPLE_RATE_HZ,
+    KaldiFbank,
+)
+
+__all__ = ["EMBEDDING_DIM", "MIN_SAMPLES", "RECIPE", "SAMPLE_RATE_HZ", "CamPlusPlus", "load"]
+
+EMBEDDING_DIM = 192
+# 45 ms. The unbiased standard deviation needs two frames after the TDNN, whose stride of 2 makes
+# them of three; from a single one it would be 0 / 0.
+MIN_SAMPLES = FRAME_SAMPLES + 2 * HOP_SAMPLES
+# Names what turns a waveform into an embedding, weights apart. Embeddings are comparable only where
+# it is the same: change it with any change of their meaning.
+RECIPE = "kaldi-fbank80-16k-unit-nodither+mean-norm/campplus-12-24-16/bn-192/1"
+
+HEAD_CHANNELS = 32
+HEAD_FREQUENCIES = N_MELS // 8
+INIT_CHANNELS = 128
+BOTTLENECK_CHANNELS = 128
+GROWTH_CHANNELS = 32
+CAM_CHANNELS = 64
+SEGMENT_FRAMES = 100  # 2 s
+
+
+class CamPlusPlus(nn.Module):
+    """Waveforms to embeddings: ``frontend``, then ``network``.
+
+    forward: waveforms ``[batch, n_samples]``, float32 in [-1, 1] at 16 kHz, all of one length of at
+    least MIN_SAMPLES (a shorter one gives NaN or no frame at all: refuse it before) -> embeddings
+    ``[batch, 192]``, not length-normalised.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frontend = Frontend()
+        self.head = FrontConvolutionModule()
+        self.xvector = DTdnnBackbone()
+
+    @property
+    def network(self) -> nn.Sequential:
+        """Features ``[batch, n_frames, 80]`` -> embeddings: all that has weights, shared."""
+        return nn.Sequential(self.head, self.xvector)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """See the class."""
+        embeddings: Tensor = self.xvector(self.head(self.frontend(waveforms)))
+        return embeddings
+
+
+class Frontend(nn.Module):
+    """Log-mel features without their mean over the utterance: the channel's colour goes with it.
+
+    forward: waveforms ``[batch, n_samples]`` -> features ``[batch, n_frames, 80]``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fbank = KaldiFbank()
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """See the class."""
+        features: Tensor = self.fbank(waveforms)
+        return features - mean_over_time(features, dim=1)
+
+
+# ---- The front-end convolution module (FCM): features as an image ----
+
+
+class FrontConvolutionModule(nn.Module):
+    """The paper's FCM: 2-D convolutions that make local shifts in frequency matter less.
+
+    Its strides are in frequency alone: 80 mels become 10, and every frame stays.
+
+    forward: features ``[batch, n_frames, 80]`` -> sequence ``[batch, 32 * 10, n_frames]``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(1, HEAD_CHANNELS)
+        self.bn1 = nn.BatchNorm2d(HEAD_CHANNELS)
+        self.layer1 = nn.Sequential(ResidualBlock(frequency_stride=2), ResidualBlock())
+        self.layer2 = nn.Sequential(ResidualBlock(frequency_stride=2), ResidualBlock())
+        self.conv2 = conv3x3(HEAD_CHANNELS, HEAD_CHANNELS, frequency_stride=2)
+        self.bn2 = nn.BatchNorm2d(HEAD_CHANNELS)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """See the class."""
+        x = features.transpose(1, 2).unsqueeze(1)  # [batch, 1, 80, n_frames]
+        x = functional.relu(self.bn1(self.conv1(x)))
+        x = self.layer2(self.layer1(x))
+        x = functional.relu(self.bn2(self.conv2(x)))
+        return x.flatten(1, 2)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions and a way past them, on maps of 32 channels.
+
+    forward: ``[batch, 32, frequency, n_frames]`` -> ``[batch, 32, frequency / stride, n_frames]``.
+    """
+
+    def __init__(self, frequency_stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(HEAD_CHANNELS, HEAD_CHANNELS, frequency_stride)
+        self.bn1 = nn.BatchNorm2d(HEAD_CHANNELS)
+        self.conv2 = conv3x3(HEAD_CHANNELS, HEAD_CHANNELS)
+        self.bn2 = nn.BatchNorm2d(HEAD_CHANNELS)
+        self.shortcut = nn.Sequential()  # the identity
+        if frequency_stride != 1:
+            stride = (frequency_stride, 1)
+            self.shortcut.append(nn.Conv2d(HEAD_CHANNELS, HEAD_CHANNELS, 1, stride, bias=False))
+            self.shortcut.append(nn.BatchNorm2d(HEAD_CHANNELS))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        y = functional.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return functional.relu(y + self.shortcut(x))
+
+
+def conv3x3(in_channels: int, out_channels: int, frequency_stride: int = 1) -> nn.Conv2d:
+    """A 3 x 3 convolution that keeps the number of frames; zero padding."""
+    stride = (frequency_stride, 1)
+    return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+
+
+# ---- The D-TDNN backbone ----
+
+
+class DTdnnBackbone(nn.Module):
+    """TDNN, three densely connected blocks with transitions that halve, pooling, embedding.
+
+    forward: sequence ``[batch, 320, n_frames]`` -> embeddings ``[batch, 192]``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tdnn = TdnnLayer()
+        self.block1 = DTdnnBlock(n_layers=12, in_channels=INIT_CHANNELS, dilation=1)
+        self.transit1 = TransitionLayer(self.block1.out_channels)
+        self.block2 = DTdnnBlock(n_layers=24, in_channels=self.transit1.out_channels, dilation=2)
+        self.transit2 = TransitionLayer(self.block2.out_channels)
+        self.block3 = DTdnnBlock(n_layers=16, in_channels=self.transit2.out_channels, dilation=2)
+        self.transit3 = TransitionLayer(self.block3.out_channels)
+        self.out_nonlinear = batchnorm_relu(self.transit3.out_channels)
+        self.dense = EmbeddingLayer(2 * self.transit3.out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        x = self.tdnn(x)
+        x = self.transit1(self.block1(x))
+        x = self.transit2(self.block2(x))
+        x = self.transit3(self.block3(x))
+        embeddings: Tensor = self.dense(statistics_pooling(self.out_nonlinear(x)))
+        return embeddings
+
+
+class TdnnLayer(nn.Module):
+    """The one TDNN layer before the blocks: five frames wide; its stride halves the frames.
+
+    forward: ``[batch, 320, n_frames]`` -> ``[batch, 128, (n_frames + 1) // 2]``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        in_channels = HEAD_CHANNELS * HEAD_FREQUENCIES
+        self.linear = nn.Conv1d(in_channels, INIT_CHANNELS, 5, stride=2, padding=2, bias=False)
+        self.nonlinear = batchnorm_relu(INIT_CHANNELS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        y: Tensor = self.nonlinear(self.linear(x))
+        return y
+
+
+class DTdnnBlock(nn.Module):
+    """D-TDNN layers, each fed with the block's input and the outputs of all layers before it.
+
+    forward: ``[batch, in_channels, n_frames]`` -> ``[batch, out_channels, n_frames]``, with
+    out_channels = in_channels + 32 * n_layers.
+    """
+
+    def __init__(self, n_layers: int, in_channels: int, dilation: int) -> None:
+        super().__init__()
+        self.out_channels = in_channels + GROWTH_CHANNELS * n_layers
+        for i in range(n_layers):
+            layer = DTdnnLayer(in_channels + GROWTH_CHANNELS * i, dilation)
+            self.add_module(f"tdnnd{i + 1}", layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        for layer in self.children():
+            x = torch.cat((x, layer(x)), dim=1)
+        return x
+
+
+class DTdnnLayer(nn.Module):
+    """One D-TDNN layer: a bottleneck, then a TDNN under its context-aware mask.
+
+    forward: ``[batch, in_channels, n_frames]`` -> ``[batch, 32, n_frames]``.
+    """
+
+    def __init__(self, in_channels: int, dilation: int) -> None:
+        super().__init__()
+        self.nonlinear1 = batchnorm_relu(in_channels)
+        self.linear1 = nn.Conv1d(in_channels, BOTTLENECK_CHANNELS, 1, bias=False)
+        self.nonlinear2 = batchnorm_relu(BOTTLENECK_CHANNELS)
+        self.cam_layer = ContextAwareMasking(dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        bottleneck = self.linear1(self.nonlinear1(x))
+        y: Tensor = self.cam_layer(self.nonlinear2(bottleneck))
+        return y
+
+
+class ContextAwareMasking(nn.Module):
+    """A TDNN whose output is scaled, channel by channel, by what the surroundings sound like.
+
+    The mask is a function of the utterance's mean and of the mean of each 2 s segment. All frames
+    of a segment share it, so it is computed once for each segment.
+
+    forward: ``[batch, 128, n_frames]`` -> ``[batch, 32, n_frames]``.
+    """
+
+    def __init__(self, dilation: int) -> None:
+        super().__init__()
+        self.linear_local = nn.Conv1d(
+            BOTTLENECK_CHANNELS,
+            GROWTH_CHANNELS,
+            kernel_size=3,
+            padding=dilation,
+            dilation=dilation,
+            bias=False,
+        )
+        self.linear1 = nn.Conv1d(BOTTLENECK_CHANNELS, CAM_CHANNELS, 1)
+        self.linear2 = nn.Conv1d(CAM_CHANNELS, GROWTH_CHANNELS, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        context = mean_over_time(x) + segment_means(x)  # [batch, 128, n_segments]
+        mask = self.linear2(functional.relu(self.linear1(context))).sigmoid()
+        local: Tensor = self.linear_local(x)
+        return local * hold_over_segments(mask, n_frames=x.shape[-1])
+
+
+class TransitionLayer(nn.Module):
+    """Between blocks: half as many channels.
+
+    forward: ``[batch, in_channels, n_frames]`` -> ``[batch, in_channels / 2, n_frames]``.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.out_channels = in_channels // 2
+        self.nonlinear = batchnorm_relu(in_channels)
+        self.linear = nn.Conv1d(in_channels, self.out_channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        y: Tensor = self.linear(self.nonlinear(x))
+        return y
+
+
+class EmbeddingLayer(nn.Module):
+    """Utterance statistics to the embedding; it ends with a BatchNorm that has no weights.
+
+    forward: ``[batch, in_features]`` -> ``[batch, 192]``.
+    """
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        # The checkpoint keeps this matrix as a convolution over one frame.
+        self.linear = nn.Conv1d(in_features, EMBEDDING_DIM, 1, bias=False)
+        batchnorm = nn.BatchNorm1d(EMBEDDING_DIM, affine=False)
+        self.nonlinear = nn.Sequential(OrderedDict(batchnorm=batchnorm))
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        """See the class."""
+        embeddings: Tensor = self.nonlinear(self.linear(statistics.unsqueeze(-1)).squeeze(-1))
+        return embeddings
+
+
+def batchnorm_relu(n_channels: int) -> nn.Sequential:
+    """BatchNorm, then ReLU: what the checkpoint calls ``nonlinear``."""
+    return nn.Sequential(OrderedDict(batchnorm=nn.BatchNorm1d(n_channels), relu=nn.ReLU()))
+
+
+# ---- What looks beyond a convolution's reach: all that depends on where an utterance ends ----
+
+
+def mean_over_time(x: Tensor, dim: int = -1) -> Tensor:
+    """The mean over the frames, which lie along ``dim``; that dimension stays, of size 1."""
+    return x.mean(dim=dim, keepdim=True)
+
+
+def segment_means(x: Tensor) -> Tensor:
+    """``[batch, channels, n_frames]`` -> ``[batch, channels, n_segments]``, 100 frames a segment.
+
+    A shorter last segment is the mean of the frames that it has.
+    """
+    return functional.avg_pool1d(x, SEGMENT_FRAMES, ceil_mode=True)
+
+
+def hold_over_segments(x: Tensor, n_frames: int) -> Tensor:
+    """``[batch, channels, n_segments]`` -> ``[batch, channels, n_frames]``, constant in each."""
+    held = x.unsqueeze(-1).expand(-1, -1, -1, SEGMENT_FRAMES)
+    return held.flatten(-2)[..., :n_frames]
+
+
+def statistics_pooling(x: Tensor) -> Tensor:
+    """``[batch, channels, n_frames]`` -> ``[batch, 2 * channels]``: mean, standard deviation.
+
+    The deviation is the unbiased one (divisor n_frames - 1), so it needs two frames.
+    """
+    mean = mean_over_time(x)
+    variance = (x - mean).square().sum(dim=-1) / (x.shape[-1] - 1)
+    return torch.cat((mean.squeeze(-1), variance.sqrt()), dim=-1)
+
+
+# ---- Loading ----
+
+
+def load(path: Path) -> CamPlusPlus:
+    """The network with the published weights, on the CPU, for inference only.
+
+    The caller has checked the file's hash. ``weights_only`` is the second lock: nothing in the file
+    is executed.
+
+    Raises:
+        ModelUnavailable: the file cannot be read, or does not hold exactly this network's weights.
+    """
+    model = CamPlusPlus()
+    try:
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
+    except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+        raise ModelUnavailable(
+            f"{path} does not hold the weights of CAM++ ({RECIPE}): {error}; "
+            "delete the file and fetch the model again",
+        ) from error
+    return model.eval().requires_grad_(requires_grad=False)

@@ -1,0 +1,186 @@
+"""``speaker-sidecar models``: list, fetch and verify what the catalog knows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocol.errors import ModelUnavailable
+from sidecar.models.catalog import ASSETS, MODELS
+from sidecar.models.pinned import Asset, PinnedFile
+from sidecar.models.store import (
+    MODELS_DIR_VARIABLE,
+    FetchProgress,
+    State,
+    WeightStore,
+    default_models_dir,
+)
+
+_EXIT_DONE = 0
+_EXIT_USAGE = 64
+_EXIT_UNAVAILABLE = 69
+_EXIT_INTERRUPTED = 130  # as a shell counts a program that Ctrl-C ended
+_PLAIN_LINE_INTERVAL_S = 5.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the actions and options of the command to ``parser``."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("list", help="what there is, and what of it is installed")
+    fetch = actions.add_parser("fetch", help="fetch what is missing or damaged")
+    verify = actions.add_parser("verify", help="hash what is installed")
+    for action in (fetch, verify):
+        action.add_argument("id", nargs="?", metavar="ID", help="one of the list; without it, all")
+    for action in (show, verify):
+        action.add_argument("--json", action="store_true", help="print JSON")
+    for action in (show, fetch, verify):
+        action.add_argument(
+            "--models-dir",
+            type=Path,
+            metavar="DIR",
+            help=f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data",
+        )
+        action.add_argument("--offline", action="store_true", help="never touch the network")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``args`` ask, and give the exit code: 0, 64 (unknown id) or 69 (unavailable)."""
+    asset_id: str | None = getattr(args, "id", None)
+    if asset_id is not None and asset_id not in ASSETS:
+        _complain(f"There is no {asset_id!r} in the catalog. It has: {', '.join(ASSETS)}.")
+        return _EXIT_USAGE
+    chosen = list(ASSETS.values()) if asset_id is None else [ASSETS[asset_id]]
+    display = _ProgressDisplay()
+    store = WeightStore(
+        args.models_dir or default_models_dir(),
+        offline=args.offline,
+        on_progress=display.show,
+    )
+    try:
+        if args.action == "fetch":
+            return _fetch(store, chosen)
+        found = [_inspect(store, asset) for asset in chosen]
+    except ModelUnavailable as error:
+        display.end_line()
+        _complain(error.message)
+        return _EXIT_UNAVAILABLE
+    except KeyboardInterrupt:
+        display.end_line()
+        _complain("Stopped. Nothing half-fetched will be used.")
+        return _EXIT_INTERRUPTED
+    print(json.dumps([one.as_json() for one in found], indent=2) if args.json else _table(found))
+    sound = args.action == "list" or _is_sound(found, asked_by_id=asset_id is not None)
+    return _EXIT_DONE if sound else _EXIT_UNAVAILABLE
+
+
+def _fetch(store: WeightStore, chosen: list[Asset]) -> int:
+    for asset in chosen:
+        paths = store.ensure(asset)
+        print(f"{asset.id}: installed, {len(paths)} file(s) verified")
+        for path in paths.values():
+            print(f"  {path}")
+    return _EXIT_DONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    asset: Asset
+    files: tuple[tuple[PinnedFile, Path, State], ...]
+
+    @property
+    def state(self) -> State:
+        states = {state for _file, _path, state in self.files}
+        return next(
+            (worst for worst in (State.DAMAGED, State.ABSENT) if worst in states), State.INSTALLED
+        )
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "id": self.asset.id,
+            "kind": "model" if self.asset.id in MODELS else "sample",
+            "title": self.asset.title,
+            "licence": self.asset.licence,
+            "homepage": self.asset.homepage,
+            "n_bytes": self.asset.n_bytes,
+            "state": self.state.value,
+            "files": [
+                {
+                    "path": str(path),
+                    "n_bytes": file.n_bytes,
+                    "sha256": file.sha256,
+                    "state": state.value,
+                }
+                for file, path, state in self.files
+            ],
+        }
+
+
+def _inspect(store: WeightStore, asset: Asset) -> _Found:
+    files = ((file, store.path(asset, file), store.state(asset, file)) for file in asset.files)
+    return _Found(asset, tuple(files))
+
+
+def _is_sound(found: list[_Found], *, asked_by_id: bool) -> bool:
+    """Whether a verification passes: asked about everything, what was never fetched is no fault."""
+    states = {one.state for one in found}
+    if asked_by_id:
+        return states == {State.INSTALLED}
+    return State.INSTALLED in states and State.DAMAGED not in states
+
+
+def _table(found: list[_Found]) -> str:
+    lines = [f"{'ID':20} {'LICENCE':11} {'SIZE':>9}  {'STATE':10} PATH"]
+    for one in found:
+        size = f"{one.asset.n_bytes / 1e6:.1f} MB"
+        cells = f"{one.asset.id:20} {one.asset.licence:11} {size:>9}  "
+        for _file, path, state in one.files:
+            lines.append(f"{cells}{state.value:10} {path}")
+            cells = " " * len(cells)
+    return "\n".join(lines)
+
+
+def _complain(message: str) -> None:
+    print(
+        textwrap.fill(message, width=100, break_long_words=False, break_on_hyphens=False),
+        file=sys.stderr,
+    )
+
+
+class _ProgressDisplay:
+    """Progress on stderr: one line rewritten in place on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._on_terminal = sys.stderr.isatty()
+        self._shown = 0
+        self._detail = ""
+        self._printed_s = 0.0
+
+    def show(self, progress: FetchProgress) -> None:
+        """Show it, if it is news."""
+        at_end = progress.done_bytes == progress.total_bytes
+        line = progress.detail
+        if progress.done_bytes:
+            line += f": {progress.done_bytes / 1e6:.1f} of {progress.total_bytes / 1e6:.1f} MB"
+        if self._on_terminal:
+            print(f"\r{line:{self._shown}}", end="", file=sys.stderr, flush=True)
+            self._shown = len(line)
+            if at_end:
+                self.end_line()
+            return
+        now_s = time.monotonic()
+        due = now_s - self._printed_s >= _PLAIN_LINE_INTERVAL_S
+        if at_end or due or progress.detail != self._detail:
+            print(line, file=sys.stderr, flush=True)
+            self._detail = progress.detail
+            self._printed_s = now_s
+
+    def end_line(self) -> None:
+        """Leave the line that is rewritten."""
+        if self._shown:
+            print(file=sys.stderr)
+            self._shown = 0

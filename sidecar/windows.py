@@ -1,0 +1,46 @@
+"""Every call of Windows' own API that this project makes. On other systems nothing here is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+    from ctypes import wintypes
+
+    _STD_INPUT_HANDLE = -10
+    _STD_OUTPUT_HANDLE = -11
+    _ERROR_BROKEN_PIPE = 109
+
+    _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+    _kernel32.SetStdHandle.argtypes = (wintypes.DWORD, wintypes.HANDLE)
+    _kernel32.SetStdHandle.restype = wintypes.BOOL
+    _kernel32.PeekNamedPipe.argtypes = (
+        wintypes.HANDLE,
+        wintypes.LPVOID,
+        wintypes.DWORD,
+        wintypes.LPVOID,
+        wintypes.LPVOID,
+        wintypes.LPVOID,
+    )
+    _kernel32.PeekNamedPipe.restype = wintypes.BOOL
+
+    def make_binary(fd: int) -> None:
+        """Stop the C library from translating line ends and from taking Ctrl-Z for the end."""
+        msvcrt.setmode(fd, os.O_BINARY)
+
+    def point_standard_handles_at(input_fd: int, output_fd: int) -> None:
+        """Make what asks Windows for the standard handles, grandchildren too, get these."""
+        for which, fd in ((_STD_INPUT_HANDLE, input_fd), (_STD_OUTPUT_HANDLE, output_fd)):
+            handle = msvcrt.get_osfhandle(fd)
+            if not _kernel32.SetStdHandle(wintypes.DWORD(which & 0xFFFFFFFF), handle):
+                raise ctypes.WinError(ctypes.get_last_error())
+
+    def pipe_is_broken(fd: int) -> bool:
+        """Whether the other end of the pipe ``fd`` is closed, without reading from it."""
+        handle = msvcrt.get_osfhandle(fd)
+        if _kernel32.PeekNamedPipe(handle, None, 0, None, None, None):
+            return False
+        return ctypes.get_last_error() == _ERROR_BROKEN_PIPE
