@@ -11,6 +11,9 @@ from protocol.reports import Limits
 
 DEFAULT_MODEL = "campplus-zh-en"
 
+# Every waveform behind the decoder, whatever the model: all models here take it.
+SAMPLE_RATE_HZ = 16_000
+
 # Exit codes, as sysexits.h names them; PROTOCOL.md tells hosts what each means.
 EXIT_OK = 0
 EXIT_USAGE = 64
@@ -20,6 +23,14 @@ EXIT_IO = 74
 EXIT_PROTOCOL = 76
 
 PathRoot: TypeAlias = Path | Literal["any", "none"]
+
+DEFAULT_LIMITS = Limits(
+    max_frame_bytes=MAX_FRAME_BYTES,
+    max_in_flight=256,
+    max_batch_items=64,
+    max_queued_bytes=256 * 2**20,
+    max_windows=600,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +45,4 @@ class Config:
     threads: int | None = None
     parent_pid: int | None = None
     path_root: PathRoot = "any"
-    limits: Limits = Limits(
-        max_frame_bytes=MAX_FRAME_BYTES,
-        max_in_flight=256,
-        max_batch_items=64,
-        max_queued_bytes=256 * 2**20,
-        max_windows=600,
-    )
+    limits: Limits = DEFAULT_LIMITS

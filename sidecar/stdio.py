@@ -161,12 +161,10 @@ class FrameWriter(threading.Thread):
             self.is_backed_up = False
 
     def _is_full(self) -> bool:
-        return (
-            self._backlog_bytes > _MAX_BACKLOG_BYTES or len(self._frames) > _MAX_BACKLOG_FRAMES
-        )
+        return self._backlog_bytes > _MAX_BACKLOG_BYTES or len(self._frames) > _MAX_BACKLOG_FRAMES
 
     def close(self, flush_s: float) -> bool:
-        """Take nothing more and write what is queued; False if that took longer than ``flush_s``."""
+        """Take nothing more, write what is queued; False if it took more than ``flush_s``."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import pickle
 from collections import OrderedDict
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ EMBEDDING_DIM = 192
 MIN_SAMPLES = FRAME_SAMPLES + 2 * HOP_SAMPLES
 # Names what turns a waveform into an embedding, weights apart. Embeddings are comparable only where
 # it is the same: change it with any change of their meaning.
-RECIPE = "kaldi-fbank80-16k-unit-nodither+mean-norm/campplus-12-24-16/bn-192/1"
+RECIPE = "kaldi-fbank-80-16k-unit-scale/utterance-mean-norm/campplus-12-24-16-dim192/1"
 
 HEAD_CHANNELS = 32
 HEAD_FREQUENCIES = N_MELS // 8
@@ -321,9 +322,16 @@ def mean_over_time(x: Tensor, dim: int = -1) -> Tensor:
 def segment_means(x: Tensor) -> Tensor:
     """``[batch, channels, n_frames]`` -> ``[batch, channels, n_segments]``, 100 frames a segment.
 
-    A shorter last segment is the mean of the frames that it has.
+    A shorter last segment is the mean of the frames that it has. (``avg_pool1d`` with ``ceil_mode``
+    says the same, but OpenVINO's pooling takes no input shorter than its kernel.)
     """
-    return functional.avg_pool1d(x, SEGMENT_FRAMES, ceil_mode=True)
+    return segment_sums(x) / segment_sums(torch.ones_like(x[:1, :1]))
+
+
+def segment_sums(x: Tensor) -> Tensor:
+    """The same shapes as ``segment_means``; a shorter last segment is filled up with zeros."""
+    padded = functional.pad(x, (0, -x.shape[-1] % SEGMENT_FRAMES))
+    return padded.reshape(*x.shape[:2], -1, SEGMENT_FRAMES).sum(dim=-1)
 
 
 def hold_over_segments(x: Tensor, n_frames: int) -> Tensor:
@@ -354,12 +362,19 @@ def load(path: Path) -> CamPlusPlus:
     Raises:
         ModelUnavailable: the file cannot be read, or does not hold exactly this network's weights.
     """
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ModelUnavailable(
+            f"{path} is not readable as a checkpoint ({type(error).__name__}); "
+            "delete it and fetch the model again",
+        ) from error
     model = CamPlusPlus()
     try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
-    except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+        model.load_state_dict(weights, strict=True)
+    except (RuntimeError, TypeError) as error:
         raise ModelUnavailable(
-            f"{path} does not hold the weights of CAM++ ({RECIPE}): {error}; "
-            "delete the file and fetch the model again",
+            f"{path} does not hold the weights of CAM++: {shorten(str(error), 300)}; "
+            "delete it and fetch the model again",
         ) from error
     return model.eval().requires_grad_(requires_grad=False)

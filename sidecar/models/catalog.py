@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from sidecar.models.https_file import HttpsFile
 from sidecar.models.pinned import Asset, PinnedFile
-from sidecar.models.sources import HttpsFile, WheelMember
+from sidecar.models.wheel_member import WheelMember
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,9 @@ LOWEST_HZ = 20.0
 HIGHEST_HZ = SAMPLE_RATE_HZ / 2
 PREEMPHASIS = 0.97
 POVEY_EXPONENT = 0.85
-# Kaldi floors the energies here before the logarithm. For samples in [-1, 1] this lies well within
-# the energies of quiet rooms, so it is part of the recipe and not a guard against log(0).
+# Kaldi floors the energies before the logarithm. It means to guard against log(0), with samples in
+# [-32768, 32767]; on [-1, 1] it cuts off real background noise (5 % of the values in LibriSpeech's
+# test-other), so it is part of what the network has learnt.
 ENERGY_FLOOR = float(np.finfo(np.float32).eps)
 
 
@@ -67,7 +68,9 @@ class KaldiFbank(nn.Module):
 
 def analysis_matrix() -> Matrix:
     """One frame of samples -> its spectrum, ``[2 * n_bins, 400]``: real parts, then imaginary."""
-    spectrum = fourier_matrix() @ np.diag(povey_window()) @ preemphasis_matrix() @ dc_removal_matrix()
+    spectrum = (
+        fourier_matrix() @ np.diag(povey_window()) @ preemphasis_matrix() @ dc_removal_matrix()
+    )
     return np.concatenate((spectrum.real, spectrum.imag))
 
 
@@ -77,7 +80,7 @@ def dc_removal_matrix() -> Matrix:
 
 
 def preemphasis_matrix() -> Matrix:
-    """y[t] = x[t] - 0.97 x[t - 1] with x[-1] = x[0], ``[400, 400]``: no frame sees the one before."""
+    """y[t] = x[t] - 0.97 x[t - 1] with x[-1] = x[0], within the frame alone, ``[400, 400]``."""
     matrix = np.eye(FRAME_SAMPLES) - PREEMPHASIS * np.eye(FRAME_SAMPLES, k=-1)
     matrix[0, 0] -= PREEMPHASIS
     return matrix

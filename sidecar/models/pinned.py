@@ -1,8 +1,10 @@
-"""What a pinned file is: its name, size, SHA-256 and the sources that carry it. No I/O here."""
+"""What a pinned file is, and what all of its sources have in common."""
 
 from __future__ import annotations
 
 import errno
+import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +13,11 @@ from typing import Protocol, TypeAlias
 # Called with the bytes moved so far, several times a second; raises when the fetch has to end.
 Watch: TypeAlias = Callable[[int], None]
 
+# How often a source looks at its transfer and calls its watch.
+POLL_S = 0.1
 
-class SourceFailed(Exception):  # noqa: N818 - as in protocol.errors, the name says what happened
+
+class SourceFailed(Exception):
     """One source did not give a file; the next one may.
 
     Args:
@@ -24,11 +29,6 @@ class SourceFailed(Exception):  # noqa: N818 - as in protocol.errors, the name s
         super().__init__(reason)
         self.reason = reason
         self.kind = kind
-
-
-def is_disk_full(error: OSError) -> bool:
-    """Whether the system says that no room is left."""
-    return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 class Source(Protocol):
@@ -75,3 +75,37 @@ class Asset:
     def n_bytes(self) -> int:
         """The size of all files."""
         return sum(file.n_bytes for file in self.files)
+
+
+class Patience:
+    """How long a source waits for bytes: for the first one, and then for each next one."""
+
+    def __init__(self, answer_limit_s: float, stall_limit_s: float) -> None:
+        self._answer_limit_s = answer_limit_s
+        self._stall_limit_s = stall_limit_s
+        self._n_bytes = 0
+        self._moved_at_s = time.monotonic()
+
+    def check(self, n_bytes: int) -> None:
+        """Raise SourceFailed when the count has stood still for too long."""
+        now_s = time.monotonic()
+        if n_bytes != self._n_bytes:
+            self._n_bytes = n_bytes
+            self._moved_at_s = now_s
+        elif n_bytes == 0 and now_s - self._moved_at_s > self._answer_limit_s:
+            raise SourceFailed(f"no answer within {self._answer_limit_s:g} s")
+        elif n_bytes and now_s - self._moved_at_s > self._stall_limit_s:
+            raise SourceFailed(f"stalled after {n_bytes:,} bytes for {self._stall_limit_s:g} s")
+
+
+def require_room(folder: Path, n_bytes: int) -> None:
+    """Raise SourceFailed when the disk of ``folder`` has less than ``n_bytes`` free."""
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < n_bytes:
+        needed = f"needs {n_bytes / 1e6:.0f} MB of free disk, {free_bytes / 1e6:.0f} MB are there"
+        raise SourceFailed(needed, "disk_full")
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the system says that no room is left."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -31,6 +31,9 @@ _log = logging.getLogger(__name__)
 _HASH_CHUNK_BYTES = 1 << 20
 _LOCK_POLL_S = 0.2
 _REPORT_INTERVAL_S = 0.2
+_PLACE_ATTEMPTS = 10
+_PLACE_PAUSE_S = 0.1
+_DAY_S = 86_400
 _FETCH_PREFIX = ".fetch-"
 
 
@@ -98,7 +101,8 @@ class WeightStore:
         except (FileNotFoundError, NotADirectoryError):
             return State.ABSENT
         except OSError as error:
-            raise ModelUnavailable(f"{path} cannot be read: {_told(error)}", "not_readable") from error
+            message = f"{path} cannot be read: {_told(error)}"
+            raise ModelUnavailable(message, "not_readable") from error
         return State.INSTALLED if right else State.DAMAGED
 
     def ensure(self, asset: Asset) -> dict[str, Path]:
@@ -111,6 +115,7 @@ class WeightStore:
                 ``offline``, ``damaged`` (and offline), ``download_failed``, ``hash_mismatch``,
                 ``disk_full``, ``not_writable``, ``not_readable`` or ``stopped``.
         """
+        _sweep(self._models_dir / asset.id, min_age_s=_DAY_S)
         for file in asset.files:
             state = self.state(asset, file)
             if state is State.INSTALLED:
@@ -154,18 +159,18 @@ class WeightStore:
             lock.release()
 
     def _fetch(self, asset: Asset, file: PinnedFile, work: Path) -> None:
-        failures: list[tuple[Source, SourceFailed]] = []
+        failures = []
         for source in file.sources:
-            try:
-                self._fetch_from(source, asset, file, work)
-            except SourceFailed as failure:
-                _log.warning("%s from %s: %s", file.name, source.name, failure.reason)
-                failures.append((source, failure))
-            else:
+            failure = self._try(source, asset, file, work)
+            if failure is None:
                 return
+            _log.warning("%s from %s: %s", file.name, source.name, failure.reason)
+            failures.append((source, failure))
         raise self._all_failed(asset, file, failures)
 
-    def _fetch_from(self, source: Source, asset: Asset, file: PinnedFile, work: Path) -> None:
+    def _try(
+        self, source: Source, asset: Asset, file: PinnedFile, work: Path
+    ) -> SourceFailed | None:
         total_bytes = source.transfer_bytes(file)
         detail = f"{file.name} from {source.name}"
         reported_s = time.monotonic()
@@ -184,12 +189,15 @@ class WeightStore:
         try:
             fetched = source.fetch(file, work, watch)
             _require_right(fetched, file)
+        except SourceFailed as failure:
+            return failure
         except OSError as error:
             kind = "disk_full" if is_disk_full(error) else "download_failed"
-            raise SourceFailed(_told(error), kind) from error
+            return SourceFailed(_told(error), kind)
         self._stop_if_asked()
         _place(fetched, self.path(asset, file))
         self._on_progress(FetchProgress(total_bytes, total_bytes, detail))
+        return None
 
     def _stop_if_asked(self) -> None:
         if self._should_stop():
@@ -198,8 +206,8 @@ class WeightStore:
     def _offline_refusal(self, asset: Asset, file: PinnedFile, state: State) -> ModelUnavailable:
         path = self.path(asset, file)
         if state is State.DAMAGED:
-            happened = f"{path} is damaged: its size or SHA-256 is wrong."
-            return self._unavailable("damaged", f"{happened} Offline, it is not fetched.", asset, file)
+            happened = f"{path} is damaged (wrong size or SHA-256), and offline it is not fetched."
+            return self._unavailable("damaged", happened, asset, file)
         happened = f"{file.name} of {asset.id} is not installed, and offline it is not fetched."
         return self._unavailable("offline", happened, asset, file)
 
@@ -217,38 +225,42 @@ class WeightStore:
     def _unwritable(self, asset: Asset, file: PinnedFile, error: OSError) -> ModelUnavailable:
         folder = self._models_dir / asset.id
         kind = "disk_full" if is_disk_full(error) else "not_writable"
-        happened = f"Cannot write in {folder}: {_told(error)}. Choose another models folder with"
-        happened += f" --models-dir or {MODELS_DIR_VARIABLE}."
+        happened = (
+            f"{file.name} of {asset.id} is to be fetched, but {folder} cannot be written in:"
+            f" {_told(error)}. Choose another folder with --models-dir or {MODELS_DIR_VARIABLE}."
+        )
         return self._unavailable(kind, happened, asset, file)
 
     def _unavailable(
         self, kind: str, happened: str, asset: Asset, file: PinnedFile
     ) -> ModelUnavailable:
         path = self.path(asset, file)
-        command = f'speaker-sidecar models fetch {asset.id} --models-dir "{self._models_dir}"'
-        todo = (
-            f"Either put the file ({file.n_bytes:,} bytes, SHA-256 {file.sha256}, see"
-            f" {asset.homepage}) at {path} or, with a network, run: {command}"
+        message = (
+            f"{happened} By hand: put the file ({file.n_bytes:,} bytes, SHA-256 {file.sha256}; see"
+            f" {asset.homepage}) at {path}. With a network: speaker-sidecar models fetch {asset.id}"
+            f' --models-dir "{self._models_dir}"'
         )
         return ModelUnavailable(
-            f"{happened} {todo}",
-            kind,
-            path=str(path),
-            n_bytes=file.n_bytes,
-            sha256=file.sha256,
+            message, kind, path=str(path), n_bytes=file.n_bytes, sha256=file.sha256
         )
 
 
 @contextmanager
 def _work_folder(folder: Path) -> Iterator[Path]:
     # Whoever holds the lock is alone here: other work folders are of processes that were killed.
-    for leftover in folder.glob(f"{_FETCH_PREFIX}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    _sweep(folder, min_age_s=0)
     work = Path(tempfile.mkdtemp(prefix=_FETCH_PREFIX, dir=folder))
     try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _sweep(folder: Path, *, min_age_s: float) -> None:
+    for leftover in folder.glob(f"{_FETCH_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime >= min_age_s:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _require_right(fetched: Path, file: PinnedFile) -> None:
@@ -263,14 +275,12 @@ def _require_right(fetched: Path, file: PinnedFile) -> None:
 def _place(fetched: Path, path: Path) -> None:
     with fetched.open("rb+") as written:
         os.fsync(written.fileno())
-    for _attempt in range(10):
-        try:
+    for _attempt in range(_PLACE_ATTEMPTS):
+        with suppress(PermissionError):
             fetched.replace(path)
-        except PermissionError:
-            # On Windows a virus scanner holds a new file open for a moment.
-            time.sleep(0.1)
-        else:
             return
+        # On Windows a virus scanner holds a new file open for a moment.
+        time.sleep(_PLACE_PAUSE_S)
     fetched.replace(path)
 
 
@@ -280,10 +290,6 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(_HASH_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _is_disk_full(error: OSError) -> bool:
-    return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 def _told(error: OSError) -> str:

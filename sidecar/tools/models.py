@@ -157,6 +157,7 @@ class _ProgressDisplay:
     def __init__(self) -> None:
         self._on_terminal = sys.stderr.isatty()
         self._shown = 0
+        self._line = ""
         self._detail = ""
         self._printed_s = 0.0
 
@@ -174,8 +175,9 @@ class _ProgressDisplay:
             return
         now_s = time.monotonic()
         due = now_s - self._printed_s >= _PLAIN_LINE_INTERVAL_S
-        if at_end or due or progress.detail != self._detail:
+        if (at_end or due or progress.detail != self._detail) and line != self._line:
             print(line, file=sys.stderr, flush=True)
+            self._line = line
             self._detail = progress.detail
             self._printed_s = now_s
 

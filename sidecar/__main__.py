@@ -1,0 +1,178 @@
+"""The command line: argv to a subcommand. Imports nothing heavy before ``hello`` is sent."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from sidecar import __version__
+from sidecar.config import DEFAULT_LIMITS, DEFAULT_MODEL, EXIT_USAGE, Config, PathRoot
+
+COMMANDS = ("serve", "demo", "models")
+_MIB = 2**20
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the subcommand in ``argv``, ``serve`` where none is named; the exit code."""
+    if getattr(sys, "frozen", False):
+        import multiprocessing  # noqa: PLC0415
+
+        multiprocessing.freeze_support()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_OPTIONS):
+        arguments.insert(0, "serve")
+    command = arguments[0]
+    parser = _build_parser(command)
+    options = parser.parse_args(arguments)
+    if command == "serve":
+        return serve(options)
+    if command == "demo":
+        from sidecar.tools import demo  # noqa: PLC0415
+
+        return demo.run(options)
+    from sidecar.tools import models  # noqa: PLC0415
+
+    return models.run(options)
+
+
+_TOP_OPTIONS = ("-h", "--help", "--version")
+
+
+def _build_parser(command: str) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="speaker-sidecar",
+        description="Speech to speaker embeddings, for a host that talks to it over a pipe.",
+    )
+    parser.add_argument("--version", action="version", version=f"speaker-sidecar {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    _add_serve_options(
+        commands.add_parser("serve", help="serve a host over stdin and stdout (the default)")
+    )
+    demo_parser = commands.add_parser("demo", help="tell two people apart in a conversation")
+    models_parser = commands.add_parser("models", help="list, fetch and verify models")
+    # The tools' own options need the tools' modules: only the one that runs is imported.
+    if command == "demo":
+        from sidecar.tools import demo  # noqa: PLC0415
+
+        demo.add_arguments(demo_parser)
+    elif command == "models":
+        from sidecar.tools import models  # noqa: PLC0415
+
+        models.add_arguments(models_parser)
+    return parser
+
+
+def _add_serve_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--model", default=DEFAULT_MODEL, metavar="ID", help="default: %(default)s")
+    add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
+    add("--offline", action="store_true", help="never use the network")
+    add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
+    add("--gpu", action="store_true", help="like auto, but degraded if the CPU has to serve")
+    add("--threads", type=_positive, metavar="N", help="for the CPU; default: its physical cores")
+    add("--parent-pid", type=_positive, metavar="N", help="end when this process is gone")
+    add(
+        "--path-root",
+        type=_path_root,
+        metavar="DIR|none",
+        help="confine audio given by path to a folder, or turn it off",
+    )
+    add("--max-frame-mib", type=_positive, default=64, metavar="N", help="default: %(default)s")
+    add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    add("--log-format", choices=("text", "json"), default="text")
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve the host on standard input and output. Does not return: it ends the process."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        print(
+            "speaker-sidecar serve speaks a binary protocol over pipes (see PROTOCOL.md); "
+            "to see it work, run: speaker-sidecar demo",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
+    config = _read_config(options)
+    from sidecar.stdio import claim_stdio  # noqa: PLC0415
+
+    try:
+        wire = claim_stdio()
+    except OSError as error:
+        print(f"standard input and output must be open pipes: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    from sidecar import log  # noqa: PLC0415
+    from sidecar.backend import SpeechBackend  # noqa: PLC0415
+    from sidecar.server import Server  # noqa: PLC0415
+
+    log_handler = log.configure(options.log_level, options.log_format)
+    server = Server(config, wire, SpeechBackend(config))
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
+    exit_code = server.run()
+    log_handler.finish(timeout_s=0.1)
+    # Threads may still be inside a device call or a read; nothing may wait for them.
+    os._exit(exit_code)
+
+
+def _read_config(options: argparse.Namespace) -> Config:
+    from sidecar.device import DEVICE_PATTERN  # noqa: PLC0415
+
+    if not DEVICE_PATTERN.fullmatch(options.device):
+        _refuse(f"--device {options.device}: it must be auto, cpu, cuda or cuda:N")
+    if options.gpu and options.device != "auto":
+        _refuse("--gpu means --device auto: give one of the two")
+    max_frame_bytes = options.max_frame_mib * _MIB
+    if max_frame_bytes >= 2**32:
+        _refuse("--max-frame-mib: a frame's length has 32 bits, so 4095 is the most")
+    limits = replace(
+        DEFAULT_LIMITS,
+        max_frame_bytes=max_frame_bytes,
+        max_queued_bytes=max(DEFAULT_LIMITS.max_queued_bytes, max_frame_bytes),
+    )
+    return Config(
+        model=options.model,
+        models_dir=options.models_dir,
+        offline=options.offline,
+        device=options.device,
+        gpu=options.gpu,
+        threads=options.threads,
+        parent_pid=options.parent_pid,
+        path_root=options.path_root or "any",
+        limits=limits,
+    )
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"speaker-sidecar serve: {message}", file=sys.stderr)
+    raise SystemExit(EXIT_USAGE)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _path_root(text: str) -> PathRoot:
+    if text == "none":
+        return "none"
+    root = Path(text)
+    if not root.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return root.resolve()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,138 @@
+"""Which files a host may name, and how they are opened.
+
+A path may come from a web page in the host's renderer: it must not reach a network share (Windows
+sends credentials there), a device, or a file outside of the root.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import posixpath
+import re
+import stat
+import sys
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from protocol.errors import BadAudio
+
+# Which files may be named: any, none, or those in a folder and below it (``--path-root``).
+PathRoot: TypeAlias = Path | Literal["any", "none"]
+
+# Windows allows the longest paths.
+_MAX_PATH_CHARS = 32_767
+
+# \\server, //server, \\?\ and \\.\ of Win32, \??\ of the NT kernel.
+_UNC_PREFIX = re.compile(r"[\\/]{2}|\\\?\?\\")
+_IMPOSSIBLE_CHAR = re.compile("[\\0\\ud800-\\udfff]")
+_WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+# Devices in every folder, with any extension.
+_WINDOWS_DEVICE = re.compile(r"CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]", re.IGNORECASE)
+
+_KINDS_BY_ERRNO = {
+    errno.ENOENT: "path_not_found",
+    errno.ENOTDIR: "path_not_found",
+    errno.ENAMETOOLONG: "path_invalid",
+    errno.EINVAL: "path_invalid",
+    errno.ELOOP: "path_invalid",
+}
+
+
+def open_audio_path(path: str, root: PathRoot) -> io.BufferedReader:
+    """Open an audio file that a host named.
+
+    Args:
+        path: absolute, of a regular file; symlinks are followed.
+        root: which files may be named; a folder's own symlinks are followed too.
+
+    Raises:
+        BadAudio: ``path_not_allowed``, ``path_outside_root``, ``path_not_found``,
+            ``path_not_file``, ``path_unreadable``, and what ``check_spelling`` raises.
+    """
+    if root == "none":
+        raise BadAudio(
+            "files may not be named here (--path-root none): send the file's bytes",
+            kind="path_not_allowed",
+        )
+    check_spelling(path, windows=sys.platform == "win32")
+    try:
+        resolved = os.path.realpath(path)
+        if root != "any" and not Path(resolved).is_relative_to(os.path.realpath(root)):
+            raise _refusal(
+                "path_outside_root", path, f"lies outside of {str(root)!r} (--path-root)"
+            )
+        # A FIFO or a device can block or act when it is opened, so the check comes first; and
+        # again for what was opened, as the name may point elsewhere by now.
+        _check_regular(path, Path(resolved).stat())
+        file = open(resolved, "rb", opener=_open_without_waiting)  # noqa: SIM115 (the caller closes it)
+    except OSError as error:
+        raise translate_os_error(path, error) from error
+    try:
+        _check_regular(path, os.fstat(file.fileno()))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def check_spelling(path: str, *, windows: bool) -> None:
+    """Refuse a path that should not even be looked up, by the rules of Windows or of POSIX.
+
+    Raises:
+        BadAudio: ``path_invalid``, ``path_unc``, ``path_device``, ``path_relative``.
+    """
+    if len(path) > _MAX_PATH_CHARS:
+        raise _refusal(
+            "path_invalid", path, f"has {len(path)} characters: {_MAX_PATH_CHARS} at most"
+        )
+    if _IMPOSSIBLE_CHAR.search(path):
+        raise _refusal("path_invalid", path, "has a NUL or half a surrogate pair in it")
+    if _UNC_PREFIX.match(path):
+        raise _refusal(
+            "path_unc",
+            path,
+            "names a network share or a device: copy the file to a local drive, or send its bytes",
+        )
+    if windows:
+        _check_windows_spelling(path)
+        return
+    if not path.startswith("/"):
+        raise _refusal("path_relative", path, "is not absolute")
+    if posixpath.normpath(path).startswith("/dev/"):
+        raise _refusal("path_device", path, "names a device")
+
+
+def translate_os_error(path: str, error: OSError) -> BadAudio:
+    """The refusal of a path that the operating system does not open or read."""
+    kind = _KINDS_BY_ERRNO.get(error.errno or 0, "path_unreadable")
+    return _refusal(kind, path, f"cannot be read: {error.strerror or error}")
+
+
+def _check_windows_spelling(path: str) -> None:
+    for part in re.split(r"[\\/]", path):
+        # Windows ignores spaces before an extension or a colon, and what follows either.
+        if _WINDOWS_DEVICE.fullmatch(re.split(r"[.:]", part)[0].rstrip(" ")):
+            raise _refusal("path_device", path, f"names the device {part!r}")
+    if not _WINDOWS_DRIVE.match(path):
+        raise _refusal("path_relative", path, "is not absolute: it must begin with a drive (C:\\)")
+    if ":" in path[2:]:
+        raise _refusal("path_invalid", path, "has a colon after the drive's (a file's side stream)")
+
+
+def _check_regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        what = "folder" if stat.S_ISDIR(status.st_mode) else "FIFO, a socket or a device"
+        raise _refusal("path_not_file", path, f"is no file, but a {what}")
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    if sys.platform != "win32":
+        # The path is resolved: a symlink at its end came after that.
+        flags |= os.O_NONBLOCK | os.O_NOFOLLOW
+    return os.open(path, flags)
+
+
+def _refusal(kind: str, path: str, fault: str) -> BadAudio:
+    return BadAudio(f"the path {path!r:.300} {fault}", kind=kind)

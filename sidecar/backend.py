@@ -1,0 +1,113 @@
+"""The server's real backend: the catalog's models, this project's decoder and encoder.
+
+Everything heavy is imported inside the functions, since ``hello`` must not wait for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from protocol.errors import InvalidParams, ModelUnavailable
+from protocol.params import Audio, EmbedWindowsParams, Params
+from protocol.reports import Progress
+from sidecar.config import SAMPLE_RATE_HZ, Config
+from sidecar.scheduler import Decoded
+from sidecar.windowing import max_windowed_samples, plan_windows
+
+if TYPE_CHECKING:
+    from sidecar.audio import DurationLimits
+    from sidecar.encoder import Encoder
+    from sidecar.models.catalog import ModelCard
+    from sidecar.models.store import FetchProgress
+
+_log = logging.getLogger(__name__)
+
+_NATIVE_LIBRARIES = ("numpy", "soundfile", "soxr", "torch")
+# Audio for windows may be longer than a network's, but it is held in memory whole.
+MAX_WINDOWED_S = 1800.0
+
+
+class SpeechBackend:
+    """Decodes and embeds as ``config`` asks."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._card: ModelCard
+
+    def import_natives(self) -> None:
+        """See ``Backend.import_natives``."""
+        for name in _NATIVE_LIBRARIES:
+            importlib.import_module(name)
+        from sidecar.models.catalog import MODELS  # noqa: PLC0415
+
+        if self._config.model not in MODELS:
+            raise ModelUnavailable(
+                f"there is no model {self._config.model!r:.100}; known: {', '.join(MODELS)}",
+                kind="unknown_model",
+            )
+        self._card = MODELS[self._config.model]
+
+    def open(
+        self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
+    ) -> Encoder:
+        """See ``Backend.open``."""
+        from sidecar.encoder import open_encoder  # noqa: PLC0415
+        from sidecar.models.store import WeightStore, default_models_dir  # noqa: PLC0415
+
+        def tell(fetched: FetchProgress) -> None:
+            _log.info("%s: %d of %d", fetched.detail, fetched.done_bytes, fetched.total_bytes)
+            on_progress(Progress("download", fetched.done_bytes, fetched.total_bytes, "bytes"))
+
+        store = WeightStore(
+            self._config.models_dir or default_models_dir(),
+            offline=self._config.offline,
+            on_progress=tell,
+            should_stop=should_stop,
+        )
+        paths = store.ensure(self._card)
+        weights = paths[self._card.files[0].name]
+        return open_encoder(self._config, self._card, weights, on_progress)
+
+    def decode(self, audio: Audio, params: Params) -> Sequence[Decoded]:
+        """See ``Backend.decode``."""
+        from sidecar.audio import DurationLimits, decode  # noqa: PLC0415
+
+        limits = DurationLimits(self._card.min_duration_s, self._card.max_duration_s)
+        if isinstance(params, EmbedWindowsParams):
+            return self._decode_windows(audio, params, limits)
+        waveform = decode(audio, limits=limits, path_root=self._config.path_root)
+        return [Decoded(waveform, len(waveform.samples))]
+
+    def _decode_windows(
+        self, audio: Audio, params: EmbedWindowsParams, limits: DurationLimits
+    ) -> Sequence[Decoded]:
+        from sidecar.audio import DurationLimits, Waveform, decode  # noqa: PLC0415
+
+        # Half a window is the shortest that occurs, see ``plan_windows``.
+        if not 2 * limits.min_s <= params.window_s <= limits.max_s:
+            raise InvalidParams(
+                f"window_s must be {2 * limits.min_s:g} to {limits.max_s:g}, "
+                f"but is {params.window_s:g}",
+                min_window_s=2 * limits.min_s,
+                max_window_s=limits.max_s,
+            )
+        window_samples = round(params.window_s * SAMPLE_RATE_HZ)
+        hop_samples = max(1, round(params.hop_s * SAMPLE_RATE_HZ))
+        max_samples = max_windowed_samples(
+            window_samples, hop_samples, self._config.limits.max_windows
+        )
+        max_s = min(MAX_WINDOWED_S, math.floor(1000 * max_samples / SAMPLE_RATE_HZ) / 1000)
+        waveform = decode(
+            audio,
+            limits=DurationLimits(limits.min_s, max_s),
+            path_root=self._config.path_root,
+        )
+        plan = plan_windows(len(waveform.samples), window_samples, hop_samples)
+        return [
+            Decoded(Waveform(waveform.samples[start:end]), end - start, start)
+            for start, end in plan
+        ]

@@ -1,0 +1,142 @@
+"""Runs a network with torch, on the CPU or on CUDA. This is the CPU reference."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from protocol.errors import DeviceError, OutOfMemory
+from protocol.reports import Cpu, Gpu
+from sidecar.device import CudaFacts
+
+NAME = "torch"
+VERSION: str = torch.__version__
+
+FloatArray = NDArray[np.float32]
+
+
+class TorchRuntime:
+    """One network on one device, called by one thread.
+
+    Args:
+        network: waveforms [batch, n_samples] to embeddings [batch, dim]; moved to ``device``.
+        device: ``cpu`` or ``cuda:N``.
+        n_threads: for the CPU's work; None: one for each physical core.
+    """
+
+    def __init__(self, network: nn.Module, device: str, n_threads: int | None) -> None:
+        self.device = device
+        self._torch_device = torch.device(device)
+        self.n_threads = n_threads or _default_threads()
+        torch.set_num_threads(self.n_threads)
+        # TF32 keeps 10 bits of the mantissa; embeddings would depend on the device.
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+        with self._faults():
+            self._network = network.to(self._torch_device).eval()
+
+    def embed(self, samples: FloatArray) -> FloatArray:
+        """The embedding, shape (dim,), of one waveform, shape (n_samples,).
+
+        Raises:
+            OutOfMemory: this waveform does not fit.
+            DeviceError: the device failed, and with it this process's use of it.
+        """
+        with self._faults(), torch.inference_mode():
+            waveforms = torch.from_numpy(samples).unsqueeze(0).to(self._torch_device)
+            embedding: FloatArray = self._network(waveforms)[0].cpu().numpy()
+        return embedding
+
+    def peak_reserved_bytes(self) -> int | None:
+        """The most GPU memory that torch's allocator held; None on the CPU."""
+        if self._torch_device.type == "cpu":
+            return None
+        return torch.cuda.max_memory_reserved(self._torch_device)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            raise _out_of_memory(self.device) from error
+        except RuntimeError as error:
+            if "alloc" in str(error) and "memory" in str(error):
+                raise _out_of_memory(self.device) from error
+            if self._torch_device.type == "cpu":
+                raise
+            raise DeviceError(f"{self.device} failed: {_first_line(error)}") from error
+
+
+def reference_embedding(network: nn.Module, samples: FloatArray) -> NDArray[np.float64]:
+    """The embedding of one waveform, computed on the CPU in float64."""
+    with torch.inference_mode():
+        waveforms = torch.from_numpy(samples).double().unsqueeze(0)
+        embedding: NDArray[np.float64] = network.double()(waveforms)[0].numpy()
+    return embedding
+
+
+def cuda_facts() -> CudaFacts:
+    """What torch says about CUDA on this machine."""
+    built_for = torch.version.cuda
+    if built_for is None:
+        return CudaFacts(VERSION, None, ())
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        gpus = tuple(_gpu(index) for index in range(torch.cuda.device_count()))
+    except (RuntimeError, AssertionError) as error:
+        return CudaFacts(VERSION, built_for, (), _first_line(error))
+    return CudaFacts(VERSION, built_for, gpus)
+
+
+def cpu() -> Cpu:
+    """The processor that this process runs on."""
+    return Cpu(
+        name=_cpu_name(),
+        cores=_default_threads(),
+        simd=torch.backends.cpu.get_cpu_capability(),
+    )
+
+
+def _gpu(index: int) -> Gpu:
+    properties = torch.cuda.get_device_properties(index)
+    free_bytes, total_bytes = torch.cuda.mem_get_info(index)
+    return Gpu(
+        index=index,
+        name=properties.name,
+        memory_total_bytes=total_bytes,
+        memory_free_bytes=free_bytes,
+        compute_capability=f"{properties.major}.{properties.minor}",
+    )
+
+
+def _default_threads() -> int:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    return min(physical, allowed or physical)
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - no ordinary file
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _out_of_memory(device: str) -> OutOfMemory:
+    return OutOfMemory(f"{device} has too little memory for this audio: send a shorter one")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]

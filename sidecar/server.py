@@ -1,0 +1,463 @@
+"""The life of one child and the dispatch of its requests: the only place where siblings meet.
+
+The reader's thread dispatches: ``health``, ``metrics``, ``cancel`` and ``shutdown`` are dealt with
+there and then, audio goes into the pipeline. The main thread waits for the ending, ticks, and ends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from protocol.errors import (
+    Cancelled,
+    DeviceError,
+    FramingError,
+    InternalError,
+    InvalidRequest,
+    SidecarError,
+)
+from protocol.messages import (
+    Ignored,
+    Refusal,
+    Request,
+    decode_from_host,
+    encode_error,
+    encode_notification,
+    encode_result,
+)
+from protocol.params import (
+    Audio,
+    CancelParams,
+    EmbedBatchParams,
+    HealthParams,
+    MetricsParams,
+    Params,
+    RequestId,
+    ScoreParams,
+    ShutdownParams,
+    StoredEmbedding,
+)
+from protocol.reports import (
+    DeviceReport,
+    Hello,
+    ModelReport,
+    Notification,
+    Progress,
+    ShutdownResult,
+    State,
+)
+from sidecar import __version__
+from sidecar.config import (
+    EXIT_IO,
+    EXIT_OK,
+    EXIT_PROTOCOL,
+    EXIT_SOFTWARE,
+    EXIT_UNAVAILABLE,
+    Config,
+)
+from sidecar.pipeline import Pipeline
+from sidecar.responses import Served, respond, score
+from sidecar.scheduler import Decoded, Item, Job, Outcome, Scheduler
+from sidecar.stdio import FrameReader, FrameWriter, Wire
+
+if TYPE_CHECKING:
+    from sidecar.host_watch import HostWatch
+    from sidecar.status import Status
+
+_log = logging.getLogger(__name__)
+
+NAME = "speaker-sidecar"
+DEVICE_CALL_TIMEOUT_S = 60.0
+_DEFAULT_DRAIN_S = 5.0
+_TICK_S = 0.25
+# After its input's end the child is gone within 2 s. These are the parts of them.
+_FINISH_S = 0.8
+_STOP_S = 0.3
+_FLUSH_S = 0.4
+# A host that asked for the shutdown still reads.
+_SHUTDOWN_FLUSH_S = 5.0
+
+
+class Encoder(Protocol):
+    """What embeds, as the server sees it; ``sidecar.encoder`` has the real one."""
+
+    model: ModelReport
+    device: DeviceReport
+    degraded: str | None
+
+    def embed(self, waveforms: Sequence[Any]) -> Sequence[Outcome]:
+        """An embedding, or the error that took its place, for each waveform."""
+
+
+class Backend(Protocol):
+    """Where audio and embeddings come from; ``sidecar.backend`` has the real one."""
+
+    def import_natives(self) -> None:
+        """Import every native library that will be needed."""
+
+    def open(
+        self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
+    ) -> Encoder:
+        """Fetch, load, warm up and self-test; raises ``SidecarError``."""
+
+    def decode(self, audio: Audio, params: Params) -> Sequence[Decoded]:
+        """One audio's waveform or windows; raises ``SidecarError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why and how the process ends.
+
+    ``error`` answers what is not finished by ``finish_by`` (monotonic seconds). What waits in the
+    queue is answered with it at once, unless ``drains_queue``.
+    """
+
+    exit_code: int
+    reason: str
+    error: SidecarError
+    finish_by: float
+    drains_queue: bool = False
+    shutdown_id: RequestId | None = None
+    flush_s: float = _FLUSH_S
+
+
+class Server:
+    """One child, from ``hello`` to its exit code."""
+
+    def __init__(self, config: Config, wire: Wire, backend: Backend) -> None:
+        self._config = config
+        self._wire = wire
+        self._backend = backend
+        self._scheduler = Scheduler(config.limits)
+        self._pipeline = Pipeline(self._scheduler, self)
+        self._writer = FrameWriter(wire, self._output_lost)
+        self._reader = FrameReader(
+            wire,
+            config.limits.max_frame_bytes,
+            self._on_payload,
+            self._input_ended,
+            self._before_read,
+        )
+        self._status: Status
+        self._host_watch: HostWatch | None = None
+        self._encoder: Encoder | None = None
+        self._served: Served | None = None
+        self._natives_imported = threading.Event()
+        self._ending: Ending | None = None
+        self._ending_or_deadline = threading.Condition()
+        self._stop_reason: str | None = None
+        self._is_closed = False
+
+    def run(self) -> int:
+        """Serve until the end; the exit code."""
+        self._writer.start()
+        self._say_hello()
+        # psutil takes 20 ms to import: hello does not wait for it.
+        from sidecar.host_watch import HostWatch  # noqa: PLC0415
+        from sidecar.status import Status  # noqa: PLC0415
+
+        if self._config.parent_pid is not None:
+            self._host_watch = HostWatch(self._config.parent_pid)
+        self._status = Status(self._scheduler, self._pipeline.device_work)
+        self._enter("loading", "importing libraries")
+        self._pipeline.start()
+        self._reader.start()
+        ending = self._wait_for_ending()
+        return self._end(ending)
+
+    def request_stop(self, reason: str) -> None:
+        """End as at the input's end, at the next tick. Safe to call in a signal handler."""
+        self._stop_reason = reason
+
+    # Dispatch, on the reader's thread
+
+    def _before_read(self) -> None:
+        if sys.platform == "win32":
+            # Importing numpy hangs there while another thread waits on a piped standard input.
+            self._natives_imported.wait()
+        self._writer.wait_for_room()
+
+    def _on_payload(self, payload: bytes, received_at: float) -> None:
+        message = decode_from_host(payload)
+        with self._pipeline.lock:
+            if self._is_closed:
+                return
+            if isinstance(message, Ignored):
+                _log.warning("ignored a notification: %s", message.reason)
+            elif isinstance(message, CancelParams):
+                self._pipeline.cancel(message.id)
+            elif message.id is not None and self._is_in_flight(message.id):
+                error = InvalidRequest(
+                    f"a request with the id {message.id!r} is in flight: ids must be unique",
+                    kind="duplicate_id",
+                    request_id=message.id,
+                )
+                self._answer_error(None, error)
+            elif isinstance(message, Refusal):
+                self._answer_error(message.id, message.error)
+            else:
+                self._dispatch(message, len(payload), received_at)
+
+    def _is_in_flight(self, request_id: RequestId) -> bool:
+        is_shutdown = self._ending is not None and self._ending.shutdown_id == request_id
+        return is_shutdown or self._scheduler.holds(request_id)
+
+    def _dispatch(self, request: Request, n_bytes: int, received_at: float) -> None:
+        params = request.params
+        try:
+            if isinstance(params, HealthParams):
+                self._answer_result(request.id, self._status.health())
+            elif isinstance(params, MetricsParams):
+                self._answer_result(request.id, self._status.metrics())
+            elif isinstance(params, ShutdownParams):
+                self._shut_down(request.id, params)
+            elif isinstance(params, ScoreParams) and not _audios_of(params):
+                assert isinstance(params.a, StoredEmbedding)
+                assert isinstance(params.b, StoredEmbedding)
+                self._answer_result(request.id, score(params.a, params.b))
+            else:
+                job = Job(request.id, params, n_bytes, received_at)
+                deadline_ms = getattr(params, "deadline_ms", None)
+                if deadline_ms is not None:
+                    job.deadline_at = received_at + deadline_ms / 1000
+                self._pipeline.admit(job, _audios_of(params), self._status.retry_after_ms())
+                if deadline_ms is not None:
+                    self._wake_main()
+        except SidecarError as error:
+            self._answer_error(request.id, error)
+
+    def _shut_down(self, request_id: RequestId, params: ShutdownParams) -> None:
+        if self._ending is not None:
+            raise InvalidRequest("the shutdown is under way already", kind="shutting_down")
+        drain_s = _DEFAULT_DRAIN_S if params.drain_ms is None else params.drain_ms / 1000
+        self._end_with(
+            Ending(
+                exit_code=EXIT_OK,
+                reason="the host asked for a shutdown",
+                error=Cancelled("the shutdown did not leave the time to finish this request"),
+                finish_by=time.monotonic() + drain_s,
+                drains_queue=True,
+                shutdown_id=request_id,
+                flush_s=_SHUTDOWN_FLUSH_S,
+            )
+        )
+
+    # What the pipeline runs
+
+    def load(self, allow_decoding: Callable[[], None]) -> None:
+        """See ``Stages.load``."""
+        self._backend.import_natives()
+        self._natives_imported.set()
+        self._status.mark("imported_ms")
+        self._status.reason = "loading the model"
+        allow_decoding()
+        self._encoder = self._backend.open(self._tell, lambda: self._is_stopping)
+
+    def loaded(self) -> None:
+        """See ``Stages.loaded``."""
+        assert self._encoder is not None
+        model, device, degraded = (
+            self._encoder.model,
+            self._encoder.device,
+            self._encoder.degraded,
+        )
+        assert model.fingerprint is not None
+        assert device.selected is not None
+        with self._pipeline.lock:
+            self._status.mark("ready_ms")
+            self._status.model, self._status.device = model, device
+            self._served = Served(
+                model=model.id,
+                fingerprint=model.fingerprint,
+                dim=model.embedding_dim,
+                device=device.selected,
+                sample_rate_hz=model.sample_rate_hz,
+            )
+            if self._ending is None:
+                self._enter("degraded" if degraded else "ready", degraded or device.reason)
+
+    def decode(self, item: Item) -> Sequence[Decoded]:
+        """See ``Stages.decode``."""
+        return self._backend.decode(item.audio, item.job.params)  # type: ignore[arg-type]
+
+    def embed(self, waveforms: Sequence[object]) -> Sequence[Outcome]:
+        """See ``Stages.embed``."""
+        assert self._encoder is not None
+        return self._encoder.embed(waveforms)
+
+    def answer(self, job: Job) -> None:
+        """See ``Stages.answer``."""
+        response = respond(job, self._served)
+        self._status.outcomes[response.outcome] += 1
+        self._writer.send(response.payload)
+
+    def failed(self, error: SidecarError) -> None:
+        """See ``Stages.failed``."""
+        is_loading = self._served is None
+        if is_loading and self._is_stopping:
+            return  # the load was stopped, and says so
+        unavailable = is_loading and not isinstance(error, InternalError)
+        self._end_with(
+            Ending(
+                exit_code=EXIT_UNAVAILABLE if unavailable else EXIT_SOFTWARE,
+                reason=error.message,
+                error=error,
+                finish_by=time.monotonic(),
+            )
+        )
+
+    # Endings
+
+    def _input_ended(self, error: FramingError | None, n_pending_bytes: int) -> None:
+        if error is not None:
+            with self._pipeline.lock:
+                self._answer_error(None, error)
+            self._end_now(EXIT_PROTOCOL, error.message)
+        else:
+            cut = f", {n_pending_bytes} bytes into a frame" if n_pending_bytes else ""
+            self._end_now(EXIT_OK, f"the input ended{cut}")
+
+    def _output_lost(self, error: OSError) -> None:
+        self._end_now(EXIT_IO, f"the output is lost: {error}")
+
+    def _end_now(self, exit_code: int, reason: str) -> None:
+        self._end_with(
+            Ending(
+                exit_code=exit_code,
+                reason=reason,
+                error=Cancelled(f"not finished: {reason}"),
+                finish_by=time.monotonic() + _FINISH_S,
+            )
+        )
+
+    def _end_with(self, ending: Ending) -> None:
+        with self._pipeline.lock, self._ending_or_deadline:
+            if self._ending is not None:
+                if not self._ending.drains_queue:
+                    return
+                # A shutdown is cut short, but still answered.
+                ending = dataclasses.replace(ending, shutdown_id=self._ending.shutdown_id)
+            self._ending = ending
+            self._pipeline.drain()
+            self._ending_or_deadline.notify_all()
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._is_closed or (self._ending is not None and not self._ending.drains_queue)
+
+    def _wake_main(self) -> None:
+        with self._ending_or_deadline:
+            self._ending_or_deadline.notify_all()
+
+    # The main thread
+
+    def _wait_for_ending(self) -> Ending:
+        while True:
+            self._tick()
+            timeout_s = self._seconds_to_next_tick()
+            with self._ending_or_deadline:
+                if self._ending is not None:
+                    return self._ending
+                self._ending_or_deadline.wait(timeout_s)
+
+    def _seconds_to_next_tick(self) -> float:
+        with self._pipeline.lock:
+            deadline_at = self._scheduler.next_deadline()
+        if deadline_at is None:
+            return _TICK_S
+        return min(_TICK_S, max(0.001, deadline_at - time.monotonic()))
+
+    def _tick(self) -> None:
+        self._pipeline.tick()
+        call_started_at = self._pipeline.device_work.call_started_at
+        if self._stop_reason is not None:
+            self._end_now(EXIT_OK, self._stop_reason)
+        elif self._host_watch is not None and self._host_watch.is_gone():
+            self._end_now(EXIT_OK, f"the parent process {self._config.parent_pid} is gone")
+        elif self._reading_waits() and self._wire.input_hung_up():
+            self._end_now(EXIT_OK, "the host hung up while its input was not being read")
+        elif call_started_at and time.monotonic() - call_started_at > DEVICE_CALL_TIMEOUT_S:
+            message = f"the device did not return within {DEVICE_CALL_TIMEOUT_S:.0f} s"
+            self.failed(DeviceError(message, kind="device_hangs"))
+
+    def _reading_waits(self) -> bool:
+        waits_for_imports = sys.platform == "win32" and not self._natives_imported.is_set()
+        return waits_for_imports or self._writer.is_backed_up
+
+    def _end(self, ending: Ending) -> int:
+        log = _log.warning if ending.exit_code else _log.info
+        log("ending with code %d: %s", ending.exit_code, ending.reason)
+        with self._pipeline.lock:
+            before = self._status.outcomes.copy()
+            self._enter("failed" if ending.exit_code else "draining", ending.reason)
+        ending = self._finish_work()
+        self._pipeline.fail_all(ending.error)
+        with self._pipeline.lock:
+            self._is_closed = True
+            if ending.shutdown_id is not None:
+                since = self._status.outcomes - before
+                cancelled = since["cancelled"]
+                result = ShutdownResult(since.total() - cancelled, cancelled)
+                self._writer.send(encode_result(ending.shutdown_id, result))
+        self._pipeline.stop(_STOP_S)
+        if not self._writer.close(ending.flush_s):
+            _log.warning("the host did not read all responses in time")
+        return ending.exit_code
+
+    def _finish_work(self) -> Ending:
+        while True:
+            ending = self._ending
+            assert ending is not None
+            if not ending.drains_queue:
+                self._pipeline.fail_waiting(ending.error)
+            left_s = ending.finish_by - time.monotonic()
+            if self._pipeline.wait_until_idle(min(0.05, max(0.0, left_s))) or left_s <= 0:
+                return ending
+            self._tick()
+
+    # Sending
+
+    def _say_hello(self) -> None:
+        capabilities = ["audio.pcm", "audio.file"]
+        if self._config.path_root != "none":
+            capabilities.append("audio.path")
+        self._tell(
+            Hello(
+                name=NAME,
+                version=__version__,
+                pid=os.getpid(),
+                instance=os.urandom(8).hex(),
+                capabilities=tuple(capabilities),
+                limits=self._config.limits,
+            )
+        )
+
+    def _enter(self, state: State, reason: str) -> None:
+        self._status.state, self._status.reason = state, reason
+        self._tell(self._status.health())
+
+    def _tell(self, notification: Notification) -> None:
+        self._writer.send(encode_notification(notification))
+
+    def _answer_result(self, request_id: RequestId, result: object) -> None:
+        self._writer.send(encode_result(request_id, result))
+
+    def _answer_error(self, request_id: RequestId | None, error: SidecarError) -> None:
+        self._status.outcomes[error.kind] += 1
+        self._writer.send(encode_error(request_id, error))
+
+
+def _audios_of(params: Params) -> list[Audio]:
+    if isinstance(params, EmbedBatchParams):
+        return list(params.items)
+    if isinstance(params, ScoreParams):
+        return [v for v in (params.a, params.b) if not isinstance(v, StoredEmbedding)]
+    return [params.audio] if hasattr(params, "audio") else []

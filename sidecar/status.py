@@ -1,0 +1,93 @@
+"""What state the child is in, and the reports about it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import psutil
+
+from protocol.reports import (
+    Activity,
+    DeviceReport,
+    Health,
+    Metrics,
+    ModelReport,
+    ProcessReport,
+    State,
+)
+from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.pipeline import DeviceWork
+from sidecar.scheduler import Scheduler
+
+
+class Status:
+    """The state, its reason, and the counts since the start.
+
+    Its fields are set by the server; call the reports under the pipeline's lock.
+    """
+
+    def __init__(self, scheduler: Scheduler, device_work: DeviceWork) -> None:
+        self._scheduler = scheduler
+        self._device_work = device_work
+        self._process = psutil.Process()
+        self._started_at = time.monotonic()
+        self.state: State = "loading"
+        self.reason = "importing libraries"
+        self.device: DeviceReport | None = None
+        self.model: ModelReport | None = None
+        self.gpu_peak_reserved_bytes: int | None = None
+        self.timings: dict[str, float] = {}
+        self.outcomes: Counter[str] = Counter()
+
+    def mark(self, name: str) -> None:
+        """Note under ``name`` how many milliseconds after the start this is."""
+        self.timings[name] = round(1000 * (time.monotonic() - self._started_at), 1)
+
+    def health(self) -> Health:
+        """The report of the method and of the notification ``health``."""
+        return Health(
+            state=self.state,
+            reason=self.reason,
+            device=self.device,
+            model=self.model,
+            process=ProcessReport(
+                rss_bytes=self._rss_bytes(),
+                gpu_peak_reserved_bytes=self.gpu_peak_reserved_bytes,
+                uptime_s=time.monotonic() - self._started_at,
+            ),
+            activity=Activity(
+                queued=self._scheduler.n_queued,
+                in_flight=self._scheduler.n_in_flight,
+                device_busy_ms=1000 * self._device_work.busy_s,
+            ),
+            timings=dict(self.timings),
+        )
+
+    def metrics(self) -> Metrics:
+        """The report of the method ``metrics``."""
+        now = time.monotonic()
+        oldest_at = self._scheduler.oldest_arrival()
+        return Metrics(
+            uptime_s=now - self._started_at,
+            outcomes=dict(self.outcomes),
+            queued=self._scheduler.n_queued,
+            in_flight=self._scheduler.n_in_flight,
+            queued_bytes=self._scheduler.queued_bytes,
+            oldest_queued_ms=0.0 if oldest_at is None else 1000 * (now - oldest_at),
+            batches=self._device_work.n_batches,
+            embeddings=self._device_work.n_embeddings,
+            audio_s=self._device_work.n_samples / SAMPLE_RATE_HZ,
+            device_busy_ms=1000 * self._device_work.busy_s,
+            rss_bytes=self._rss_bytes(),
+        )
+
+    def retry_after_ms(self) -> int:
+        """How long what is in flight will take the device, as far as the past tells."""
+        work = self._device_work
+        mean_s = work.busy_s / work.n_embeddings if work.n_embeddings else 0.1
+        return max(50, min(10_000, round(1000 * mean_s * self._scheduler.n_in_flight)))
+
+    def _rss_bytes(self) -> int:
+        rss: int = self._process.memory_info().rss
+        return rss

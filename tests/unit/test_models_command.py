@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sidecar.models.pinned import Asset, PinnedFile, SourceFailed, Watch
+from sidecar.models.store import FetchProgress
+from sidecar.tools import models
+
+GOOD = b"weights"
+
+
+@dataclass(frozen=True)
+class FakeSource:
+    failure: BaseException | None = None
+    name: str = "fake"
+
+    def transfer_bytes(self, file: PinnedFile) -> int:
+        return file.n_bytes
+
+    def fetch(self, file: PinnedFile, work: Path, watch: Watch) -> Path:
+        watch(0)
+        if self.failure is not None:
+            raise self.failure
+        (work / file.name).write_bytes(GOOD)
+        return work / file.name
+
+
+def make_asset(asset_id: str, failure: BaseException | None = None) -> Asset:
+    sha256 = hashlib.sha256(GOOD).hexdigest()
+    file = PinnedFile("a.pt", len(GOOD), sha256, (FakeSource(failure),))
+    return Asset(asset_id, "A title", "MIT", "https://example.org", (file,))
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    assets = [
+        make_asset("one"),
+        make_asset("broken", SourceFailed("gone")),
+        make_asset("interrupted", KeyboardInterrupt()),
+        make_asset("two"),
+    ]
+    monkeypatch.setattr(models, "ASSETS", {asset.id: asset for asset in assets})
+    monkeypatch.setattr(models, "MODELS", {"one": assets[0]})
+
+    def run(*words: str) -> int:
+        parser = argparse.ArgumentParser()
+        models.add_arguments(parser)
+        return models.run(parser.parse_args([*words, "--models-dir", str(tmp_path)]))
+
+    return run
+
+
+def test_list_shows_id_licence_size_state_and_path(command, tmp_path, capsys):
+    assert command("list") == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.split() == ["one", "MIT", "0.0", "MB", "absent", str(tmp_path / "one" / "a.pt")]
+
+
+def test_list_as_json(command, tmp_path, capsys):
+    command("fetch", "one")
+    capsys.readouterr()
+    assert command("list", "--json") == 0
+    one, broken, *_others = json.loads(capsys.readouterr().out)
+    assert (one["id"], one["kind"], one["state"]) == ("one", "model", "installed")
+    assert one["files"][0]["path"] == str(tmp_path / "one" / "a.pt")
+    assert (broken["kind"], broken["state"]) == ("sample", "absent")
+
+
+def test_fetch_prints_the_path_and_plain_progress(command, tmp_path, capsys):
+    assert command("fetch", "one") == 0
+    captured = capsys.readouterr()
+    assert str(tmp_path / "one" / "a.pt") in captured.out
+    assert captured.err.splitlines()[0] == "a.pt from fake"
+
+
+def test_fetch_that_fails_says_why(command, capsys):
+    assert command("fetch", "broken") == 69
+    assert "fake: gone" in capsys.readouterr().err
+
+
+def test_fetch_offline_fetches_nothing(command, tmp_path):
+    assert command("fetch", "one", "--offline") == 69
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_fetch(command, capsys):
+    assert command("fetch", "interrupted") == 130
+    assert "Stopped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["fetch", "verify"])
+def test_an_unknown_id_lists_the_known_ones(command, action, capsys):
+    assert command(action, "onee") == 64
+    assert "one, broken, interrupted, two" in capsys.readouterr().err
+
+
+def test_verify(command, tmp_path, capsys):
+    assert command("verify") == 69, "nothing is installed"
+    assert command("verify", "one") == 69
+    command("fetch", "one")
+    assert command("verify") == 0, "what was never fetched is no fault"
+    assert command("verify", "one") == 0
+    assert command("verify", "broken") == 69
+    command("fetch", "two")
+    (tmp_path / "one" / "a.pt").write_bytes(b"weighty")
+    assert command("verify") == 69
+    capsys.readouterr()
+    assert command("verify", "one", "--json") == 69
+    assert json.loads(capsys.readouterr().out)[0]["state"] == "damaged"
+
+
+def test_progress_on_a_terminal_is_one_line(monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    display = models._ProgressDisplay()
+    for done_bytes in (0, 4_000_000, 8_000_000):
+        display.show(FetchProgress(done_bytes, 8_000_000, "a.pt from fake"))
+    shown = terminal.getvalue()
+    assert shown.count("\r") == 3
+    assert shown.endswith("8.0 of 8.0 MB\n")
+    display.end_line()
+    assert terminal.getvalue() == shown
+
+
+def test_progress_elsewhere_is_a_line_now_and_then(capsys):
+    display = models._ProgressDisplay()
+    for done_bytes in range(0, 8_000_001, 1000):
+        display.show(FetchProgress(done_bytes, 8_000_000, "a.pt from fake"))
+    assert capsys.readouterr().err.splitlines() == [
+        "a.pt from fake",
+        "a.pt from fake: 8.0 of 8.0 MB",
+    ]
