@@ -19,7 +19,7 @@ class Fields:
 
     def __init__(self, values: Mapping[str, object], place: str) -> None:
         self._values = {name: value for name, value in values.items() if value is not None}
-        self._unread = list(values)
+        self._unread = list(self._values)
         self.place = place
 
     def __contains__(self, name: str) -> bool:

@@ -6,15 +6,17 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sidecar import __version__
 from sidecar.config import DEFAULT_LIMITS, DEFAULT_MODEL, EXIT_USAGE, Config, PathRoot
 
-COMMANDS = ("serve", "demo", "models")
+if TYPE_CHECKING:
+    from sidecar.server import Backend
+
 _MIB = 2**20
 
 
@@ -94,8 +96,13 @@ def _add_serve_options(parser: argparse.ArgumentParser) -> None:
     add("--log-format", choices=("text", "json"), default="text")
 
 
-def serve(options: argparse.Namespace) -> int:
-    """Serve the host on standard input and output. Does not return: it ends the process."""
+def serve(
+    options: argparse.Namespace, open_backend: Callable[[Config], Backend] | None = None
+) -> int:
+    """Serve the host on standard input and output; ends the process, unless it cannot begin.
+
+    ``open_backend`` is for tests: what takes the place of ``SpeechBackend``.
+    """
     if sys.stdin is not None and sys.stdin.isatty():
         print(
             "speaker-sidecar serve speaks a binary protocol over pipes (see PROTOCOL.md); "
@@ -116,7 +123,7 @@ def serve(options: argparse.Namespace) -> int:
     from sidecar.server import Server  # noqa: PLC0415
 
     log_handler = log.configure(options.log_level, options.log_format)
-    server = Server(config, wire, SpeechBackend(config))
+    server = Server(config, wire, (open_backend or SpeechBackend)(config))
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
     exit_code = server.run()

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from protocol.errors import BadAudio
 from protocol.params import Audio, FileAudio, PcmAudio
 from sidecar.audio_file import AudioFile
-from sidecar.audio_path import PathRoot, open_audio_path, translate_os_error
+from sidecar.audio_path import open_audio_path, translate_os_error
+from sidecar.config import SAMPLE_RATE_HZ, PathRoot
 
-SAMPLE_RATE_HZ = 16_000
 MIN_SOURCE_RATE_HZ, MAX_SOURCE_RATE_HZ = 8_000, 192_000
 MAX_CHANNELS = 64
 # Far above full scale, the squares in a power spectrum leave the range of float32.

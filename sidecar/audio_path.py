@@ -14,12 +14,9 @@ import re
 import stat
 import sys
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from protocol.errors import BadAudio
-
-# Which files may be named: any, none, or those in a folder and below it (``--path-root``).
-PathRoot: TypeAlias = Path | Literal["any", "none"]
+from sidecar.config import PathRoot
 
 # Windows allows the longest paths.
 _MAX_PATH_CHARS = 32_767

@@ -22,6 +22,7 @@ EXIT_SOFTWARE = 70
 EXIT_IO = 74
 EXIT_PROTOCOL = 76
 
+# Which files a host may name: any, none, or those in a folder and below it.
 PathRoot: TypeAlias = Path | Literal["any", "none"]
 
 DEFAULT_LIMITS = Limits(

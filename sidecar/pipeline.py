@@ -20,8 +20,9 @@ from sidecar.scheduler import Decoded, Item, Job, Outcome, Scheduler
 _log = logging.getLogger(__name__)
 
 N_DECODERS = 2
-DECODE_TIMEOUT_S = 30.0
-# Decoders that hang inside a C library cannot be stopped, only replaced; this many and no more.
+# The decoder gives up by itself after 30 s, unless it hangs inside a C library.
+DECODE_TIMEOUT_S = 35.0
+# Hung decoders cannot be stopped, only replaced; this many and no more.
 _MAX_HUNG_DECODERS = 8
 
 

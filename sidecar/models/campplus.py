@@ -65,7 +65,7 @@ class CamPlusPlus(nn.Module):
     @property
     def network(self) -> nn.Sequential:
         """Features ``[batch, n_frames, 80]`` -> embeddings: all that has weights, shared."""
-        return nn.Sequential(self.head, self.xvector)
+        return nn.Sequential(self.head, self.xvector).train(self.training)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """See the class."""
@@ -74,7 +74,7 @@ class CamPlusPlus(nn.Module):
 
 
 class Frontend(nn.Module):
-    """Log-mel features without their mean over the utterance: the channel's colour goes with it.
+    """Log-mel features less their mean over the utterance, and with it a channel's fixed response.
 
     forward: waveforms ``[batch, n_samples]`` -> features ``[batch, n_frames, 80]``.
     """

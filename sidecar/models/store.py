@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -115,7 +116,7 @@ class WeightStore:
                 ``offline``, ``damaged`` (and offline), ``download_failed``, ``hash_mismatch``,
                 ``disk_full``, ``not_writable``, ``not_readable`` or ``stopped``.
         """
-        _sweep(self._models_dir / asset.id, min_age_s=_DAY_S)
+        _sweep(self._models_dir / asset.id, made_before_s=time.time() - _DAY_S)
         for file in asset.files:
             state = self.state(asset, file)
             if state is State.INSTALLED:
@@ -248,7 +249,7 @@ class WeightStore:
 @contextmanager
 def _work_folder(folder: Path) -> Iterator[Path]:
     # Whoever holds the lock is alone here: other work folders are of processes that were killed.
-    _sweep(folder, min_age_s=0)
+    _sweep(folder, made_before_s=math.inf)
     work = Path(tempfile.mkdtemp(prefix=_FETCH_PREFIX, dir=folder))
     try:
         yield work
@@ -256,10 +257,10 @@ def _work_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _sweep(folder: Path, *, min_age_s: float) -> None:
+def _sweep(folder: Path, *, made_before_s: float) -> None:
     for leftover in folder.glob(f"{_FETCH_PREFIX}*"):
         with suppress(OSError):
-            if time.time() - leftover.stat().st_mtime >= min_age_s:
+            if leftover.stat().st_mtime < made_before_s:
                 shutil.rmtree(leftover, ignore_errors=True)
 
 

@@ -38,7 +38,7 @@ Fbank = Callable[[Tensor], Tensor]
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    # OpenMP's threads spin while they wait: on a busy machine more of them take several times longer.
+    # OpenMP's threads spin while they wait: on a busy machine, two take longer than one.
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -308,6 +308,7 @@ def test_frontend_and_network_make_the_model(model: CamPlusPlus) -> None:
     waveforms = noise(2, SAMPLE_RATE_HZ)
     with torch.inference_mode():
         features = model.frontend(waveforms)
+        assert not model.network.training
         embeddings = model.network(features)
         assert torch.equal(embeddings, model(waveforms))
     assert features.shape == (2, 98, 80)

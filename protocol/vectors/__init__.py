@@ -1,0 +1,1 @@
+"""Golden frames, and what writes them. Not part of the installed package."""

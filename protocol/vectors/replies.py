@@ -1,0 +1,115 @@
+"""Vectors of what a host receives."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from protocol.vectors.vector import FINGERPRINT, Vector, as_json, pack
+
+
+def child_messages() -> Iterator[Vector]:
+    """What a host receives."""
+    limits = {
+        "max_frame_bytes": 67108864,
+        "max_in_flight": 256,
+        "max_batch_items": 64,
+        "max_queued_bytes": 268435456,
+        "max_windows": 600,
+    }
+    hello = {
+        "name": "speaker-sidecar",
+        "version": "0.1.0",
+        "pid": 4711,
+        "instance": "0011223344556677",
+        "capabilities": ["audio.pcm", "audio.file", "audio.path"],
+        "limits": limits,
+        "protocol": 1,
+        "protocol_minor": 0,
+    }
+    timings = {"decode_ms": 0.1, "queue_ms": 0.2, "compute_ms": 34.5}
+    embedding = {
+        "embedding": struct.pack("<4f", 0.5, -0.5, 0.5, -0.5),
+        "dim": 4,
+        "model": "campplus-zh-en",
+        "fingerprint": FINGERPRINT,
+        "normalized": True,
+        "duration_s": 1.5,
+        "device": "cpu",
+        "batch_size": 1,
+        "timings": timings,
+    }
+    bad = {
+        "code": -32010,
+        "message": "too short",
+        "data": {"kind": "too_short", "retryable": False},
+    }
+    errors = [
+        (-32700, "malformed", False, None),
+        (-32600, "invalid_request", False, None),
+        (-32601, "method_not_found", False, 8),
+        (-32602, "invalid_params", False, 8),
+        (-32603, "internal", False, 8),
+        (-32001, "overloaded", True, 8),
+        (-32003, "draining", True, 8),
+        (-32004, "deadline_exceeded", False, 8),
+        (-32800, "cancelled", False, 8),
+        (-32010, "too_short", False, 8),
+        (-32011, "model_unavailable", False, 8),
+        (-32012, "incompatible_embeddings", False, 8),
+        (-32020, "device_error", True, 8),
+        (-32021, "out_of_memory", False, 8),
+    ]
+
+    def told(name: str, what: str, *messages: dict[str, object]) -> Vector:
+        return Vector(
+            f"child_{name}",
+            what,
+            b"".join(pack({"jsonrpc": "2.0", **message}) for message in messages),
+            [as_json({"jsonrpc": "2.0", **message}) for message in messages],
+            direction="child_to_host",
+        )
+
+    yield told("hello", "the first frame", {"method": "hello", "params": hello})
+    yield told(
+        "hello_newer_minor",
+        "a newer minor version with a field and a capability that this host does not know: served",
+        {
+            "method": "hello",
+            "params": {
+                **hello,
+                "protocol_minor": 9,
+                "mood": "good",
+                "capabilities": ["diarize"],
+            },
+        },
+    )
+    yield told(
+        "hello_other_protocol",
+        "another protocol: the host must stop here",
+        {"method": "hello", "params": {**hello, "protocol": 2}},
+    )
+    yield told(
+        "health_unknown_state",
+        "a state that this host does not know is not an error",
+        {"method": "health", "params": {"state": "resting", "reason": "", "device": None}},
+    )
+    progress = {"phase": "download", "done": 1, "total": None, "unit": "bytes"}
+    yield told("progress", "a total of nil: not known", {"method": "progress", "params": progress})
+    yield told("unknown_notification", "to be ignored", {"method": "later", "params": {"x": [1]}})
+    yield told("embed_result", "an embedding", {"id": 8, "result": embedding})
+    yield told(
+        "batch_result",
+        "a batch of an embedding and an error",
+        {"id": "b-1", "result": {"results": [{"result": embedding}, {"error": bad}]}},
+    )
+    yield told("score_result", "a cosine", {"id": 9, "result": {"cosine": 1, "fingerprint": "f"}})
+    for code, kind, retryable, request_id in errors:
+        data = {"kind": kind, "retryable": retryable}
+        refusal = {"code": code, "message": "what was wrong and what to do", "data": data}
+        yield told(f"error_{kind}", f"error {code}", {"id": request_id, "error": refusal})
+    for name, what, stream in (
+        ("garbage", "a line of text: the child's output is not to be trusted", b"Traceback (most"),
+        ("length_0", "a length of 0", struct.pack("<I", 0)),
+    ):
+        yield Vector(f"child_fatal_{name}", what, stream, direction="child_to_host", ends="fatal")

@@ -1,0 +1,81 @@
+"""RTTM, NIST's text format for who speaks when: one ``SPEAKER`` line for each turn.
+
+Fields, as in the Rich Transcription 2009 evaluation plan, appendix A: type, file, channel,
+start (s), duration (s), orthography, speaker type, speaker, confidence, lookahead.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_N_FIELDS = 8  # the speaker is the last one that is needed
+_COMMENT = ";;"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of one recording in which one person speaks; ``speaker`` is None if not known."""
+
+    start_s: float
+    end_s: float
+    speaker: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts."""
+        return self.end_s - self.start_s
+
+
+class RttmError(Exception):
+    """A text is no RTTM; the message has the number of the line."""
+
+
+def parse_rttm(text: str, recording: str) -> list[Turn]:
+    """The turns in ``text``, by their start.
+
+    Where several recordings are annotated, only the turns of the one named ``recording`` count.
+
+    Raises:
+        RttmError: a line is malformed, there is no turn, or none of ``recording``.
+    """
+    found: list[tuple[str, Turn]] = []
+    # Not splitlines: it would also break at characters that occur inside names.
+    for number, line in enumerate(text.split("\n"), start=1):
+        fields = line.split()
+        if fields and not fields[0].startswith(_COMMENT) and fields[0] == "SPEAKER":
+            found.append(_read_speaker_line(number, fields))
+        elif fields and not _is_other_type(fields[0]):
+            raise RttmError(f"line {number} begins with {fields[0]!r:.40}, which is no RTTM type")
+    names = {name for name, _turn in found}
+    if len(names) > 1:
+        found = [(name, turn) for name, turn in found if name == recording]
+    if not found:
+        missing = f" of {recording!r}, only of {', '.join(sorted(names))}" if names else ""
+        raise RttmError(f"it has no SPEAKER line{missing}")
+    return sorted((turn for _name, turn in found), key=lambda turn: (turn.start_s, turn.end_s))
+
+
+def _is_other_type(word: str) -> bool:
+    """RTTM's other types (SPKR-INFO, NON-LEX, ...) are in capitals; they are of no use here."""
+    return word.startswith(_COMMENT) or (word.isupper() and word.replace("-", "_").isidentifier())
+
+
+def _read_speaker_line(number: int, fields: list[str]) -> tuple[str, Turn]:
+    if len(fields) < _N_FIELDS:
+        raise RttmError(
+            f"line {number} has {len(fields)} fields, but a SPEAKER line has {_N_FIELDS} and more"
+        )
+    start_s = _read_seconds(number, "start", fields[3])
+    duration_s = _read_seconds(number, "duration", fields[4])
+    return fields[1], Turn(start_s, start_s + duration_s, fields[7])
+
+
+def _read_seconds(number: int, name: str, word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise RttmError(f"line {number}: the {name} {word!r:.40} is no number of seconds")
+    return seconds

@@ -1,0 +1,57 @@
+"""What the tests share: where things lie, and what skips where they are absent."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real speech and reference embeddings beside a developer's checkout."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "audio" / "librispeech").is_dir():
+        pytest.skip("no ../shared with real speech and reference embeddings beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def campplus_weights() -> Path:
+    """The verified CAM++ checkpoint, fetched if it is not there."""
+    from protocol.errors import ModelUnavailable
+    from sidecar.models.catalog import MODELS
+    from sidecar.models.store import WeightStore, default_models_dir
+
+    card = MODELS["campplus-zh-en"]
+    try:
+        paths = WeightStore(default_models_dir()).ensure(card)
+    except ModelUnavailable as error:
+        pytest.skip(f"no weights of campplus-zh-en: {error.message}")
+    return paths[card.files[0].name]
+
+
+@pytest.fixture(scope="session")
+def sidecar_argv(campplus_weights) -> list[str]:
+    """The command under test: the real sidecar, or what ``SIDECAR_ARGV`` names."""
+    from sidecar.tools.client import sidecar_argv
+
+    assert campplus_weights
+    return [*sidecar_argv(), "serve", "--model", "campplus-zh-en"]
+
+
+@pytest.fixture(scope="session")
+def light_argv() -> list[str]:
+    """The real server with an encoder that needs no torch."""
+    return [sys.executable, str(ROOT / "tests" / "light_sidecar.py")]
+
+
+def pytest_report_header() -> str:
+    from sidecar.tools.client import sidecar_argv
+
+    return f"sidecar under test: {shlex.join(sidecar_argv())}"
