@@ -10,7 +10,9 @@ import math
 from dataclasses import dataclass
 
 _N_FIELDS = 8  # the speaker is the last one that is needed
-_COMMENT = ";;"
+_OTHER_TYPES = frozenset(
+    "SEGMENT NOSCORE NO_RT_METADATA LEXEME NON-LEX NON-SPEECH FILLER EDIT IP SU CB A/P SPKR-INFO".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,14 @@ def parse_rttm(text: str, recording: str) -> list[Turn]:
         RttmError: a line is malformed, there is no turn, or none of ``recording``.
     """
     found: list[tuple[str, Turn]] = []
-    # Not splitlines: it would also break at characters that occur inside names.
+    # Not splitlines: it would also break at characters that may occur inside names.
     for number, line in enumerate(text.split("\n"), start=1):
         fields = line.split()
-        if fields and not fields[0].startswith(_COMMENT) and fields[0] == "SPEAKER":
+        if not fields or fields[0].startswith(";;"):
+            continue
+        if fields[0] == "SPEAKER":
             found.append(_read_speaker_line(number, fields))
-        elif fields and not _is_other_type(fields[0]):
+        elif fields[0] not in _OTHER_TYPES:
             raise RttmError(f"line {number} begins with {fields[0]!r:.40}, which is no RTTM type")
     names = {name for name, _turn in found}
     if len(names) > 1:
@@ -54,11 +58,6 @@ def parse_rttm(text: str, recording: str) -> list[Turn]:
         missing = f" of {recording!r}, only of {', '.join(sorted(names))}" if names else ""
         raise RttmError(f"it has no SPEAKER line{missing}")
     return sorted((turn for _name, turn in found), key=lambda turn: (turn.start_s, turn.end_s))
-
-
-def _is_other_type(word: str) -> bool:
-    """RTTM's other types (SPKR-INFO, NON-LEX, ...) are in capitals; they are of no use here."""
-    return word.startswith(_COMMENT) or (word.isupper() and word.replace("-", "_").isidentifier())
 
 
 def _read_speaker_line(number: int, fields: list[str]) -> tuple[str, Turn]:

@@ -1,0 +1,121 @@
+"""What the demo listens to: a recording, and the turns to be sent of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from sidecar.tools.conversation import MIN_TURN_S
+from sidecar.tools.rttm import RttmError, Turn, parse_rttm
+
+WINDOW_S = 3.0
+# What is softer than the loudest window by more than this holds no speech, or little.
+QUIET_DB = 30.0
+# A person reads the result, and clustering takes n^3.
+MAX_TURNS = 200
+
+
+class RecordingError(Exception):
+    """A file cannot be used; the message says which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """An absolute path and its turns, of ``MIN_TURN_S`` and more each.
+
+    ``remark`` says how the turns came about, and what of the recording is not among them.
+    """
+
+    path: Path
+    turns: Sequence[Turn]
+    remark: str
+    is_sample: bool = False
+
+
+def open_annotated(path: Path, rttm_path: Path, *, is_sample: bool = False) -> Recording:
+    """The turns that an RTTM file lists.
+
+    Raises:
+        RecordingError: one of the files cannot be used.
+    """
+    path = _require_readable(path)
+    try:
+        text = rttm_path.read_text(encoding="utf-8-sig")
+        turns = parse_rttm(text, path.stem)
+    except (OSError, UnicodeDecodeError, RttmError) as error:
+        raise RecordingError(f"{rttm_path} cannot be used as RTTM: {_told(error)}") from error
+    kept = [turn for turn in turns if turn.duration_s >= MIN_TURN_S]
+    remark = f"{len(turns)} turns are annotated"
+    if len(kept) < len(turns):
+        remark += f"; {len(turns) - len(kept)} under {MIN_TURN_S:g} s are left out"
+    return _recording(path, kept, remark, is_sample=is_sample)
+
+
+def cut(path: Path) -> Recording:
+    """Equal windows over the whole recording, the quiet ones left out.
+
+    Raises:
+        RecordingError: the file cannot be used.
+    """
+    path = _require_readable(path)
+    windows, levels = _measure_windows(path)
+    loud = find_loud(levels)
+    kept = [windows[index] for index in loud]
+    remark = f"it is cut every {WINDOW_S:g} s, wherever people change"
+    if len(kept) < len(windows):
+        remark += f"; {len(windows) - len(kept)} quiet windows are left out"
+    return _recording(path, kept, remark)
+
+
+def find_loud(levels: Sequence[float]) -> list[int]:
+    """Where ``levels`` (RMS) are not quieter than the highest by more than ``QUIET_DB``."""
+    floor = max(levels, default=0.0) * 10 ** (-QUIET_DB / 20)
+    return [index for index, level in enumerate(levels) if level > 0 and level >= floor]
+
+
+def _measure_windows(path: Path) -> tuple[list[Turn], list[float]]:
+    # Only here is the parent in need of these: the sample's turns are known.
+    import numpy as np  # noqa: PLC0415
+    import soundfile  # noqa: PLC0415
+
+    windows, levels = [], []
+    try:
+        with soundfile.SoundFile(path) as audio:
+            rate_hz = audio.samplerate
+            blocks = audio.blocks(round(WINDOW_S * rate_hz), dtype="float32", always_2d=True)
+            for index, block in enumerate(islice(blocks, MAX_TURNS + 1)):
+                if len(block) >= MIN_TURN_S * rate_hz:
+                    start_s = index * WINDOW_S
+                    windows.append(Turn(start_s, start_s + len(block) / rate_hz))
+                    level = float(np.sqrt(np.mean(np.square(block))))
+                    levels.append(level if math.isfinite(level) else 0.0)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise RecordingError(f"{path} cannot be read as audio: {_told(error)}") from error
+    return windows, levels
+
+
+def _recording(
+    path: Path, turns: Sequence[Turn], remark: str, *, is_sample: bool = False
+) -> Recording:
+    if not turns:
+        raise RecordingError(f"{path}: {remark}; there is nothing left to send")
+    if len(turns) > MAX_TURNS:
+        remark += f"; only the first {MAX_TURNS} are sent"
+    return Recording(path, turns[:MAX_TURNS], remark, is_sample)
+
+
+def _require_readable(path: Path) -> Path:
+    # Not resolved: on Windows that makes a network path of a mapped drive, which is refused.
+    path = path.expanduser().absolute()
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
