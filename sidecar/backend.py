@@ -40,8 +40,12 @@ class SpeechBackend:
 
     def import_natives(self) -> None:
         """See ``Backend.import_natives``."""
+        self.find_model()
         for name in _NATIVE_LIBRARIES:
             importlib.import_module(name)
+
+    def find_model(self) -> None:
+        """Look the model up in the catalog; raises ``ModelUnavailable`` if it is not there."""
         from sidecar.models.catalog import MODELS  # noqa: PLC0415
 
         if self._config.model not in MODELS:

@@ -31,8 +31,9 @@ def configure(level: str, log_format: str) -> StderrHandler:
 class StderrHandler(logging.Handler):
     """Hands each line to the thread that writes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int = _STDERR_FD) -> None:
         super().__init__()
+        self._fd = fd
         self._lines: queue.Queue[str | None] = queue.Queue(_MAX_WAITING_LINES)
         self._n_dropped = 0
         self._writer = threading.Thread(target=self._write, name="log", daemon=True)
@@ -59,7 +60,7 @@ class StderrHandler(logging.Handler):
             if dropped:
                 line = f"({dropped} log lines dropped: standard error was not read)\n{line}"
             try:
-                os.write(_STDERR_FD, line.encode(errors="backslashreplace"))
+                os.write(self._fd, line.encode(errors="backslashreplace"))
             except OSError:
                 return
 

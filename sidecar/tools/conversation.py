@@ -95,7 +95,8 @@ class Figures:
 def measure(heard: Sequence[HeardTurn], similarity: Similarity) -> Figures:
     """The figures of annotated turns."""
     sure = [index for index, one in enumerate(heard) if not one.is_short]
-    within, across = [], []
+    within: list[float] = []
+    across: list[float] = []
     for i, j in combinations(sure, 2):
         is_same = heard[i].turn.speaker == heard[j].turn.speaker
         (within if is_same else across).append(similarity[i][j])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,12 @@ def facts(rows: Sequence[tuple[str, str]], console: Console) -> list[str]:
     return lines
 
 
+def note(text: str, console: Console) -> list[str]:
+    """A remark, wrapped and dimmed."""
+    lines = textwrap.wrap(text, console.width - 2, break_long_words=False, break_on_hyphens=False)
+    return [" " + console.paint(line, _DIM) for line in lines]
+
+
 def lanes(conversation: Conversation, console: Console) -> list[str]:
     """One line for each voice: when it was heard, from 0 s to the end of the last turn."""
     names = [f" voice {voice_name(voice)}  " for voice in range(len(conversation.groups))]
@@ -88,13 +95,13 @@ def turn_table(conversation: Conversation, console: Console) -> list[str]:
     voices = [conversation.voice(index) for index in range(len(heard))]
     columns = [
         _Column("turn", [turn_name(one) for one in heard]),
-        _Column("start s", [f"{one.turn.start_s:.2f}" for one in heard]),
-        _Column("end s", [f"{one.turn.end_s:.2f}" for one in heard], leave_out=2),
-        _Column("length s", [f"{one.turn.duration_s:.2f}" for one in heard], leave_out=5),
+        _Column("start", [f"{one.turn.start_s:.2f} s" for one in heard]),
+        _Column("end", [f"{one.turn.end_s:.2f} s" for one in heard], leave_out=2),
+        _Column("length", [f"{one.turn.duration_s:.2f} s" for one in heard], leave_out=4),
         _Column("voice", [voice_name(voice) for voice in voices], voices=voices),
         _Column("nearest", _nearest_names(conversation), leave_out=1),
-        _Column("reply ms", [f"{one.reply_ms:.1f}" for one in heard], leave_out=4),
-        _Column("compute ms", [f"{one.compute_ms:.1f}" for one in heard], leave_out=3),
+        _Column("reply", [_milliseconds(one.reply_ms) for one in heard], leave_out=5),
+        _Column("compute", [_milliseconds(one.compute_ms) for one in heard], leave_out=3),
     ]
     if any(one.turn.speaker is not None for one in heard):
         speakers = [(one.turn.speaker or "?")[:_MAX_NAME] for one in heard]
@@ -134,6 +141,10 @@ class _Column:
 def turn_name(one: HeardTurn) -> str:
     """The turn's number, starred if the turn is short."""
     return f"{one.number}{'*' if one.is_short else ' '}"
+
+
+def _milliseconds(ms: float) -> str:
+    return f"{ms:.1f} ms" if ms < 100 else f"{ms:.0f} ms"
 
 
 def _nearest_names(conversation: Conversation) -> list[str]:
@@ -201,15 +212,17 @@ def _matrix_lines(
             lines.append(console.paint(ruled, _DIM))
         for row in group:
             label = f"  {voice_name(voice):<3}{names[row]:>{margin - 6}} "
-            blocks = [_block(conversation.similarity, row, columns, style, console)
-                      for columns in groups]  # fmt: skip
+            blocks = [
+                _block(conversation.similarity[row], row, columns, style, console)
+                for columns in groups
+            ]
             gap = " " + console.paint(bar, _DIM)
             lines.append(_in_voice_colour(label, voice, console) + gap.join(blocks))
     return lines
 
 
 def _block(
-    similarity: Similarity,
+    cosines: Sequence[float],
     row: int,
     columns: Sequence[int],
     style: _CellStyle,
@@ -220,8 +233,8 @@ def _block(
         if column == row:
             cells.append(console.glyph("·", ".").rjust(style.width))
         else:
-            cosine = similarity[row][column]
-            cells.append(console.paint(style.write(cosine).rjust(style.width), *_heat(cosine)))
+            text = style.write(cosines[column]).rjust(style.width)
+            cells.append(console.paint(text, *_heat(cosines[column])))
     return "".join(cells)
 
 
@@ -241,11 +254,11 @@ def voice_list(conversation: Conversation, console: Console) -> list[str]:
         turns = [conversation.heard[index] for index in group]
         noun = "turns" if len(turns) > 1 else "turn"
         text = f"{noun} {', '.join(str(one.number) for one in turns)}"
-        counts = {name: sum(one.turn.speaker == name for one in turns)
-                  for name in sorted({one.turn.speaker or "" for one in turns}) if name}  # fmt: skip
-        if counts:
-            said = ", ".join(f"{name} ({count})" for name, count in counts.items())
-            text += f": annotated {said}" if len(counts) > 1 else f": all {next(iter(counts))}"
+        counts = Counter(one.turn.speaker for one in turns if one.turn.speaker is not None)
+        if len(counts) == 1:
+            text += f": all {next(iter(counts))}"
+        elif counts:
+            text += ": " + ", ".join(f"{n} of {name}" for name, n in counts.most_common())
         head = f" voice {voice_name(voice)}  "
         wrapped = textwrap.wrap(text, console.width - 1 - len(head), break_on_hyphens=False)
         lines.append(_in_voice_colour(head, voice, console) + wrapped[0])

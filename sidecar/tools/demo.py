@@ -11,11 +11,11 @@ import os
 import struct
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,6 +52,7 @@ _THRESHOLD = 0.45
 # On Windows, Ctrl-C does not end a wait: it is noticed between two of them.
 _POLL_S = 0.1
 _LOG_TAIL_LINES = 8
+_PHASES = {"load": "loads the model", "convert": "converts the model", "warmup": "warms up"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
         return _demonstrate(options, console, progress)
     except _Refusal as refusal:
         progress.clear()
-        print(f"speaker-sidecar demo: {refusal}", file=sys.stderr)
+        _complain(f"speaker-sidecar demo: {refusal}")
         return refusal.exit_code
     except KeyboardInterrupt:
         progress.clear()
@@ -139,7 +140,15 @@ def _demonstrate(options: argparse.Namespace, console: Console, progress: Progre
         recording, heard, refused, threshold=options.threshold, model=options.model
     )
     _show(demo_report.findings(findings, console))
-    return EXIT_OK if findings.is_met in {None, True} else EXIT_NOT_MET
+    return EXIT_NOT_MET if findings.falls_short else EXIT_OK
+
+
+def _complain(message: str) -> None:
+    for line in message.splitlines():
+        print(
+            textwrap.fill(line, width=100, break_long_words=False, break_on_hyphens=False),
+            file=sys.stderr,
+        )
 
 
 def _show(lines: list[str]) -> None:
@@ -147,11 +156,11 @@ def _show(lines: list[str]) -> None:
 
 
 def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Recording:
+    if options.file is None and options.rttm is not None:
+        raise _Refusal("--rttm goes with the --file that it annotates", EXIT_USAGE)
+    if options.file is None:
+        return _fetch_sample(options, progress)
     try:
-        if options.file is None:
-            if options.rttm is not None:
-                raise RecordingError("--rttm annotates a --file, which is missing")
-            return _fetch_sample(options, progress)
         if options.rttm is None:
             return cut(options.file)
         return open_annotated(options.file, options.rttm)
@@ -190,11 +199,16 @@ class _Start:
         self.detail = ""
         self.fetched_bytes = 0
 
+    @property
+    def elapsed_s(self) -> float:
+        """Since the child was started."""
+        return time.monotonic() - self._spawned_at
+
     def take(self, notice: Notice) -> None:
         """Take a notification in."""
-        params = notice.params
+        params: dict[str, Any] = notice.params
         if notice.method == "hello":
-            self.hello_ms = 1000 * (time.monotonic() - self._spawned_at)
+            self.hello_ms = 1000 * self.elapsed_s
         elif notice.method == "health" and params["state"] == "loading":
             self.step, self.detail = f"the sidecar is {params['reason']}", ""
         elif notice.method == "progress" and params["phase"] == "download":
@@ -202,7 +216,8 @@ class _Start:
             self.step = "the sidecar fetches the model:"
             self.detail = _in_megabytes(params["done"], params.get("total"))
         elif notice.method == "progress":
-            self.step, self.detail = f"the sidecar is busy with its {params['phase']}", ""
+            phase = params["phase"]
+            self.step, self.detail = f"the sidecar {_PHASES.get(phase, phase)}", ""
 
     def facts(self, client: Client) -> demo_report.Start:
         """What is worth telling about a start that went well."""
@@ -249,7 +264,7 @@ def _started(
 
 def _wait_until_ready(client: Client, start: _Start, progress: ProgressLine) -> None:
     while True:
-        progress.show(start.step, start.detail)
+        progress.show(start.step, start.detail or f"({start.elapsed_s:.0f} s)")
         try:
             client.wait_until_ready(_POLL_S)
         except TimeoutError:
@@ -294,8 +309,6 @@ def _hear(
 
 
 def _wait_for(future: Future[dict[str, Any]]) -> dict[str, Any]:
-    while True:
-        try:
-            return future.result(_POLL_S)
-        except concurrent.futures.TimeoutError:
-            continue
+    while not future.done():
+        concurrent.futures.wait([future], _POLL_S)
+    return future.result()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 from sidecar.config import DEFAULT_MODEL
@@ -23,6 +22,7 @@ from sidecar.tools.conversation_view import (
     facts,
     heading,
     lanes,
+    note,
     similarity_matrix,
     turn_table,
     voice_list,
@@ -51,16 +51,14 @@ class Start:
 class Findings:
     """What came out. ``figures`` is None without annotation.
 
-    ``is_met``: whether the sample's two people were told apart; None for another recording or
-    model, for which there is no bar.
+    ``has_bar``: whether it is known how well these turns must be told apart by this model.
     """
 
     conversation: Conversation
     refused: Sequence[str]
     threshold: float
     figures: Figures | None
-    is_as_annotated: bool
-    is_met: bool | None
+    has_bar: bool
 
     @classmethod
     def of(
@@ -72,33 +70,39 @@ class Findings:
         threshold: float,
         model: str,
     ) -> Findings:
-        """Compare, group and judge."""
+        """Compare, group and measure."""
         similarity = compare(heard)
-        groups = group_voices(similarity, threshold)
+        conversation = Conversation(heard, similarity, group_voices(similarity, threshold))
         is_annotated = all(one.turn.speaker is not None for one in heard)
-        figures = measure(heard, similarity) if is_annotated else None
-        is_as_annotated = is_annotated and matches_annotation(heard, groups)
-        is_met = None
-        if recording.is_sample and model == DEFAULT_MODEL:
-            assert figures is not None
-            checks = _checks(figures)
-            is_met = not refused and is_as_annotated and all(check.is_met for check in checks)
-        conversation = Conversation(heard, similarity, groups)
-        return cls(conversation, refused, threshold, figures, is_as_annotated, is_met)
+        return cls(
+            conversation=conversation,
+            refused=refused,
+            threshold=threshold,
+            figures=measure(heard, similarity) if is_annotated else None,
+            has_bar=recording.is_sample and model == DEFAULT_MODEL,
+        )
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether there is a bar, and it is not met."""
+        return self.has_bar and (bool(self.refused) or not all(c.is_met for c in _checks(self)))
 
 
 def introduction(recording: Recording, start: Start, console: Console) -> list[str]:
     """What is listened to, and by what."""
     hello, health = start.hello, start.health
     device, model = health["device"], health["model"]
-    fetched = f", fetched just now ({start.fetched_bytes / 1e6:.1f} MB)" * bool(start.fetched_bytes)
-    timings = [("hello", start.hello_ms), *health["timings"].items()]
-    told = ", ".join(f"{name.removesuffix('_ms')} after {ms / 1000:.2f} s" for name, ms in timings)
+    model_text = f"{model['id']}, {model['embedding_dim']} dimensions"
+    if start.fetched_bytes:
+        model_text += f", fetched just now ({start.fetched_bytes / 1e6:.1f} MB)"
+    marks = {"hello": start.hello_ms}
+    marks |= {name.removesuffix("_ms"): ms for name, ms in health["timings"].items()}
     rows = [
         ("Recording", str(recording.path)),
         ("Turns", recording.remark),
-        ("Sidecar", f"{hello['name']} {hello['version']}, process {hello['pid']}, {told}"),
-        ("Model", f"{model['id']}, {model['embedding_dim']} dimensions{fetched}"),
+        ("Sidecar", f"{hello['name']} {hello['version']}, process {hello['pid']}"),
+        ("Start", ", ".join(f"{name} after {ms / 1000:.2f} s" for name, ms in marks.items())),
+        ("Model", model_text),
         ("Device", f"{device['selected']}, {device['runtime']}, {device['precision']}"),
         ("Why", device["reason"]),
     ]
@@ -110,36 +114,37 @@ def introduction(recording: Recording, start: Start, console: Console) -> list[s
 def findings(found: Findings, console: Console) -> list[str]:
     """Who spoke when, how alike the turns are, which belong together, and the verdict."""
     conversation = found.conversation
-    lines = heading("Who spoke when", console)
-    lines += lanes(conversation, console)
-    lines += ["", *turn_table(conversation, console)]
+    lines = [*heading("Who spoke when", console), *lanes(conversation, console), ""]
+    lines += turn_table(conversation, console)
     if any(one.is_short for one in conversation.heard):
-        lines.append(_note(f"* under {SURE_TURN_S:g} s, so less certain", console))
-    lines += [console.paint(f" not embedded, {reason}", *_RED) for reason in found.refused]
-    lines.append(_note(_speed(conversation.heard), console))
+        lines += note(f"* under {SURE_TURN_S:g} s: shown, but too short for the figures", console)
+    for reason in found.refused:
+        lines += note(f"not embedded: {reason}", console)
+    lines += note(_speed(conversation.heard), console)
     lines += heading("How alike the turns sound", console)
-    matrix = similarity_matrix(conversation, console)
     n_turns = len(conversation.heard)
-    lines += matrix or [f" {n_turns} x {n_turns} cosines need a wider window than this one."]
-    lines.append(_note("cosine: 1 is the same voice, 0 has nothing in common", console))
+    lines += similarity_matrix(conversation, console) or note(
+        f"{n_turns} x {n_turns} cosines do not fit in {console.width} columns.", console
+    )
+    lines += note("cosine: 1 is the same voice, 0 has nothing in common with it", console)
     lines += heading("Which turns belong together", console)
     lines += voice_list(conversation, console)
-    lines.append(
-        _note(f"found by the embeddings alone: a mean cosine of {found.threshold:g} joins", console)
+    lines += note(
+        "By the embeddings alone: groups of turns are joined (average linkage) down to a mean "
+        f"cosine of {found.threshold:g}.",
+        console,
     )
     if found.figures is not None:
-        lines += ["", *_verdict(found, found.figures, console)]
-    lines += ["", *_next(found, console)]
-    return lines
+        lines += _verdict(found, console)
+    return [*lines, "", *facts([("Next", _next_step(found))], console)]
 
 
 def _speed(heard: Sequence[HeardTurn]) -> str:
     speech_s = sum(one.turn.duration_s for one in heard)
     reply_s = sum(one.reply_ms for one in heard) / 1000
-    middle_ms = median(one.reply_ms for one in heard)
     return (
-        f"{speech_s:.1f} s of speech took {reply_s:.2f} s, one turn after the other: "
-        f"{speech_s / reply_s:.0f} x real time, median {middle_ms:.0f} ms a turn"
+        f"{speech_s:.1f} s of speech in {reply_s:.2f} s, one turn after the other: "
+        f"{speech_s / reply_s:.1f} times as fast as it was spoken"
     )
 
 
@@ -151,50 +156,66 @@ class _Check:
     is_met: bool
 
 
-def _checks(figures: Figures) -> list[_Check]:
+def _checks(found: Findings) -> list[_Check]:
+    figures = found.figures
+    assert figures is not None
     within, across = figures.mean_within, figures.mean_across
     n_right = figures.n_turns - len(figures.strays)
+    same = matches_annotation(found.conversation.heard, found.conversation.groups)
     return [
         _Check(
             "mean within a speaker",
-            "none" if within is None else f"{within:.3f}",
+            _cosine(within),
             f"at least {MIN_MEAN_WITHIN}",
             within is not None and within >= MIN_MEAN_WITHIN,
         ),
         _Check(
             "mean across speakers",
-            "none" if across is None else f"{across:.3f}",
+            _cosine(across),
             f"at most {MAX_MEAN_ACROSS}",
             across is not None and across <= MAX_MEAN_ACROSS,
         ),
         _Check(
-            "nearest is own speaker's",
+            "nearest turn is their own",
             f"{n_right} of {figures.n_turns}",
             "all",
             not figures.strays,
         ),
+        _Check("voices are the people", "yes" if same else "no", "yes", same),
     ]
 
 
-def _verdict(found: Findings, figures: Figures, console: Console) -> list[str]:
-    lines = [f" Turns of {SURE_TURN_S:g} s and more, by the annotation:"]
-    for check in _checks(figures):
-        line = f"   {check.name:26}{check.value:>8}"
-        if found.is_met is not None:
+def _cosine(mean: float | None) -> str:
+    return "-" if mean is None else f"{mean:.3f}"
+
+
+def _verdict(found: Findings, console: Console) -> list[str]:
+    lines = ["", f" Against the annotation, turns of {SURE_TURN_S:g} s and more:"]
+    for check in _checks(found):
+        line = f"   {check.name:26}{check.value:>7}"
+        if found.has_bar:
             mark = console.paint("ok", *_GREEN) if check.is_met else console.paint("NO", *_RED)
             line += f"   {check.bar:14}{mark}"
         lines.append(line)
-    same = "are" if found.is_as_annotated else "are not"
-    agreement = f"the voices found {same} the people annotated"
-    if found.is_met is None:
-        return [*lines, f"   {agreement}"]
-    word, colour = ("PASS", _GREEN) if found.is_met else ("FAIL", _RED)
-    return [*lines, "", f" {console.paint(word, *colour)}: {agreement}"]
+    if found.has_bar and found.falls_short:
+        failed = console.paint("FAIL", *_RED)
+        lines += ["", f" {failed}: they are not told apart as well as they should be."]
+    elif found.has_bar:
+        lines += ["", f" {console.paint('PASS', *_GREEN)}: the two people are told apart."]
+    return lines
 
 
-def _next(found: Findings, console: Console) -> list[str]:
-    return facts([("Next", "...")], console)
-
-
-def _note(text: str, console: Console) -> str:
-    return " " + console.paint(text, 2)
+def _next_step(found: Findings) -> str:
+    if found.falls_short:
+        return "speaker-sidecar demo --device cpu shows whether the device is at fault."
+    if found.has_bar:
+        return (
+            "the same with a recording of your own, speaker-sidecar demo --file TALK.wav; "
+            "then from your app: protocol/PROTOCOL.md has what it needs to say."
+        )
+    if found.figures is None:
+        return (
+            "are there too many voices? A lower --threshold joins more turns, a higher one "
+            "fewer. With --rttm it is compared with who really spoke."
+        )
+    return "a lower --threshold joins more turns into one voice, a higher one fewer."

@@ -10,9 +10,12 @@ import math
 from dataclasses import dataclass
 
 _N_FIELDS = 8  # the speaker is the last one that is needed
-_OTHER_TYPES = frozenset(
-    "SEGMENT NOSCORE NO_RT_METADATA LEXEME NON-LEX NON-SPEECH FILLER EDIT IP SU CB A/P SPKR-INFO".split()
-)
+# fmt: off
+_OTHER_TYPES = {
+    "SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX", "NON-SPEECH", "FILLER", "EDIT",
+    "IP", "SU", "CB", "A/P", "SPKR-INFO",
+}
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+
+import pytest
+
+from sidecar import log
+
+
+def record(message, *args, exc_info=None):
+    return logging.LogRecord("sidecar.x", logging.WARNING, "", 0, message, args, exc_info)
+
+
+def caught():
+    with pytest.raises(ValueError, match="two") as info:
+        int_of("two\nlines")
+    return info._excinfo
+
+
+def int_of(text):
+    raise ValueError(text)
+
+
+def test_a_text_record_is_one_line_whatever_it_holds():
+    line = log.TextFormatter().format(record("a %s", "b\nc", exc_info=caught()))
+    assert "\n" not in line
+    assert "warning sidecar.x: a b | c | Traceback" in line
+
+
+def test_a_json_record_is_one_object():
+    entry = json.loads(log.JsonFormatter().format(record("a\nb", exc_info=caught())))
+    assert entry["level"] == "warning"
+    assert entry["message"] == "a\nb"
+    assert "ValueError" in entry["traceback"]
+
+
+def test_nobody_reading_the_log_blocks_no_one():
+    read_fd, write_fd = os.pipe()
+    handler = log.StderrHandler(write_fd)
+    handler.setFormatter(log.TextFormatter())
+    for number in range(5000):  # far more than the pipe and the queue hold
+        handler.emit(record("line %d %s", number, "x" * 100))
+    assert handler._n_dropped > 0
+    seen = bytearray()
+    reader = threading.Thread(target=lambda: seen.extend(read_to_end(read_fd)))
+    reader.start()
+    while handler._n_dropped:  # until a line has got through again
+        handler.emit(record("one more"))
+    handler.finish(timeout_s=10)
+    os.close(write_fd)
+    reader.join()
+    os.close(read_fd)
+    assert b"log lines dropped: standard error was not read" in seen
+    assert b"line 0 " in seen
+
+
+def read_to_end(fd):
+    while data := os.read(fd, 2**16):
+        yield from data
+
+
+def test_a_closed_standard_error_is_no_fault():
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    handler = log.StderrHandler(write_fd)
+    handler.setFormatter(log.TextFormatter())
+    handler.emit(record("nobody hears this"))
+    handler.finish(timeout_s=10)
+    os.close(write_fd)

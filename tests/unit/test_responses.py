@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from protocol.errors import BadAudio, Cancelled, IncompatibleEmbeddings, InvalidParams
+from protocol.messages import Failure, Result, decode_from_child
+from protocol.params import (
+    EmbedBatchParams,
+    EmbedParams,
+    EmbedWindowsParams,
+    PathAudio,
+    ScoreParams,
+    StoredEmbedding,
+)
+from sidecar.responses import Served, respond, score
+from sidecar.scheduler import Item, Job, Stage
+
+SERVED = Served("tiny", "tiny.1", 2, "cpu", 16_000)
+AUDIO = PathAudio("/a.wav", start_s=1.5)
+
+
+class Embedding:
+    def __init__(self, *values):
+        self.values = values
+
+    def packed(self, *, normalize):
+        return struct.pack("<2f", *self.values) + (b"n" if normalize else b"")
+
+
+def finished(params, *outcomes):
+    job = Job(7, params, 10, arrived_at=1.0)
+    job.items = [
+        Item(
+            job,
+            None,
+            n_samples=16_000,
+            start_sample=8_000 * index,
+            stage=Stage.DONE,
+            outcome=outcome,
+            batch_size=1,
+            decode_started_at=1.001,
+            decode_ended_at=1.003,
+            run_started_at=1.010 + index,
+            run_ended_at=1.030 + index,
+        )
+        for index, outcome in enumerate(outcomes)
+    ]
+    return job
+
+
+def answered(job, served=SERVED):
+    response = respond(job, served)
+    return decode_from_child(response.payload), response.outcome
+
+
+def test_an_embedding_with_where_its_time_went():
+    message, outcome = answered(finished(EmbedParams(AUDIO), Embedding(3, 4)))
+    assert outcome == "ok"
+    assert isinstance(message, Result)
+    assert message.id == 7
+    timings = message.result.pop("timings")
+    assert message.result == {
+        "embedding": struct.pack("<2f", 3, 4) + b"n",
+        "dim": 2,
+        "model": "tiny",
+        "fingerprint": "tiny.1",
+        "normalized": True,
+        "duration_s": 1.0,
+        "device": "cpu",
+        "batch_size": 1,
+    }
+    assert timings == pytest.approx({"decode_ms": 2.0, "queue_ms": 8.0, "compute_ms": 20.0})
+
+
+def test_without_normalisation_the_values_are_the_networks():
+    message, _ = answered(finished(EmbedParams(AUDIO, normalize=False), Embedding(3, 4)))
+    assert message.result["embedding"] == struct.pack("<2f", 3, 4)
+    assert message.result["normalized"] is False
+
+
+def test_an_error_is_the_answer_and_its_kind_the_outcome():
+    message, outcome = answered(finished(EmbedParams(AUDIO), BadAudio("no", kind="empty")), None)
+    assert isinstance(message, Failure)
+    assert (message.code, outcome) == (-32010, "empty")
+
+
+def test_a_batch_has_a_result_whatever_came_of_its_items():
+    params = EmbedBatchParams((AUDIO, AUDIO))
+    message, outcome = answered(finished(params, Embedding(1, 0), Cancelled("no")))
+    first, second = message.result["results"]
+    assert first["result"]["dim"] == 2
+    assert second["error"]["data"]["kind"] == "cancelled"
+    assert outcome == "ok"
+    message, _ = answered(finished(params, Cancelled("no"), Cancelled("no")), None)
+    assert [list(entry) for entry in message.result["results"]] == [["error"], ["error"]]
+
+
+def test_windows_come_in_one_bin_with_their_starts_in_the_audios_time():
+    params = EmbedWindowsParams(AUDIO, window_s=1.0, hop_s=0.5, normalize=False)
+    message, _ = answered(finished(params, Embedding(1, 2), Embedding(3, 4)))
+    result = message.result
+    assert struct.unpack("<4f", result["embeddings"]) == (1, 2, 3, 4)
+    assert (result["count"], result["dim"], result["starts_s"]) == (2, 2, [1.5, 2.0])
+    assert result["duration_s"] == 1.5
+    assert result["timings"]["compute_ms"] == pytest.approx(1020.0)
+
+
+def test_one_bad_window_fails_them_all():
+    params = EmbedWindowsParams(AUDIO, window_s=1.0, hop_s=0.5)
+    message, _ = answered(finished(params, Embedding(1, 2), BadAudio("no")))
+    assert isinstance(message, Failure)
+
+
+def stored(*values, fingerprint="tiny.1"):
+    return StoredEmbedding(struct.pack(f"<{len(values)}f", *values), fingerprint)
+
+
+def test_score_of_an_audio_and_a_stored_embedding_in_either_order():
+    for params in (ScoreParams(AUDIO, stored(0, 2)), ScoreParams(stored(0, 2), AUDIO)):
+        message, _ = answered(finished(params, Embedding(3, 4)))
+        assert message.result == {"cosine": pytest.approx(0.8), "fingerprint": "tiny.1"}
+
+
+def test_score_of_two_audios():
+    message, _ = answered(finished(ScoreParams(AUDIO, AUDIO), Embedding(3, 4), Embedding(-3, -4)))
+    assert message.result["cosine"] == -1.0
+
+
+def test_a_stored_embedding_of_another_model_is_refused():
+    params = ScoreParams(AUDIO, stored(0, 2, fingerprint="other.1"))
+    message, outcome = answered(finished(params, Embedding(3, 4)))
+    assert (message.code, outcome) == (-32012, "incompatible_embeddings")
+
+
+@pytest.mark.parametrize("bad", [(0, 0), (float("nan"), 1), (float("inf"), 1)])
+def test_an_embedding_without_direction_has_no_score(bad):
+    with pytest.raises(InvalidParams, match="direction"):
+        score(stored(1, 2), stored(*bad))
+
+
+def test_embeddings_of_two_lengths_have_no_score():
+    with pytest.raises(IncompatibleEmbeddings):
+        score(stored(1, 2), stored(1, 2, 3))
+
+
+def test_a_cosine_is_within_its_bounds_whatever_rounding_does():
+    third = stored(0.1, 0.1, 0.1)
+    assert score(third, third).cosine <= 1.0

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from protocol.errors import (
+    BadAudio,
+    Cancelled,
+    DeadlineExceeded,
+    DeviceError,
+    Draining,
+    InvalidParams,
+    Overloaded,
+)
+from protocol.reports import Limits
+from sidecar.scheduler import Decoded, Job, Scheduler, Stage
+
+LIMITS = Limits(
+    max_frame_bytes=1000,
+    max_in_flight=6,
+    max_batch_items=4,
+    max_queued_bytes=100,
+    max_windows=5,
+)
+
+
+def job(job_id, n_bytes=10, deadline_at=None):
+    return Job(job_id, None, n_bytes, arrived_at=0.0, deadline_at=deadline_at)
+
+
+def admit(scheduler, job_id, n_items=1, **kwargs):
+    admitted = job(job_id, **kwargs)
+    scheduler.admit(admitted, [f"audio {i}" for i in range(n_items)])
+    return admitted
+
+
+def decode(scheduler, n_samples=100, n_windows=1):
+    item = scheduler.next_undecoded(0.0)
+    windows = [Decoded(f"waveform {i}", n_samples, i) for i in range(n_windows)]
+    scheduler.decoded(item, windows, 1.0)
+    return item
+
+
+def run_one(scheduler, outcome="embedding"):
+    [item] = scheduler.next_batch(2.0)
+    return item, scheduler.completed([item], [outcome], 3.0)
+
+
+def test_a_job_goes_through_the_stages_once():
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1)
+    assert (scheduler.n_in_flight, scheduler.n_queued, scheduler.queued_bytes) == (1, 1, 10)
+    decode(scheduler)
+    item, finished = run_one(scheduler)
+    assert finished == [admitted]
+    assert item.outcome == "embedding"
+    assert (item.decode_ended_at, item.run_started_at, item.run_ended_at) == (1.0, 2.0, 3.0)
+    assert scheduler.is_idle
+    assert (scheduler.n_in_flight, scheduler.n_queued, scheduler.queued_bytes) == (0, 0, 0)
+
+
+def test_first_come_first_served():
+    scheduler = Scheduler(LIMITS)
+    for job_id in (1, 2, 3):
+        admit(scheduler, job_id)
+    for _ in range(3):
+        decode(scheduler)
+    assert [run_one(scheduler)[1][0].id for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_job_is_finished_by_its_last_item():
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1, n_items=3)
+    decode(scheduler)
+    failed = scheduler.next_undecoded(0.0)
+    assert scheduler.failed(failed, BadAudio("bad")) == []
+    decode(scheduler)
+    assert run_one(scheduler, "first")[1] == []
+    assert run_one(scheduler, "third")[1] == [admitted]
+    outcomes = [item.outcome for item in admitted.items]
+    assert outcomes[::2] == ["first", "third"]
+    assert isinstance(outcomes[1], BadAudio)
+
+
+def test_windows_take_the_place_of_their_audio():
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1)
+    decode(scheduler, n_windows=3)
+    assert [item.start_sample for item in admitted.items] == [0, 1, 2]
+    assert [run_one(scheduler)[1] for _ in range(3)] == [[], [], [admitted]]
+
+
+def test_admission_is_all_or_nothing():
+    scheduler = Scheduler(LIMITS)
+    admit(scheduler, 1, n_items=4)
+    with pytest.raises(Overloaded, match="over the limit of 6 of 100;") as caught:
+        admit(scheduler, 2, n_items=3)
+    assert caught.value.retryable
+    assert caught.value.details["max_in_flight"] == 6
+    assert (scheduler.n_in_flight, scheduler.n_queued) == (4, 4)
+    admit(scheduler, 2, n_items=2)
+    assert scheduler.n_in_flight == 6
+
+
+def test_bytes_are_bounded_too_and_given_back():
+    scheduler = Scheduler(LIMITS)
+    admit(scheduler, 1, n_bytes=90)
+    with pytest.raises(Overloaded):
+        admit(scheduler, 2, n_bytes=11)
+    decode(scheduler)
+    run_one(scheduler)
+    admit(scheduler, 2, n_bytes=100)
+
+
+def test_what_can_never_fit_is_told_so():
+    with pytest.raises(InvalidParams, match="the limit is 4") as caught:
+        admit(Scheduler(LIMITS), 1, n_items=5)
+    assert caught.value.kind == "batch_too_large"
+
+
+def test_draining_admits_nothing_and_finishes_the_rest():
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1)
+    scheduler.drain()
+    with pytest.raises(Draining):
+        admit(scheduler, 2)
+    decode(scheduler)
+    assert run_one(scheduler)[1] == [admitted]
+
+
+def test_decoding_pauses_while_enough_is_ready():
+    scheduler = Scheduler(LIMITS, max_ready_bytes=400)
+    for job_id in (1, 2):
+        admit(scheduler, job_id)
+    decode(scheduler, n_samples=100)
+    assert scheduler.next_undecoded(0.0) is None
+    run_one(scheduler)
+    assert scheduler.next_undecoded(0.0) is not None
+
+
+@pytest.mark.parametrize("stage", [Stage.UNDECODED, Stage.DECODING, Stage.READY])
+def test_what_waits_is_cancelled_at_once_in_every_stage(stage):
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1)
+    item = scheduler.next_undecoded(0.0) if stage is not Stage.UNDECODED else None
+    if stage is Stage.READY:
+        scheduler.decoded(item, [Decoded("w", 10)], 1.0)
+    assert scheduler.cancel(1) == [admitted]
+    assert isinstance(admitted.items[0].outcome, Cancelled)
+    assert scheduler.is_idle
+    assert scheduler.next_batch(2.0) == []
+    if item is not None:  # a decoder that comes back later changes nothing
+        scheduler.decoded(item, [Decoded("w", 10)], 1.0)
+        assert scheduler.failed(item, BadAudio("late")) == []
+    assert (scheduler.n_queued, scheduler.n_in_flight) == (0, 0)
+
+
+def test_what_runs_may_finish_although_cancelled():
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1)
+    decode(scheduler)
+    [item] = scheduler.next_batch(2.0)
+    assert scheduler.cancel(1) == []
+    assert scheduler.completed([item], ["embedding"], 3.0) == [admitted]
+    assert item.outcome == "embedding"
+
+
+def test_cancelling_what_is_not_in_flight_does_nothing():
+    assert Scheduler(LIMITS).cancel("never") == []
+
+
+def test_a_deadline_ends_what_waits_and_what_runs():
+    scheduler = Scheduler(LIMITS)
+    early = admit(scheduler, 1, deadline_at=5.0)
+    late = admit(scheduler, 2, deadline_at=9.0)
+    admit(scheduler, 3)
+    assert scheduler.next_deadline() == 5.0
+    decode(scheduler)
+    [running] = scheduler.next_batch(1.0)
+    assert scheduler.expire(4.9) == []
+    assert scheduler.expire(5.0) == [early]
+    assert isinstance(running.outcome, DeadlineExceeded)
+    assert scheduler.completed([running], ["too late"], 6.0) == []
+    assert scheduler.expire(100.0) == [late]
+    assert scheduler.n_in_flight == 1
+
+
+def test_giving_up_what_waits_leaves_what_runs():
+    scheduler = Scheduler(LIMITS)
+    running, waiting = admit(scheduler, 1), admit(scheduler, 2)
+    decode(scheduler)
+    [item] = scheduler.next_batch(1.0)
+    assert scheduler.fail_waiting(Cancelled("the end")) == [waiting]
+    assert scheduler.fail_all(DeviceError("broken")) == [running]
+    assert isinstance(item.outcome, DeviceError)
+    assert scheduler.is_idle
+
+
+class AnyInterleaving(RuleBasedStateMachine):
+    """Whatever happens in whatever order, each job is finished exactly once, within bounds."""
+
+    def __init__(self):
+        super().__init__()
+        self.scheduler = Scheduler(LIMITS, max_ready_bytes=1000)
+        self.now = 0.0
+        self.next_id = 0
+        self.open, self.finished = set(), []
+        self.decoding, self.running = [], []
+        self.arrivals = {}
+
+    def note(self, jobs):
+        for done in jobs:
+            assert done.id in self.open, "finished twice, or never admitted"
+            self.open.remove(done.id)
+            self.finished.append(done.id)
+            assert all(item.stage is Stage.DONE for item in done.items)
+
+    @rule(n_items=st.integers(1, 4), n_bytes=st.integers(0, 60), wait=st.none() | st.integers(1, 9))
+    def arrive(self, n_items, n_bytes, wait):
+        self.next_id += 1
+        deadline_at = None if wait is None else self.now + wait
+        try:
+            admit(self.scheduler, self.next_id, n_items, n_bytes=n_bytes, deadline_at=deadline_at)
+        except Overloaded:
+            fits = (
+                self.scheduler.n_in_flight + n_items <= LIMITS.max_in_flight
+                and self.scheduler.queued_bytes + n_bytes <= LIMITS.max_queued_bytes
+            )
+            assert not fits
+        else:
+            self.open.add(self.next_id)
+
+    @rule()
+    def start_to_decode(self):
+        item = self.scheduler.next_undecoded(self.now)
+        if item is not None:
+            self.decoding.append(item)
+
+    @precondition(lambda self: self.decoding)
+    @rule(data=st.data(), n_windows=st.integers(1, 3))
+    def decoded(self, data, n_windows):
+        item = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
+        windows = [Decoded("w", 50, i) for i in range(n_windows)]
+        self.scheduler.decoded(item, windows, self.now)
+
+    @precondition(lambda self: self.decoding)
+    @rule(data=st.data())
+    def cannot_decode(self, data):
+        item = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
+        self.note(self.scheduler.failed(item, BadAudio("bad")))
+
+    @precondition(lambda self: not self.running)
+    @rule()
+    def start_to_run(self):
+        self.running = self.scheduler.next_batch(self.now)
+        if self.running:
+            assert self.running[0].job.id in self.open
+
+    @precondition(lambda self: self.running)
+    @rule()
+    def complete(self):
+        done, self.running = self.running, []
+        self.note(self.scheduler.completed(done, ["embedding"] * len(done), self.now))
+
+    @rule(data=st.data())
+    def cancel(self, data):
+        job_id = data.draw(st.integers(1, max(1, self.next_id)))
+        self.note(self.scheduler.cancel(job_id))
+
+    @rule(seconds=st.integers(1, 4))
+    def time_passes(self, seconds):
+        self.now += seconds
+        self.note(self.scheduler.expire(self.now))
+        next_at = self.scheduler.next_deadline()
+        assert next_at is None or next_at > self.now
+
+    @rule()
+    def end(self):
+        self.note(self.scheduler.fail_all(Cancelled("the end")))
+        assert not self.open
+
+    @invariant()
+    def counts_agree(self):
+        scheduler = self.scheduler
+        assert scheduler.is_idle == (not self.open)
+        assert scheduler.queued_bytes <= LIMITS.max_queued_bytes
+        assert scheduler.n_queued <= scheduler.n_in_flight
+        if scheduler.is_idle:
+            assert (scheduler.n_in_flight, scheduler.n_queued, scheduler.queued_bytes) == (0, 0, 0)
+        for job_id in self.open:
+            assert scheduler.holds(job_id)
+
+    def teardown(self):
+        self.end()
+        assert sorted(self.finished) == sorted(set(self.finished))
+
+
+AnyInterleaving.TestCase.settings = settings(
+    max_examples=300, stateful_step_count=40, deadline=None
+)
+TestAnyInterleaving = AnyInterleaving.TestCase
