@@ -1,0 +1,330 @@
+"""ECAPA-TDNN: speaker embeddings from a TDNN with squeeze-excitation, Res2Net and attention.
+
+Desplanques, Thienpondt, Demuynck: "ECAPA-TDNN: Emphasized Channel Attention, Propagation and
+Aggregation in TDNN Based Speaker Verification", Interspeech 2020, arXiv 2005.07143; written from
+that paper, with the sizes and parameter names of the checkpoint that SpeechBrain publishes as
+``speechbrain/spkrec-ecapa-voxceleb`` (Hugging Face, Apache-2.0).
+
+Where the checkpoint departs from the paper: a block takes the output of the block before it alone,
+not the sum of all before; the attention's hidden layer is ReLU, BatchNorm, then tanh; no BatchNorm
+follows the last layer.
+
+Shapes: a sequence is ``[batch, channels, n_frames]``, a frame 10 ms; what describes an utterance as
+a whole is a sequence of one frame.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from textwrap import shorten
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from protocol.errors import ModelUnavailable
+from sidecar.models.speechbrain_fbank import (
+    HOP_SAMPLES,
+    N_MELS,
+    SAMPLE_RATE_HZ,
+    SpeechBrainFbank,
+)
+
+__all__ = ["EMBEDDING_DIM", "MIN_SAMPLES", "RECIPE", "SAMPLE_RATE_HZ", "EcapaTdnn", "load"]
+
+EMBEDDING_DIM = 192
+DILATIONS = (2, 3, 4)
+# 40 ms. A reflection that is 4 frames long needs 5 frames to come from, and the frames are centred
+# on multiples of the hop, the first on sample 0.
+MIN_SAMPLES = max(DILATIONS) * HOP_SAMPLES
+# Names what turns a waveform into an embedding, weights apart. Embeddings are comparable only where
+# it is the same: change it with any change of their meaning.
+RECIPE = "speechbrain-fbank-80-16k/utterance-mean-norm/ecapa-tdnn-1024-3072-dim192/1"
+
+CHANNELS = 1024
+AGGREGATE_CHANNELS = 3072
+SE_CHANNELS = 128
+ATTENTION_CHANNELS = 128
+RES2NET_SCALE = 8
+VARIANCE_FLOOR = 1e-12
+
+
+class EcapaTdnn(nn.Module):
+    """Waveforms to embeddings: ``frontend``, then ``network``, which has all the weights.
+
+    forward: waveforms ``[batch, n_samples]``, float32 in [-1, 1] at 16 kHz, all of one length of at
+    least MIN_SAMPLES (a shorter one raises RuntimeError: refuse it before) -> embeddings
+    ``[batch, 192]``, not length-normalised.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frontend = Frontend()
+        self.network = EmbeddingNetwork()
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """See the class."""
+        embeddings: Tensor = self.network(self.frontend(waveforms))
+        return embeddings
+
+
+class Frontend(nn.Module):
+    """Log-mel features less their mean over the utterance, and with it a channel's fixed response.
+
+    forward: waveforms ``[batch, n_samples]`` -> features ``[batch, n_frames, 80]``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fbank = SpeechBrainFbank()
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """See the class."""
+        features: Tensor = self.fbank(waveforms)
+        return features - mean_over_time(features, dim=1)
+
+
+class EmbeddingNetwork(nn.Module):
+    """The paper's figure 2: TDNN, three SE-Res2Blocks, aggregation, pooling, embedding.
+
+    forward: features ``[batch, n_frames, 80]``, at least 5 frames -> embeddings ``[batch, 192]``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        tdnn = TdnnBlock(N_MELS, CHANNELS, kernel_frames=5)
+        self.blocks = nn.ModuleList([tdnn, *(SeRes2Block(dilation) for dilation in DILATIONS)])
+        self.mfa = TdnnBlock(len(DILATIONS) * CHANNELS, AGGREGATE_CHANNELS)
+        self.asp = AttentiveStatisticsPooling()
+        self.asp_bn = batchnorm(2 * AGGREGATE_CHANNELS)
+        self.fc = Convolution(2 * AGGREGATE_CHANNELS, EMBEDDING_DIM)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """See the class."""
+        tdnn, *se_res2_blocks = self.blocks
+        x = tdnn(features.transpose(1, 2))
+        outputs = []
+        for block in se_res2_blocks:
+            x = block(x)
+            outputs.append(x)
+        x = self.mfa(torch.cat(outputs, dim=1))  # multi-layer feature aggregation
+        embeddings: Tensor = self.fc(self.asp_bn(self.asp(x)))
+        return embeddings.squeeze(-1)
+
+
+# ---- The frame-level layers ----
+
+
+class Convolution(nn.Module):
+    """A convolution that keeps the number of frames: both ends continue by their reflection.
+
+    forward: ``[batch, in_channels, n_frames]`` -> ``[batch, out_channels, n_frames]``.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_frames: int = 1, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        self.reach_frames = dilation * (kernel_frames // 2)
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel_frames, dilation=dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        y: Tensor = self.conv(reflect_pad(x, self.reach_frames))
+        return y
+
+
+class TdnnBlock(nn.Module):
+    """A convolution over time, ReLU, BatchNorm: in this order.
+
+    forward: ``[batch, in_channels, n_frames]`` -> ``[batch, out_channels, n_frames]``.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_frames: int = 1, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv = Convolution(in_channels, out_channels, kernel_frames, dilation)
+        self.norm = batchnorm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        y: Tensor = self.norm(functional.relu(self.conv(x)))
+        return y
+
+
+class SeRes2Block(nn.Module):
+    """The paper's SE-Res2Block: TDNN, dilated Res2Net, TDNN, squeeze-excitation, and a way past.
+
+    forward: ``[batch, 1024, n_frames]`` -> the same shape.
+    """
+
+    def __init__(self, dilation: int) -> None:
+        super().__init__()
+        self.tdnn1 = TdnnBlock(CHANNELS, CHANNELS)
+        self.res2net_block = Res2NetBlock(dilation)
+        self.tdnn2 = TdnnBlock(CHANNELS, CHANNELS)
+        self.se_block = SqueezeExcitation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        y = self.tdnn2(self.res2net_block(self.tdnn1(x)))
+        return self.se_block(y) + x
+
+
+class Res2NetBlock(nn.Module):
+    """Eight groups of channels; each from the second on also sees what the one before it made.
+
+    So the last group has seven dilated convolutions behind it, the first none: many reaches in
+    time side by side.
+
+    forward: ``[batch, 1024, n_frames]`` -> the same shape.
+    """
+
+    def __init__(self, dilation: int) -> None:
+        super().__init__()
+        width = CHANNELS // RES2NET_SCALE
+        self.blocks = nn.ModuleList(
+            TdnnBlock(width, width, kernel_frames=3, dilation=dilation)
+            for _ in range(RES2NET_SCALE - 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        first, second, *rest = x.chunk(RES2NET_SCALE, dim=1)
+        first_block, *blocks = self.blocks
+        outputs = [first, first_block(second)]
+        for group, block in zip(rest, blocks, strict=True):
+            outputs.append(block(group + outputs[-1]))
+        return torch.cat(outputs, dim=1)
+
+
+class SqueezeExcitation(nn.Module):
+    """Each channel scaled by what the whole utterance sounds like.
+
+    forward: ``[batch, 1024, n_frames]`` -> the same shape.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = Convolution(CHANNELS, SE_CHANNELS)
+        self.conv2 = Convolution(SE_CHANNELS, CHANNELS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        squeezed = functional.relu(self.conv1(mean_over_time(x)))
+        scale: Tensor = self.conv2(squeezed).sigmoid()
+        return x * scale
+
+
+# ---- Pooling ----
+
+
+class AttentiveStatisticsPooling(nn.Module):
+    """Channel- and context-dependent statistics pooling: each channel attends to its own frames.
+
+    forward: ``[batch, 3072, n_frames]`` -> weighted means and deviations ``[batch, 2 * 3072, 1]``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tdnn = ContextTdnnBlock()
+        self.conv = Convolution(ATTENTION_CHANNELS, AGGREGATE_CHANNELS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        hidden = self.tdnn(x, context=statistics(x, uniform_weights(x))).tanh()
+        return statistics(x, softmax_over_time(self.conv(hidden)))
+
+
+class ContextTdnnBlock(nn.Module):
+    """A TDNN block on frames that each have the utterance's statistics appended.
+
+    What is appended is the same for each frame, so its share of the product is computed once.
+
+    forward: frames ``[batch, 3072, n_frames]``, context ``[batch, 2 * 3072, 1]`` ->
+    ``[batch, 128, n_frames]``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = Convolution(3 * AGGREGATE_CHANNELS, ATTENTION_CHANNELS)
+        self.norm = batchnorm(ATTENTION_CHANNELS)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """See the class."""
+        weight, bias = self.conv.conv.weight, self.conv.conv.bias
+        for_frames, for_context = weight.split((x.shape[1], context.shape[1]), dim=1)
+        y = functional.conv1d(x, for_frames) + functional.conv1d(context, for_context, bias)
+        hidden: Tensor = self.norm(functional.relu(y))
+        return hidden
+
+
+def statistics(x: Tensor, weights: Tensor) -> Tensor:
+    """Means, then standard deviations, ``[batch, channels, n_frames]`` -> ``[.., 2 channels, 1]``.
+
+    ``weights`` sum to 1 over the frames; they broadcast to the shape of ``x``.
+    """
+    mean = (weights * x).sum(dim=-1, keepdim=True)
+    variance = (weights * (x - mean).square()).sum(dim=-1, keepdim=True)
+    return torch.cat((mean, variance.clamp(min=VARIANCE_FLOOR).sqrt()), dim=1)
+
+
+def batchnorm(n_channels: int) -> nn.Sequential:
+    """BatchNorm, one level deep: the checkpoint names its weights ``norm.norm``."""
+    return nn.Sequential(OrderedDict(norm=nn.BatchNorm1d(n_channels)))
+
+
+# ---- All that depends on where an utterance ends ----
+
+
+def reflect_pad(x: Tensor, n_frames: int) -> Tensor:
+    """``n_frames`` more at both ends, mirrored at the first and the last frame."""
+    return functional.pad(x, (n_frames, n_frames), mode="reflect") if n_frames else x
+
+
+def mean_over_time(x: Tensor, dim: int = -1) -> Tensor:
+    """The mean over the frames, which lie along ``dim``; that dimension stays, of size 1."""
+    return x.mean(dim=dim, keepdim=True)
+
+
+def uniform_weights(x: Tensor) -> Tensor:
+    """The same weight for each frame, ``[1, 1, n_frames]``."""
+    return torch.ones_like(x[:1, :1]) / x.shape[-1]
+
+
+def softmax_over_time(scores: Tensor) -> Tensor:
+    """Weights that sum to 1 over the frames, for each channel its own; the same shape."""
+    return scores.softmax(dim=-1)
+
+
+# ---- Loading ----
+
+
+def load(path: Path) -> EcapaTdnn:
+    """The network with the weights of an ``embedding_model.ckpt``, on the CPU, for inference only.
+
+    The caller has checked the file's hash. ``weights_only`` is the second lock: nothing in the file
+    is executed.
+
+    Raises:
+        ModelUnavailable: the file cannot be read, or does not hold exactly this network's weights.
+    """
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ModelUnavailable(
+            f"{path} is not readable as a checkpoint ({type(error).__name__}); "
+            "delete it and fetch the model again",
+        ) from error
+    model = EcapaTdnn()
+    try:
+        model.network.load_state_dict(weights, strict=True)
+    except (RuntimeError, TypeError) as error:
+        raise ModelUnavailable(
+            f"{path} does not hold the weights of SpeechBrain's ECAPA-TDNN with 1024 channels: "
+            f"{shorten(str(error), 300)}; delete it and fetch the model again",
+        ) from error
+    return model.eval().requires_grad_(requires_grad=False)
