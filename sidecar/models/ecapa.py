@@ -171,7 +171,8 @@ class SeRes2Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         y = self.tdnn2(self.res2net_block(self.tdnn1(x)))
-        return self.se_block(y) + x
+        rescaled: Tensor = self.se_block(y)
+        return rescaled + x
 
 
 class Res2NetBlock(nn.Module):
@@ -256,7 +257,7 @@ class ContextTdnnBlock(nn.Module):
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """See the class."""
         weight, bias = self.conv.conv.weight, self.conv.conv.bias
-        for_frames, for_context = weight.split((x.shape[1], context.shape[1]), dim=1)
+        for_frames, for_context = weight[:, : x.shape[1]], weight[:, x.shape[1] :]
         y = functional.conv1d(x, for_frames) + functional.conv1d(context, for_context, bias)
         hidden: Tensor = self.norm(functional.relu(y))
         return hidden

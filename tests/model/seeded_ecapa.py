@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from sidecar.models import ecapa
 from sidecar.models.ecapa import EcapaTdnn
 
-N_VOICES = 24
+N_VOICES = 16
 PHONE_SAMPLES = 1600
 
 HYPERPARAMS = """\
@@ -125,23 +125,25 @@ def randomise(norm: nn.BatchNorm1d, inputs: tuple[Tensor]) -> None:
 
 
 def voice(seed: int, speaker: int, n_phones: int = 10) -> Tensor:
-    """Someone speaking, ``[n_phones * 1600]``: pulses and breath through changing resonances."""
+    """Someone speaking, 0.1 s a phone: pulses and breath through resonances that come and go."""
     random = np.random.default_rng((seed, speaker))
     pitch_hz, tract = random.uniform(80, 260), random.uniform(0.8, 1.25)
-    seconds = np.arange(PHONE_SAMPLES) / ecapa.SAMPLE_RATE_HZ
-    phones = []
-    for _ in range(n_phones):
+    seconds = np.arange(2 * PHONE_SAMPLES) / ecapa.SAMPLE_RATE_HZ
+    fade = np.hanning(len(seconds))
+    loudness_range = random.uniform(1, 3.5)  # decades
+    speech = random.normal(0, 10**-loudness_range / 2, PHONE_SAMPLES * (n_phones + 1))
+    for i in range(n_phones):
         pulses = np.diff(np.floor(pitch_hz * random.normal(1, 0.1) * seconds), prepend=0)
-        breath = random.normal(0, random.uniform(0.01, 0.2), PHONE_SAMPLES)
+        breath = random.normal(0, random.uniform(0.01, 0.2), len(seconds))
         resonance = np.zeros(400)
         for lowest_hz, highest_hz in ((250, 900), (800, 2400), (2000, 3500), (3300, 7000)):
             formant_hz = tract * random.uniform(lowest_hz, highest_hz)
-            resonance += np.exp(-seconds[:400] * random.uniform(150, 900)) * np.cos(
-                2 * np.pi * formant_hz * seconds[:400]
-            )
-        phone = np.convolve(pulses + breath, resonance)[:PHONE_SAMPLES]
-        phones.append(phone * random.uniform(0.02, 1))
-    speech = np.concatenate(phones)
+            ringing = np.exp(-seconds[:400] * random.uniform(150, 900))
+            ringing *= np.cos(2 * np.pi * formant_hz * seconds[:400])
+            resonance += 10 ** random.uniform(-1.5, 0) * ringing
+        phone = np.convolve(pulses + breath, resonance)[: len(seconds)]
+        phone *= fade * 10 ** -random.uniform(0, loudness_range)
+        speech[i * PHONE_SAMPLES : (i + 2) * PHONE_SAMPLES] += phone
     return torch.from_numpy(0.1 * speech / speech.std()).float()
 
 
