@@ -62,7 +62,7 @@ def _build_parser(command: str) -> argparse.ArgumentParser:
     _add_serve_options(
         commands.add_parser("serve", help="serve a host over stdin and stdout (the default)")
     )
-    demo_parser = commands.add_parser("demo", help="tell two people apart in a conversation")
+    demo_parser = commands.add_parser("demo", help="tell the people in a conversation apart")
     models_parser = commands.add_parser("models", help="list, fetch and verify models")
     # The tools' own options need the tools' modules: only the one that runs is imported.
     if command == "demo":

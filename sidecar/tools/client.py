@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from types import TracebackType
 from typing import IO, Any
 
@@ -120,7 +121,11 @@ class Client:
             ChildGone: the child ended first.
             TimeoutError: neither came in time.
         """
-        return self.send(params)[1].result(timeout_s)
+        try:
+            return self.send(params)[1].result(timeout_s)
+        except FutureTimeoutError as error:
+            # In Python 3.10 it is not the builtin yet.
+            raise TimeoutError(f"no answer to {params.method} within {timeout_s} s") from error
 
     def cancel(self, request_id: RequestId) -> None:
         """Tell the child that an answer is no longer wanted; it is still answered."""

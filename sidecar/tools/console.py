@@ -9,9 +9,13 @@ import io
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+if sys.platform == "win32":
+    from sidecar import windows
 
 _DEFAULT_WIDTH = 80
 _MAX_WIDTH = 100  # longer lines are hard to read
@@ -38,6 +42,34 @@ class Console:
         return unicode if self.has_unicode else plain
 
 
+class Refusal(Exception):
+    """A tool cannot go on: what the person is told, and the exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def complain(message: str) -> None:
+    """Print ``message`` on stderr, wrapped; its own line breaks stay."""
+    for line in message.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()))
+        wrapped = textwrap.fill(
+            line,
+            _MAX_WIDTH,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        print(wrapped, file=sys.stderr)
+
+
+def in_megabytes(done_bytes: int, total_bytes: int | None) -> str:
+    """How much of how much has been fetched."""
+    total = f" of {total_bytes / 1e6:.1f}" if total_bytes else ""
+    return f"{done_bytes / 1e6:.1f}{total} MB"
+
+
 def open_console(environment: Mapping[str, str] = os.environ) -> Console:
     """Set standard output up so that no character can fail on it, and see what it can show."""
     out = sys.stdout
@@ -61,12 +93,13 @@ def _is_utf8(encoding: str | None) -> bool:
 
 
 def _takes_escapes() -> bool:
-    # Windows' console prints escape sequences as they are until it is told to obey them.
-    return sys.platform != "win32"
+    if sys.platform == "win32":
+        return windows.enable_escapes(sys.stdout.fileno())
+    return True
 
 
 class ProgressLine:
-    """How far something is, on stderr: a line rewritten on a terminal, else one now and then."""
+    """How far something is, on stderr: a passing line on a terminal, else one now and then."""
 
     def __init__(self) -> None:
         self._on_terminal = sys.stderr is not None and sys.stderr.isatty()
@@ -74,8 +107,8 @@ class ProgressLine:
         self._step = ""
         self._printed_at = 0.0
 
-    def show(self, step: str, detail: str = "", *, is_last: bool = False) -> None:
-        """Show it, if it is news. ``detail`` may change often; the last one of a step stays."""
+    def show(self, step: str, detail: str = "") -> None:
+        """Show it. Without a terminal: a new ``step`` at once, a new ``detail`` now and then."""
         line = f"{step} {detail}".rstrip()
         if sys.stderr is None:
             return
@@ -84,12 +117,9 @@ class ProgressLine:
             line = line[: shutil.get_terminal_size().columns - 1]
             print(f"\r{line:{self._shown}}", end="", file=sys.stderr, flush=True)
             self._shown = len(line)
-            if is_last:
-                print(file=sys.stderr)
-                self._shown = 0
             return
         now = time.monotonic()
-        if is_last or step != self._step or now - self._printed_at >= _PLAIN_LINE_INTERVAL_S:
+        if step != self._step or now - self._printed_at >= _PLAIN_LINE_INTERVAL_S:
             print(line, file=sys.stderr, flush=True)
             self._step, self._printed_at = step, now
 

@@ -55,14 +55,21 @@ def group_voices(similarity: Similarity, threshold: float) -> list[list[int]]:
     mean is not below ``threshold``.
     """
     groups = [[index] for index in range(len(similarity))]
+    # Of all cosines between two groups.
+    sums = [list(row) for row in similarity]
     while len(groups) > 1:
         mean, a, b = max(
-            (fmean(similarity[i][j] for i in groups[a] for j in groups[b]), a, b)
+            (sums[a][b] / (len(groups[a]) * len(groups[b])), a, b)
             for a, b in combinations(range(len(groups)), 2)
         )
         if mean < threshold:
             break
         groups[a] += groups.pop(b)
+        sums[a] = [x + y for x, y in zip(sums[a], sums.pop(b), strict=True)]
+        for row in sums:
+            del row[b]
+        for row, with_a in zip(sums, sums[a], strict=True):
+            row[a] = with_a
     return sorted(sorted(group) for group in groups)
 
 

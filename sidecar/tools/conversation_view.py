@@ -13,8 +13,18 @@ from sidecar.tools.conversation import HeardTurn, Similarity, nearest, voice_nam
 _BOLD = 1
 _DIM = 2
 _VOICE_COLOURS = (36, 35, 33, 32, 34, 31)
-# From 0.1 and below to 0.8 and above: (background, text), of the 256 colours, after "viridis".
-_HEAT = ((53, 231), (54, 231), (60, 231), (24, 231), (30, 231), (36, 16), (77, 16), (184, 16))
+# For cosines below 0.1, then each 0.1, to 0.8 and above: (background, text), of the 256 colours.
+_HEAT = (
+    (17, 231),
+    (18, 231),
+    (19, 231),
+    (25, 231),
+    (31, 231),
+    (36, 16),
+    (78, 16),
+    (149, 16),
+    (220, 16),
+)
 _SHADES = " .:-=+*#%@"
 _MAX_NAME = 14
 
@@ -44,9 +54,7 @@ def facts(rows: Sequence[tuple[str, str]], console: Console) -> list[str]:
     width = max(len(name) for name, _text in rows) + 3
     lines = []
     for name, text in rows:
-        wrapped = textwrap.wrap(
-            text, console.width - 1 - width, break_long_words=False, break_on_hyphens=False
-        )
+        wrapped = textwrap.wrap(text, console.width - 1 - width, break_on_hyphens=False)
         lines.append(console.paint(f"{name:{width}}", _BOLD) + (wrapped or [""])[0])
         lines += [" " * width + line for line in wrapped[1:]]
     return lines
@@ -166,10 +174,10 @@ class _CellStyle:
 _CELL_STYLES = (
     _CellStyle(6, lambda cosine: f"{cosine:.2f}"),
     _CellStyle(4, lambda cosine: f"{cosine:.2f}".replace("0.", ".")),
-    _CellStyle(3, lambda cosine: f"{min(99, round(100 * cosine))}"),
+    _CellStyle(3, lambda cosine: f"{min(99, round(100 * cosine)):2d}"),
     _CellStyle(1, lambda cosine: _SHADES[max(0, min(9, int(10 * cosine)))]),
 )
-_GAP = 2
+_GAP = 1
 
 
 def similarity_matrix(conversation: Conversation, console: Console) -> list[str]:
@@ -199,13 +207,12 @@ def _matrix_lines(
     ]
     lines = [blank + (" " * _GAP).join(voices)]
     if style.width > 2:
-        # A label's place for a star is blank: it may stand over the gap.
         numbers = [
-            "".join(f"{conversation.heard[i].number:>{style.width}}" for i in group)
+            "".join(str(conversation.heard[i].number).center(style.width) for i in group)
             for group in groups
         ]
         lines.append(console.paint(blank + (" " * _GAP).join(numbers), _DIM))
-    crossing = f"{rule}{console.glyph('┼', '+')}"
+    crossing = console.glyph("┼", "+")
     ruled = blank + crossing.join(rule * style.width * len(group) for group in groups)
     for voice, group in enumerate(groups):
         if voice:
@@ -216,7 +223,7 @@ def _matrix_lines(
                 _block(conversation.similarity[row], row, columns, style, console)
                 for columns in groups
             ]
-            gap = " " + console.paint(bar, _DIM)
+            gap = console.paint(bar, _DIM)
             lines.append(_in_voice_colour(label, voice, console) + gap.join(blocks))
     return lines
 
@@ -231,9 +238,9 @@ def _block(
     cells = []
     for column in columns:
         if column == row:
-            cells.append(console.glyph("·", ".").rjust(style.width))
+            cells.append(console.glyph("·", ".").center(style.width))
         else:
-            text = style.write(cosines[column]).rjust(style.width)
+            text = style.write(cosines[column]).center(style.width)
             cells.append(console.paint(text, *_heat(cosines[column])))
     return "".join(cells)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sidecar.models.catalog import CONVERSATION_SAMPLE
 from sidecar.tools.conversation import MIN_TURN_S
 from sidecar.tools.rttm import RttmError, Turn, parse_rttm
 
-WINDOW_S = 3.0
+# Long enough for a voice, short enough that two people are seldom in one.
+WINDOW_S = 1.5
 # What is softer than the loudest window by more than this holds no speech, or little.
 QUIET_DB = 30.0
 # A person reads the result, and clustering takes n^3.
@@ -30,12 +31,19 @@ class Recording:
     """
 
     path: Path
+    title: str
     turns: Sequence[Turn]
     remark: str
     is_sample: bool = False
 
 
-def open_annotated(path: Path, rttm_path: Path, *, is_sample: bool = False) -> Recording:
+def open_sample(files: Mapping[str, Path]) -> Recording:
+    """The conversation sample; ``files`` are the paths of its files by name."""
+    recording = open_annotated(files["sample.wav"], files["sample.rttm"])
+    return replace(recording, title=CONVERSATION_SAMPLE.title, is_sample=True)
+
+
+def open_annotated(path: Path, rttm_path: Path) -> Recording:
     """The turns that an RTTM file lists.
 
     Raises:
@@ -51,7 +59,7 @@ def open_annotated(path: Path, rttm_path: Path, *, is_sample: bool = False) -> R
     remark = f"{len(turns)} turns are annotated"
     if len(kept) < len(turns):
         remark += f"; {len(turns) - len(kept)} under {MIN_TURN_S:g} s are left out"
-    return _recording(path, kept, remark, is_sample=is_sample)
+    return _recording(path, kept, remark)
 
 
 def cut(path: Path) -> Recording:
@@ -64,9 +72,9 @@ def cut(path: Path) -> Recording:
     windows, levels = _measure_windows(path)
     loud = find_loud(levels)
     kept = [windows[index] for index in loud]
-    remark = f"it is cut every {WINDOW_S:g} s, wherever people change"
+    remark = f"{len(windows)} windows of {WINDOW_S:g} s, cut without regard to who speaks"
     if len(kept) < len(windows):
-        remark += f"; {len(windows) - len(kept)} quiet windows are left out"
+        remark += f"; {len(windows) - len(kept)} of them too quiet to send"
     return _recording(path, kept, remark)
 
 
@@ -86,7 +94,7 @@ def _measure_windows(path: Path) -> tuple[list[Turn], list[float]]:
         with soundfile.SoundFile(path) as audio:
             rate_hz = audio.samplerate
             blocks = audio.blocks(round(WINDOW_S * rate_hz), dtype="float32", always_2d=True)
-            for index, block in enumerate(islice(blocks, MAX_TURNS + 1)):
+            for index, block in enumerate(blocks):
                 if len(block) >= MIN_TURN_S * rate_hz:
                     start_s = index * WINDOW_S
                     windows.append(Turn(start_s, start_s + len(block) / rate_hz))
@@ -97,14 +105,12 @@ def _measure_windows(path: Path) -> tuple[list[Turn], list[float]]:
     return windows, levels
 
 
-def _recording(
-    path: Path, turns: Sequence[Turn], remark: str, *, is_sample: bool = False
-) -> Recording:
+def _recording(path: Path, turns: Sequence[Turn], remark: str) -> Recording:
     if not turns:
         raise RecordingError(f"{path}: {remark}; there is nothing left to send")
     if len(turns) > MAX_TURNS:
         remark += f"; only the first {MAX_TURNS} are sent"
-    return Recording(path, turns[:MAX_TURNS], remark, is_sample)
+    return Recording(path, str(path), turns[:MAX_TURNS], remark)
 
 
 def _require_readable(path: Path) -> Path:

@@ -1,0 +1,120 @@
+"""A sidecar started for a person, who sees how far its start is, and why it fails if it does."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import IO, Any
+
+from protocol.messages import Notice
+from sidecar.config import EXIT_SOFTWARE, EXIT_UNAVAILABLE
+from sidecar.tools.client import ChildGone, Client, sidecar_argv
+from sidecar.tools.console import ProgressLine, Refusal, in_megabytes
+
+# On Windows, Ctrl-C does not end a wait: it is noticed between two of them.
+_POLL_S = 0.1
+_LOG_TAIL_LINES = 8
+_PHASES = {"load": "loads the model", "convert": "converts the model", "warmup": "warms up"}
+
+
+class Start:
+    """What a child tells while it starts. Fed on the client's thread, read on the main one."""
+
+    def __init__(self) -> None:
+        self._spawned_at = time.monotonic()
+        self.hello: dict[str, Any] = {}
+        self.hello_ms = 0.0
+        self.fetched_bytes = 0
+        self._step = "starting the sidecar"
+        self._detail = ""
+
+    @property
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._spawned_at
+
+    def take(self, notice: Notice) -> None:
+        """Take a notification in."""
+        params: dict[str, Any] = notice.params
+        if notice.method == "hello":
+            self.hello = params
+            self.hello_ms = 1000 * self._elapsed_s
+        elif notice.method == "health" and params["state"] == "loading":
+            self._step, self._detail = f"the sidecar is {params['reason']}", ""
+        elif notice.method == "progress":
+            self._take_progress(**params)
+
+    def _take_progress(self, phase: str, done: int, total: int | None, **_: object) -> None:
+        if phase == "download":
+            self.fetched_bytes = done
+            self._step = "the sidecar fetches the model:"
+            self._detail = in_megabytes(done, total)
+        else:
+            self._step, self._detail = f"the sidecar {_PHASES.get(phase, phase)}", ""
+
+    def show(self, progress: ProgressLine) -> None:
+        """Show how far it is."""
+        progress.show(self._step, self._detail or f"({self._elapsed_s:.0f} s)")
+
+
+@contextmanager
+def started_sidecar(
+    serve_options: Sequence[str], progress: ProgressLine
+) -> Iterator[tuple[Client, Start]]:
+    """A sidecar that serves; it ends with the ``with`` block.
+
+    Raises:
+        Refusal: it did not start (69), or died inside the block (70).
+    """
+    argv = [*sidecar_argv(), *serve_options]
+    # Its log is not to break the progress line, and is kept to explain a death.
+    argv += ["--parent-pid", str(os.getpid()), "--log-level", "warning"]
+    start = Start()
+    is_ready = False
+    with tempfile.TemporaryFile() as log:
+        try:
+            client = Client(argv, start.take, stderr=log)
+        except OSError as error:
+            message = f"the sidecar cannot be started: {error}"
+            raise Refusal(message, EXIT_UNAVAILABLE) from error
+        try:
+            with client:
+                _wait_until_ready(client, start, progress)
+                is_ready = True
+                yield client, start
+        except ChildGone as error:
+            message = str(error)
+            has_told = client.health.get("state") == "failed"
+            if is_ready:
+                message = f"the sidecar died: {client.health['reason'] if has_told else error}"
+            if not has_told:
+                message += f" (exit code {client.process.returncode}){_tail(log)}"
+            raise Refusal(message, EXIT_SOFTWARE if is_ready else EXIT_UNAVAILABLE) from error
+
+
+def _wait_until_ready(client: Client, start: Start, progress: ProgressLine) -> None:
+    while True:
+        start.show(progress)
+        try:
+            client.wait_until_ready(_POLL_S)
+        except TimeoutError:
+            continue
+        progress.clear()
+        return
+
+
+def wait_for(future: Future[dict[str, Any]]) -> dict[str, Any]:
+    """The result, or what it raises, without a time limit; Ctrl-C ends it on every system."""
+    while not future.done():
+        concurrent.futures.wait([future], _POLL_S)
+    return future.result()
+
+
+def _tail(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+    return "".join(f"\n  {line}" for line in lines)

@@ -1,0 +1,456 @@
+from __future__ import annotations
+
+import argparse
+import io
+import math
+import random
+import re
+import sys
+import wave
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import pytest
+
+from sidecar.tools import demo
+from sidecar.tools.console import Console, ProgressLine, open_console
+from sidecar.tools.conversation import (
+    HeardTurn,
+    compare,
+    group_voices,
+    matches_annotation,
+    measure,
+    voice_name,
+)
+from sidecar.tools.conversation_view import Conversation, lanes, similarity_matrix, turn_table
+from sidecar.tools.demo_report import CAMPPLUS, Findings, findings
+from sidecar.tools.recording import Recording, RecordingError, cut, find_loud, open_annotated
+from sidecar.tools.rttm import Turn
+
+COLOURFUL = Console(width=80, has_colour=True, has_unicode=True)
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def hear(*degrees_and_speakers: tuple[float, str | None], length_s=2.0) -> list[HeardTurn]:
+    """Turns one after the other, each with a plane embedding at an angle."""
+    return [
+        HeardTurn(
+            number=index + 1,
+            turn=Turn(index * length_s, (index + 1) * length_s, speaker),
+            embedding=(math.cos(math.radians(degrees)), math.sin(math.radians(degrees))),
+            reply_ms=20.0,
+            compute_ms=15.0,
+        )
+        for index, (degrees, speaker) in enumerate(degrees_and_speakers)
+    ]
+
+
+TWO_PEOPLE = hear((0, "anna"), (90, "ben"), (10, "anna"), (100, "ben"), (20, "anna"))
+
+
+def converse(heard: list[HeardTurn], threshold=0.5) -> Conversation:
+    similarity = compare(heard)
+    return Conversation(heard, similarity, group_voices(similarity, threshold))
+
+
+def randomly(n: int, seed: int) -> list[list[float]]:
+    rng = random.Random(seed)
+    similarity = [[1.0] * n for _ in range(n)]
+    for i, j in combinations(range(n), 2):
+        similarity[i][j] = similarity[j][i] = rng.uniform(-0.2, 1)
+    return similarity
+
+
+class TestGrouping:
+    def test_turns_of_a_voice_come_together(self):
+        assert converse(TWO_PEOPLE).groups == [[0, 2, 4], [1, 3]]
+
+    def test_a_lone_turn_is_a_voice(self):
+        assert converse(TWO_PEOPLE[:1]).groups == [[0]]
+
+    def test_below_the_threshold_nothing_is_joined(self):
+        assert group_voices(randomly(6, 1), 1.1) == [[index] for index in range(6)]
+
+    def test_above_it_everything_is(self):
+        assert group_voices(randomly(6, 1), -1.0) == [list(range(6))]
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_it_is_average_linkage_as_defined(self, seed):
+        similarity = randomly(12, seed)
+        groups = [[index] for index in range(12)]
+        while True:
+            mean, x, y = max(
+                (fmean(similarity[i][j] for i in x for j in y), x, y)
+                for x, y in combinations(groups, 2)
+            )
+            if mean < 0.5:
+                break
+            groups = [group for group in groups if group not in (x, y)] + [x + y]
+        assert group_voices(similarity, 0.5) == sorted(sorted(group) for group in groups)
+
+    def test_voices_have_names_beyond_the_alphabet(self):
+        assert [voice_name(index) for index in (0, 25, 26)] == ["A", "Z", "V27"]
+
+
+class TestFigures:
+    def test_means_of_pairs_within_and_across(self):
+        figures = measure(TWO_PEOPLE, compare(TWO_PEOPLE))
+        within = [math.cos(math.radians(d)) for d in (10, 10, 20, 10)]
+        assert figures.mean_within == pytest.approx(fmean(within))
+        assert figures.mean_across == pytest.approx(
+            fmean(math.sin(math.radians(d)) for d in (0, 10, 20, -10, 0, 10))
+        )
+        assert figures.strays == ()
+
+    def test_a_turn_nearer_to_another_person_is_named(self):
+        heard = hear((0, "anna"), (10, "anna"), (90, "ben"), (30, "ben"))
+        assert measure(heard, compare(heard)).strays == (4,)
+
+    def test_short_turns_do_not_count(self):
+        heard = hear((0, "anna"), (90, "ben"), length_s=1.2)
+        figures = measure(heard, compare(heard))
+        assert (figures.n_turns, figures.mean_within, figures.mean_across) == (0, None, None)
+
+    @pytest.mark.parametrize(
+        ("groups", "right"),
+        [
+            ([[0, 2, 4], [1, 3]], True),
+            ([[0, 2], [1, 3], [4]], False),
+            ([[0, 1, 2, 3, 4]], False),
+            ([[0, 1, 2, 4], [3]], False),
+        ],
+    )
+    def test_voices_must_be_the_people(self, groups, right):
+        assert matches_annotation(TWO_PEOPLE, groups) is right
+
+
+class TestMatrix:
+    def test_turns_of_a_voice_stand_side_by_side(self):
+        assert similarity_matrix(converse(TWO_PEOPLE), Console()) == [
+            "                A               B      ",
+            "          1     3     5      2     4   ",
+            "  A  1    .    0.98  0.94 | 0.00 -0.17 ",
+            "  A  3   0.98   .    0.98 | 0.17  0.00 ",
+            "  A  5   0.94  0.98   .   | 0.34  0.17 ",
+            "        ------------------+------------",
+            "  B  2   0.00  0.17  0.34 |  .    0.98 ",
+            "  B  4  -0.17  0.00  0.17 | 0.98   .   ",
+        ]
+
+    def test_without_colour_there_is_no_escape_and_only_ascii(self):
+        text = "\n".join(similarity_matrix(converse(TWO_PEOPLE), Console()))
+        assert text.isascii()
+        assert "\x1b" not in text
+
+    def test_colour_changes_no_character(self):
+        plain = Console(has_unicode=True)
+        painted = similarity_matrix(converse(TWO_PEOPLE), COLOURFUL)
+        assert any("\x1b[48;5;" in line for line in painted)
+        assert [_ESCAPE.sub("", line) for line in painted] == similarity_matrix(
+            converse(TWO_PEOPLE), plain
+        )
+
+    def test_a_short_turn_is_starred(self):
+        lines = similarity_matrix(converse(hear((0, "anna"), (9, "anna"), length_s=1.2)), Console())
+        assert lines[2].startswith("  A  1* ")
+
+    @pytest.mark.parametrize("width", [30, 40, 60, 80, 100])
+    @pytest.mark.parametrize("n_turns", [1, 7, 12, 16, 22, 60])
+    def test_it_fits_or_is_left_out(self, width, n_turns):
+        heard = hear(*((137 * index, "anna") for index in range(n_turns)))
+        lines = similarity_matrix(converse(heard), Console(width=width))
+        assert all(len(line) < width for line in lines)
+        assert len({len(line) for line in lines[2:]}) <= 1
+
+    @pytest.mark.parametrize(
+        ("width", "row"),
+        [
+            (80, "  A  1    .    0.98  0.94 | 0.00 -0.17 "),
+            (32, "  A  1   .  .98 .94 |.00 -.17"),
+            (26, "  A  1   .  98 94|  0-17"),
+            (20, "  A  1  .@@|  "),
+        ],
+    )
+    def test_the_narrower_the_tighter(self, width, row):
+        lines = similarity_matrix(converse(TWO_PEOPLE), Console(width=width))
+        assert row in lines
+
+    def test_what_fits_nowhere_is_no_matrix(self):
+        heard = hear(*((index, "anna") for index in range(90)))
+        assert similarity_matrix(converse(heard), Console()) == []
+
+
+class TestLanesAndTable:
+    def test_a_lane_shows_when_a_voice_was_heard(self):
+        assert lanes(converse(TWO_PEOPLE), Console(width=31)) == [
+            "          0 s       5 s",
+            " voice A  ####....####....####",
+            " voice B  ....####....####....",
+        ]
+
+    @pytest.mark.parametrize("end_s", [1.0, 7.3, 61.0, 5000.0, 90_000.0])
+    @pytest.mark.parametrize("width", [20, 60, 100])
+    def test_lanes_fit(self, end_s, width):
+        heard = [HeardTurn(1, Turn(0.0, end_s), (1.0,), 1.0, 1.0)]
+        assert all(len(line) < width for line in lanes(converse(heard), Console(width=width)))
+
+    def test_the_table_says_who_was_found_and_who_is_annotated(self):
+        lines = turn_table(converse(TWO_PEOPLE), Console())
+        assert lines[0].split() == [
+            *("turn", "start", "end", "length", "voice", "annotated", "nearest", "reply"),
+            "compute",
+        ]
+        assert lines[2].split() == [
+            *("2", "2.00", "s", "4.00", "s", "2.00", "s", "B", "ben", "4", "20.0", "ms"),
+            *("15.0", "ms"),
+        ]
+
+    def test_without_annotation_there_is_no_such_column(self):
+        assert "annotated" not in turn_table(converse(hear((0, None), (9, None))), Console())[0]
+
+    @pytest.mark.parametrize(
+        ("width", "left_out"),
+        [
+            (70, {"nearest"}),
+            (60, {"nearest", "end"}),
+            (45, {"nearest", "end", "compute", "length"}),
+        ],
+    )
+    def test_narrow_tables_lose_their_least_telling_columns(self, width, left_out):
+        lines = turn_table(converse(TWO_PEOPLE), Console(width=width))
+        titles = {"start", "end", "length", "voice", "annotated", "nearest", "reply", "compute"}
+        assert titles - set(lines[0].split()) == left_out
+        assert all(len(line) < width for line in lines)
+
+
+class TestReport:
+    def report(self, heard, *, model=CAMPPLUS, is_sample=True, refused=(), console=None):
+        recording = Recording(Path("/a.wav"), "a", [], "", is_sample=is_sample)
+        found = Findings.of(recording, heard, refused, threshold=0.5, model=model)
+        return found, "\n".join(findings(found, console or Console()))
+
+    def test_the_sample_passes(self):
+        found, text = self.report(TWO_PEOPLE)
+        assert not found.falls_short
+        assert "PASS" in text
+
+    def test_the_sample_fails_where_voices_are_mixed_up(self):
+        found, text = self.report(hear((0, "anna"), (90, "ben"), (10, "ben"), (100, "anna")))
+        assert found.falls_short
+        assert "FAIL" in text
+
+    def test_the_sample_fails_where_a_turn_was_refused(self):
+        found, text = self.report(TWO_PEOPLE, refused=["turn 9: the device is gone"])
+        assert found.falls_short
+        assert "not embedded: turn 9: the device is gone" in text
+
+    @pytest.mark.parametrize("other", [{"is_sample": False}, {"model": "another"}])
+    def test_for_anything_else_there_is_no_verdict(self, other):
+        found, text = self.report(hear((0, "anna"), (90, "anna"), (0, "ben")), **other)
+        assert not found.falls_short
+        assert "mean within a speaker" in text
+        assert not {"PASS", "FAIL"} & set(text.replace(":", "").split())
+
+    def test_without_annotation_there_are_no_figures(self):
+        found, text = self.report(hear((0, None), (90, None)), is_sample=False)
+        assert found.figures is None
+        assert "mean within" not in text
+
+    @pytest.mark.parametrize("width", [60, 80])
+    @pytest.mark.parametrize("colour", [False, True])
+    def test_no_line_is_wider_than_the_console(self, width, colour):
+        console = Console(width=width, has_colour=colour, has_unicode=colour)
+        _found, text = self.report(TWO_PEOPLE, console=console)
+        assert all(len(_ESCAPE.sub("", line)) < width for line in text.splitlines())
+        assert ("\x1b" in text) is colour
+        assert text.isascii() is not colour
+
+
+def write_wav(path: Path, levels: list[float], seconds_each=1.5) -> Path:
+    tone = np.sin(np.arange(round(seconds_each * 8000)) * 0.3)
+    samples = np.concatenate([level * tone for level in levels])
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes((32000 * samples).astype("<i2").tobytes())
+    return path
+
+
+class TestRecording:
+    def test_quiet_windows_are_left_out(self, tmp_path):
+        recording = cut(write_wav(tmp_path / "a.wav", [0.5, 0.005, 0.1, 0.0]))
+        assert [(turn.start_s, turn.end_s) for turn in recording.turns] == [(0.0, 1.5), (3.0, 4.5)]
+        assert "4 windows of 1.5 s" in recording.remark
+        assert "2 of them too quiet" in recording.remark
+
+    def test_a_last_window_under_1_s_is_left_out(self, tmp_path):
+        recording = cut(write_wav(tmp_path / "a.wav", [0.5, 0.5], seconds_each=1.2))
+        assert [(turn.start_s, turn.end_s) for turn in recording.turns] == [(0.0, 1.5)]
+
+    def test_silence_has_nothing_to_send(self, tmp_path):
+        assert find_loud([0.0, 0.0]) == []
+        with pytest.raises(RecordingError, match="nothing left to send"):
+            cut(write_wav(tmp_path / "a.wav", [0.0, 0.0]))
+
+    def test_annotated_turns_under_1_s_are_left_out(self, tmp_path):
+        rttm = tmp_path / "a.rttm"
+        rttm.write_text(
+            "SPEAKER a 1 0.0 0.9 <NA> <NA> anna <NA> <NA>\n"
+            "SPEAKER a 1 1.0 1.0 <NA> <NA> ben <NA> <NA>\n",
+            encoding="utf-8-sig",
+        )
+        recording = open_annotated(write_wav(tmp_path / "a.wav", [0.5]), rttm)
+        assert recording.turns == [Turn(1.0, 2.0, "ben")]
+        assert "1 under 1 s are left out" in recording.remark
+
+    def test_the_path_is_absolute(self, tmp_path, monkeypatch):
+        write_wav(tmp_path / "a.wav", [0.5])
+        monkeypatch.chdir(tmp_path)
+        assert cut(Path("a.wav")).path == tmp_path / "a.wav"
+
+
+@pytest.fixture
+def run():
+    def run_demo(*words: str) -> int:
+        parser = argparse.ArgumentParser()
+        demo.add_arguments(parser)
+        return demo.run(parser.parse_args(list(words)))
+
+    return run_demo
+
+
+@pytest.fixture
+def told(capsys):
+    """What stderr got, as if on one line: it is wrapped."""
+    return lambda: " ".join(capsys.readouterr().err.split())
+
+
+class TestRefusals:
+    """Nothing here gets as far as starting a child, unless ``SIDECAR_ARGV`` says what to start."""
+
+    def test_a_missing_file(self, run, tmp_path, told):
+        assert run("--file", str(tmp_path / "no.wav")) == 64
+        assert "cannot be read" in told()
+
+    def test_a_file_that_is_no_audio(self, run, tmp_path, told):
+        (tmp_path / "a.wav").write_text("hello", encoding="utf-8")
+        assert run("--file", str(tmp_path / "a.wav")) == 64
+        assert "cannot be read as audio" in told()
+
+    def test_an_rttm_with_a_fault_in_line_1(self, run, tmp_path, told):
+        audio = write_wav(tmp_path / "a.wav", [0.5])
+        (tmp_path / "a.rttm").write_bytes(b"SPEAKER a 1 zero 1 <NA> <NA> anna\n")
+        assert run("--file", str(audio), "--rttm", str(tmp_path / "a.rttm")) == 64
+        assert "line 1: the start 'zero'" in told()
+
+    def test_an_rttm_without_its_recording(self, run, tmp_path):
+        assert run("--rttm", str(tmp_path / "a.rttm")) == 64
+
+    def test_no_sample_and_no_network(self, run, tmp_path, told):
+        assert run("--offline", "--models-dir", str(tmp_path)) == 69
+        assert "conversation-sample" in told()
+
+    def test_a_device_that_cannot_be(self, run):
+        with pytest.raises(SystemExit):
+            run("--device", "gpu")
+
+    def test_a_sidecar_that_cannot_be_started(self, run, tmp_path, told, monkeypatch):
+        monkeypatch.setenv("SIDECAR_ARGV", str(tmp_path / "none"))
+        assert run("--file", str(write_wav(tmp_path / "a.wav", [0.5]))) == 69
+        assert "cannot be started" in told()
+
+    def test_a_sidecar_that_ends_at_once_shows_its_last_words(
+        self, run, tmp_path, told, monkeypatch
+    ):
+        (tmp_path / "ends.py").write_text("raise SystemExit('no memory')", encoding="utf-8")
+        command = f'"{sys.executable}" "{tmp_path / "ends.py"}"'
+        monkeypatch.setenv("SIDECAR_ARGV", command)
+        assert run("--file", str(write_wav(tmp_path / "a.wav", [0.5]))) == 69
+        assert re.search("exit code 1.*no memory", told())
+
+
+class FakeTerminal(io.TextIOWrapper):
+    def __init__(self, encoding="utf-8", on_terminal=True) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, newline="")
+        self._on_terminal = on_terminal
+
+    def isatty(self) -> bool:
+        return self._on_terminal
+
+    def written(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding)
+
+
+class TestConsole:
+    @pytest.fixture
+    def opened(self, monkeypatch):
+        def open_with(out, **environment: str) -> Console:
+            monkeypatch.setattr(sys, "stdout", out)
+            return open_console(environment)
+
+        return open_with
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="its console is asked whether it can")
+    def test_a_terminal_gets_colour_and_unicode(self, opened):
+        console = opened(FakeTerminal(), TERM="xterm")
+        assert (console.has_colour, console.has_unicode) == (True, True)
+
+    def test_a_pipe_gets_neither_and_utf8(self, opened):
+        out = FakeTerminal("cp1252", on_terminal=False)
+        console = opened(out, TERM="xterm")
+        assert (console.has_colour, console.has_unicode) == (False, False)
+        assert out.encoding == "utf-8"
+
+    def test_no_color_is_honoured(self, opened):
+        console = opened(FakeTerminal(), NO_COLOR="1")
+        assert (console.has_colour, console.has_unicode) == (False, True)
+
+    def test_a_dumb_terminal_gets_neither(self, opened):
+        console = opened(FakeTerminal(), TERM="dumb")
+        assert (console.has_colour, console.has_unicode) == (False, False)
+
+    def test_a_terminal_keeps_its_encoding_and_nothing_fails_on_it(self, opened):
+        out = FakeTerminal("cp850")
+        assert not opened(out).has_unicode
+        print("\N{SNOWMAN}", end="", file=out)
+        assert out.written() == "?"
+
+    def test_no_standard_output_at_all(self, opened):
+        console = opened(None)
+        assert (console.has_colour, console.has_unicode) == (False, False)
+
+    @pytest.mark.parametrize(("columns", "width"), [("5", 20), ("60", 60), ("300", 100)])
+    def test_the_width_has_bounds(self, opened, monkeypatch, columns, width):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert opened(FakeTerminal()).width == width
+
+
+class TestProgressLine:
+    def test_on_a_terminal_it_is_rewritten_and_taken_away(self, monkeypatch):
+        terminal = FakeTerminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        progress = ProgressLine()
+        progress.show("fetching", "10 of 20")
+        progress.show("loading")
+        progress.clear()
+        lines = terminal.written().split("\r")
+        assert lines == ["", "fetching 10 of 20", "loading          ", "       ", ""]
+
+    def test_elsewhere_each_step_is_a_line(self, monkeypatch, capsys):
+        progress = ProgressLine()
+        for detail in ("1 of 3", "2 of 3", "3 of 3"):
+            progress.show("fetching", detail)
+        progress.show("loading")
+        progress.clear()
+        assert capsys.readouterr().err == "fetching 1 of 3\nloading\n"
+
+    def test_it_fits_the_terminal(self, monkeypatch):
+        terminal = FakeTerminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setenv("COLUMNS", "20")
+        ProgressLine().show("x" * 30)
+        assert terminal.written() == "\r" + "x" * 19

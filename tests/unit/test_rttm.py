@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from sidecar.tools.rttm import RttmError, Turn, parse_rttm
+
+
+def line(start="1.5", duration="2.0", speaker="anna", recording="talk") -> str:
+    return f"SPEAKER {recording} 1 {start} {duration} <NA> <NA> {speaker} <NA> <NA>\n"
+
+
+def test_turns_come_by_their_start():
+    assert parse_rttm(line("4.0", "1.25", "ben") + line(), "talk") == [
+        Turn(1.5, 3.5, "anna"),
+        Turn(4.0, 5.25, "ben"),
+    ]
+
+
+def test_what_is_no_turn_is_passed_over():
+    text = ";; a comment\n\nSPKR-INFO talk 1 <NA> <NA> <NA> adult_male ben <NA>\n" + line()
+    assert [turn.speaker for turn in parse_rttm(text, "talk")] == ["anna"]
+
+
+def test_windows_line_ends_and_a_missing_lookahead_do_no_harm():
+    text = "SPEAKER talk 1 0 1 <NA> <NA> anna\r\n"
+    assert parse_rttm(text, "talk") == [Turn(0.0, 1.0, "anna")]
+
+
+def test_a_name_may_hold_a_unicode_line_separator():
+    assert parse_rttm(line(speaker="an\x85na") + line("9"), "talk")[1].start_s == 9.0
+
+
+def test_of_several_recordings_only_the_named_one_counts():
+    text = line(speaker="anna") + line(speaker="carl", recording="other")
+    assert [turn.speaker for turn in parse_rttm(text, "other")] == ["carl"]
+    with pytest.raises(RttmError, match="no SPEAKER line of 'third', only of other, talk"):
+        parse_rttm(text, "third")
+
+
+def test_a_single_recording_may_have_any_name():
+    assert len(parse_rttm(line(recording="talk"), "renamed")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "it has no SPEAKER line"),
+        (line() + "SPEAKER talk 1 0.5\n", "line 2 has 4 fields"),
+        (line() + "\n" + line(start="now"), "line 3: the start 'now' is no number of seconds"),
+        (line(duration="-1"), "line 1: the duration '-1' is no number of seconds"),
+        (line(start="nan"), "line 1: the start 'nan'"),
+        (line(duration="inf"), "line 1: the duration 'inf'"),
+        ("RIFF....WAVE", "line 1 begins with 'RIFF....WAVE', which is no RTTM type"),
+    ],
+)
+def test_a_fault_is_told_with_its_line(text, fault):
+    with pytest.raises(RttmError) as caught:
+        parse_rttm(text, "talk")
+    assert fault in str(caught.value)
