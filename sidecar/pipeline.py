@@ -234,4 +234,6 @@ class Pipeline:
             work.n_samples += sum(item.n_samples for item in batch)
             work.busy_s += now - batch[0].run_started_at
             work.call_started_at = None
+            # Whoever ticks may be late: what is past its deadline must not be answered in time.
+            self._answer(self._scheduler.expire(now))
             self._answer(self._scheduler.completed(batch, outcomes, now))

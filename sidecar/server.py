@@ -6,14 +6,14 @@ there and then, audio goes into the pipeline. The main thread waits for the endi
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from protocol.errors import (
@@ -117,7 +117,8 @@ class Ending:
     """Why and how the process ends.
 
     ``error`` answers what is not finished by ``finish_by`` (monotonic seconds). What waits in the
-    queue is answered with it at once, unless ``drains_queue``.
+    queue is answered with it at once, unless ``drains_queue``. ``outcomes_before`` is how requests
+    had come out when the shutdown was asked for.
     """
 
     exit_code: int
@@ -126,6 +127,7 @@ class Ending:
     finish_by: float
     drains_queue: bool = False
     shutdown_id: RequestId | None = None
+    outcomes_before: Counter[str] = field(default_factory=Counter)
     flush_s: float = _FLUSH_S
 
 
@@ -153,6 +155,7 @@ class Server:
         self._natives_imported = threading.Event()
         self._ending: Ending | None = None
         self._ending_or_deadline = threading.Condition()
+        self._has_new_deadline = False
         self._stop_reason: str | None = None
         self._is_closed = False
 
@@ -246,6 +249,7 @@ class Server:
                 finish_by=time.monotonic() + drain_s,
                 drains_queue=True,
                 shutdown_id=request_id,
+                outcomes_before=self._status.outcomes.copy(),
                 flush_s=_SHUTDOWN_FLUSH_S,
             )
         )
@@ -319,7 +323,8 @@ class Server:
     def _input_ended(self, error: FramingError | None, n_pending_bytes: int) -> None:
         if error is not None:
             with self._pipeline.lock:
-                self._answer_error(None, error)
+                if not self._is_closed:
+                    self._answer_error(None, error)
             self._end_now(EXIT_PROTOCOL, error.message)
         else:
             cut = f", {n_pending_bytes} bytes into a frame" if n_pending_bytes else ""
@@ -344,7 +349,11 @@ class Server:
                 if not self._ending.drains_queue:
                     return
                 # A shutdown is cut short, but still answered.
-                ending = dataclasses.replace(ending, shutdown_id=self._ending.shutdown_id)
+                ending = replace(
+                    ending,
+                    shutdown_id=self._ending.shutdown_id,
+                    outcomes_before=self._ending.outcomes_before,
+                )
             self._ending = ending
             self._pipeline.drain()
             self._ending_or_deadline.notify_all()
@@ -355,6 +364,7 @@ class Server:
 
     def _wake_main(self) -> None:
         with self._ending_or_deadline:
+            self._has_new_deadline = True
             self._ending_or_deadline.notify_all()
 
     # The main thread
@@ -366,7 +376,10 @@ class Server:
             with self._ending_or_deadline:
                 if self._ending is not None:
                     return self._ending
-                self._ending_or_deadline.wait(timeout_s)
+                # One that came since the time was computed would be missed.
+                if not self._has_new_deadline:
+                    self._ending_or_deadline.wait(timeout_s)
+                self._has_new_deadline = False
 
     def _seconds_to_next_tick(self) -> float:
         with self._pipeline.lock:
@@ -396,14 +409,13 @@ class Server:
         log = _log.warning if ending.exit_code else _log.info
         log("ending with code %d: %s", ending.exit_code, ending.reason)
         with self._pipeline.lock:
-            before = self._status.outcomes.copy()
             self._enter("failed" if ending.exit_code else "draining", ending.reason)
         ending = self._finish_work()
         self._pipeline.fail_all(ending.error)
         with self._pipeline.lock:
             self._is_closed = True
             if ending.shutdown_id is not None:
-                since = self._status.outcomes - before
+                since = self._status.outcomes - ending.outcomes_before
                 cancelled = since["cancelled"]
                 result = ShutdownResult(since.total() - cancelled, cancelled)
                 self._writer.send(encode_result(ending.shutdown_id, result))
@@ -445,7 +457,10 @@ class Server:
         self._tell(self._status.health())
 
     def _tell(self, notification: Notification) -> None:
-        self._writer.send(encode_notification(notification))
+        with self._pipeline.lock:
+            # The model may still load: nothing of it follows the response of a shutdown.
+            if not self._is_closed:
+                self._writer.send(encode_notification(notification))
 
     def _answer_result(self, request_id: RequestId, result: object) -> None:
         self._writer.send(encode_result(request_id, result))

@@ -53,15 +53,21 @@ def claim_stdio() -> Wire:
     Raises:
         OSError: fd 0 or fd 1 is closed.
     """
-    wire = Wire(os.dup(_STDIN_FD), os.dup(_STDOUT_FD))
-    null_fd = os.open(os.devnull, os.O_RDWR)
+    # A new descriptor takes the lowest free number, so a closed one must be found before any dup.
+    for fd in (_STDIN_FD, _STDOUT_FD):
+        os.fstat(fd)
+    null_fd = os.open(os.devnull, os.O_RDWR)  # becomes standard error, if that is closed
     try:
         os.fstat(_STDERR_FD)
     except OSError:
         os.dup2(null_fd, _STDERR_FD)
+    wire = Wire(os.dup(_STDIN_FD), os.dup(_STDOUT_FD))
     os.dup2(null_fd, _STDIN_FD)
     os.dup2(_STDERR_FD, _STDOUT_FD)
-    os.close(null_fd)
+    if null_fd == _STDERR_FD:
+        os.set_inheritable(null_fd, True)
+    else:
+        os.close(null_fd)
     if sys.platform == "win32":
         windows.make_binary(wire.input_fd)
         windows.make_binary(wire.output_fd)

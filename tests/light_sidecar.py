@@ -1,7 +1,14 @@
 """The real server and decoder with an encoder that needs no torch: it starts at once.
 
-Environment: ``LIGHT_LOAD_S`` how long it loads, ``LIGHT_EMBED_S`` how long one audio takes,
-``LIGHT_NOISE`` what writes where it must not (print, c, grandchild), joined by commas.
+Environment:
+    LIGHT_LOAD_S: how long it loads. LIGHT_EMBED_S: how long one audio takes.
+    LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that loading, or each batch, waits for.
+    LIGHT_FAULT: what a batch then ends with: device (the device fails), crash (a bug).
+    LIGHT_DEVICE_TIMEOUT_S: in place of the server's own.
+    LIGHT_NOISE: what writes where it must not: print, c, grandchild, joined by commas.
+
+On standard error it says when it loads (``light: loading``) and when it embeds
+(``light: embedding``), so that a test can wait for it.
 """
 
 from __future__ import annotations
@@ -11,10 +18,15 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
-from protocol.reports import Cpu, DeviceReport, ModelReport, SelfTest
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import sidecar.server
+from protocol.errors import DeviceError
+from protocol.reports import Cpu, DeviceReport, ModelReport, Progress, SelfTest
 from sidecar.__main__ import _build_parser, serve
 from sidecar.backend import SpeechBackend
 
@@ -49,8 +61,15 @@ class LightEncoder:
     )
 
     def embed(self, waveforms):
+        tell("embedding")
         make_noise()
+        wait_for_gate("LIGHT_EMBED_GATE")
         time.sleep(float(os.environ.get("LIGHT_EMBED_S", "0.001")) * len(waveforms))
+        fault = os.environ.get("LIGHT_FAULT")
+        if fault == "device":
+            raise DeviceError("the light device failed, as the test asked")
+        if fault == "crash":
+            raise ZeroDivisionError("a bug, as the test asked")
         return [LightEmbedding(light_values(w.samples)) for w in waveforms]
 
 
@@ -63,16 +82,32 @@ class LightBackend(SpeechBackend):
         self._card = MODELS["campplus-zh-en"]
 
     def open(self, on_progress, should_stop):
+        tell("loading")
         make_noise()
+        on_progress(Progress("load", 0, 1, "models"))
+        wait_for_gate("LIGHT_LOAD_GATE", should_stop)
         loaded_at = time.monotonic() + float(os.environ.get("LIGHT_LOAD_S", "0"))
         while time.monotonic() < loaded_at and not should_stop():
             time.sleep(0.01)
+        on_progress(Progress("load", 1, 1, "models"))
         return LightEncoder()
 
 
 def light_values(samples):
     """Four numbers of an audio."""
     return np.array([1.0, len(samples) / 16_000, np.abs(samples).mean(), samples.std()], np.float32)
+
+
+def tell(what):
+    if __name__ == "__main__":
+        # Not print: what a test waits for must not mix with what it makes noise with.
+        os.write(2, f"light: {what}\n".encode())
+
+
+def wait_for_gate(variable, should_stop=lambda: False):
+    gate = os.environ.get(variable)
+    while gate and not Path(gate).exists() and not should_stop():
+        time.sleep(0.002)
 
 
 def make_noise():
@@ -86,8 +121,13 @@ def make_noise():
         libc.fflush(None)
         os.write(1, b"a raw write to fd 1")
     if "grandchild" in noises:
-        subprocess.run([sys.executable, "-c", "print('hi'); input()"], check=False)
+        # input() meets the end of a null device; a grandchild on the wire would wait for frames.
+        code = "print('from a grandchild', flush=True); input()"
+        subprocess.run([sys.executable, "-c", code], check=False)
 
 
 if __name__ == "__main__":
+    timeout_s = os.environ.get("LIGHT_DEVICE_TIMEOUT_S")
+    if timeout_s:
+        sidecar.server.DEVICE_CALL_TIMEOUT_S = float(timeout_s)
     serve(_build_parser("serve").parse_args(["serve", *sys.argv[1:]]), LightBackend)

@@ -1,0 +1,182 @@
+"""How a process ends that cannot serve, and what it says before: the codes of sysexits.h."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from raw_host import ROOT, assert_each_answered_once, assert_error, frame, pcm, request
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX's terminals and shells")
+
+
+def run_usage(argv, **options):
+    return subprocess.run(
+        argv,
+        input=b"",
+        capture_output=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--no-such-option"],
+        ["--device", "tpu"],
+        ["--device", "cuda:x"],
+        ["--device", "cuda", "--gpu"],
+        ["--threads", "0"],
+        ["--parent-pid", "none"],
+        ["--path-root", "/no/such/folder"],
+        ["--max-frame-mib", "4096"],
+        ["--log-level", "loud"],
+        ["stray"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_options(sidecar_argv, options):
+    done = run_usage([*sidecar_argv, *options])
+    assert done.returncode == 64
+    assert done.stdout == b""  # nothing that a host could take for frames
+    assert options[-1] in done.stderr.decode() or options[0] in done.stderr.decode()
+
+
+def test_a_path_root_that_is_a_file(sidecar_argv, tmp_path):
+    (tmp_path / "file").touch()
+    done = run_usage([*sidecar_argv, "--path-root", str(tmp_path / "file")])
+    assert done.returncode == 64
+
+
+@posix_only
+def test_a_terminal_on_standard_input(sidecar_argv):
+    terminal, child_end = os.openpty()
+    try:
+        done = subprocess.run(
+            sidecar_argv, stdin=child_end, capture_output=True, cwd=ROOT, timeout=60, check=False
+        )
+    finally:
+        os.close(child_end)
+        os.close(terminal)
+    assert done.returncode == 64
+    assert done.stdout == b""
+    assert b"demo" in done.stderr
+
+
+@posix_only
+@pytest.mark.parametrize("redirection", ["<&-", ">&-"])
+def test_a_closed_standard_stream(sidecar_argv, redirection):
+    script = f'exec "$@" {redirection}'
+    done = run_usage(["sh", "-c", script, "sh", *sidecar_argv])
+    assert done.returncode == 64
+    assert done.stdout == b""
+
+
+def test_unknown_model(start, sidecar_argv):
+    host = start([*sidecar_argv, "--model", "no-such-model"])
+    embed = host.request("embed", {"audio": pcm()})
+    health = host.request("health")
+    assert host.wait() == 69
+    assert_each_answered_once(host, [embed, health])
+    assert_error(host.answer(embed), -32011, "unknown_model")
+    assert host.states[-1] == "failed"
+    assert "no-such-model" in host.notices("health")[-1]["reason"]
+
+
+def test_offline_without_weights(start, sidecar_argv, tmp_path):
+    host = start([*sidecar_argv, "--offline", "--models-dir", str(tmp_path)])
+    ids = [host.request("embed", {"audio": pcm()}) for _ in range(3)]
+    ids.append(host.request("embed_batch", {"items": [pcm(), pcm()]}))
+    assert host.wait() == 69
+    assert_each_answered_once(host, ids)
+    for request_id in ids[:3]:
+        assert_error(host.answer(request_id), -32011, retryable=False)
+    entries = host.answer(ids[3]).result["results"]
+    assert [entry["error"]["code"] for entry in entries] == [-32011, -32011]
+    assert host.states == ["loading", "failed"]
+
+
+def test_a_device_that_is_not_there(start, sidecar_argv):
+    host = start([*sidecar_argv, "--device", "cuda:99"])
+    embed = host.request("embed", {"audio": pcm()})
+    assert host.wait() == 69
+    assert_error(host.answer(embed), -32020, "device_unavailable", retryable=True)
+    assert "--device cuda:99" in host.notices("health")[-1]["reason"]
+
+
+def start_faulty(start_light, gate, **environment):
+    """A light sidecar with one batch on the device and three more requests."""
+    host = start_light(LIGHT_EMBED_GATE=str(gate), **environment)
+    ids = [host.request("embed", {"audio": pcm()}) for _ in range(4)]
+    host.wait_for_log("light: embedding")
+    return host, ids
+
+
+def test_a_device_fault(start_light, gate):
+    host, ids = start_faulty(start_light, gate, LIGHT_FAULT="device")
+    gate.touch()
+    assert host.wait() == 70
+    assert_each_answered_once(host, ids)
+    for answer in host.answers:
+        assert_error(answer, -32020, "device_error", retryable=True)
+    assert host.states == ["loading", "ready", "failed"]
+    assert "as the test asked" in host.notices("health")[-1]["reason"]
+
+
+def test_a_bug_on_the_device_worker(start_light, gate):
+    host, ids = start_faulty(start_light, gate, LIGHT_FAULT="crash")
+    gate.touch()
+    assert host.wait() == 70
+    assert_each_answered_once(host, ids)
+    for answer in host.answers:
+        assert_error(answer, -32603)
+    assert host.states[-1] == "failed"
+    assert b"ZeroDivisionError" in host.errors
+
+
+def test_a_device_that_hangs(start_light, gate):
+    host, ids = start_faulty(start_light, gate, LIGHT_DEVICE_TIMEOUT_S="0.5")
+    assert host.wait() == 70  # the gate never opens
+    assert_each_answered_once(host, ids)
+    for answer in host.answers:
+        assert_error(answer, -32020, "device_hangs", retryable=True)
+
+
+def test_a_device_fault_during_a_drain(start_light, gate):
+    host, ids = start_faulty(start_light, gate, LIGHT_FAULT="device")
+    bye = host.request("shutdown", {"drain_ms": 60_000})
+    host.wait_for_state("draining")
+    gate.touch()
+    assert host.wait() == 70
+    assert_each_answered_once(host, [*ids, bye])
+    assert host.messages[-1].id == bye
+
+
+def test_a_stream_that_is_lost(start_light, gate):
+    """What is on the device may finish; what waits is cancelled, as at the input's end."""
+    host, ids = start_faulty(start_light, gate)
+    host.send(b"\xff\xff\xff\xff and more")
+    assert host.wait() == 76
+    assert_each_answered_once(host, [*ids, None])
+    assert_error(host.answer(None), -32700, "frame_length")
+
+
+@pytest.mark.parametrize(("n_bytes", "exit_code"), [(2**20, 0), (2**20 + 1, 76)])
+def test_the_longest_frame(start_light, n_bytes, exit_code):
+    """``--max-frame-mib`` is what hello promises, to the byte."""
+    host = start_light("--max-frame-mib", "1")
+    assert host.wait_for_hello()["limits"]["max_frame_bytes"] == 2**20
+    empty = {"pcm": b"", "encoding": "s16le", "sample_rate_hz": 16_000, "channels": 1}
+    big = {**empty, "pcm": bytes(2**19)}
+    n_around = len(frame(request("x", "embed", {"audio": big}))) - 4 - 2**19
+    audio = {**empty, "pcm": bytes(n_bytes - n_around)}
+    data = frame(request("x", "embed", {"audio": audio}))
+    assert len(data) - 4 == n_bytes
+    host.send(data)
+    assert host.answer("x" if exit_code == 0 else None)
+    assert host.finish() == exit_code

@@ -1,0 +1,306 @@
+"""A host for tests: raw bytes in, every message of the child in the order in which it came."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgpack
+
+from protocol.errors import SidecarError
+from protocol.framing import FrameDecoder
+from protocol.messages import Failure, Notice, Result, decode_from_child
+
+ROOT = Path(__file__).resolve().parent.parent
+# Far above what anything takes: a test that waits this long has failed.
+PATIENCE_S = 60.0
+
+
+class RawHost:
+    """A child and what it said. Leaving the ``with`` block kills it, if it still runs.
+
+    Args:
+        argv: the command.
+        environment: variables beside this process's own.
+        channel: what the child's stdin and stdout are, ``pipe`` or (as Node does) ``socketpair``.
+        popen: further arguments of ``subprocess.Popen``.
+    """
+
+    def __init__(self, argv, environment=None, channel="pipe", **popen):
+        self._changed = threading.Condition()
+        self._ids = itertools.count(10**9)  # apart from ids that tests choose
+        self.messages = []
+        self.errors = b""
+        self.broken = None
+        self.leftover_bytes = None
+        self.may_read = threading.Event()
+        self.may_read.set()
+        self.may_read_errors = threading.Event()
+        self.may_read_errors.set()
+        child_in, self._input = _open_channel(channel, towards_child=True)
+        child_out, self._output = _open_channel(channel, towards_child=False)
+        try:
+            self.process = subprocess.Popen(
+                list(argv),
+                stdin=child_in,
+                stdout=child_out,
+                stderr=subprocess.PIPE,
+                cwd=popen.pop("cwd", ROOT),
+                env={**os.environ, **(environment or {})},
+                **popen,
+            )
+        finally:
+            os.close(child_in)
+            os.close(child_out)
+        self._threads = [
+            threading.Thread(target=target, daemon=True)
+            for target in (self._read_output, self._read_errors)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.may_read.set()
+        self.may_read_errors.set()
+        self.process.kill()
+        self.process.wait()
+        self.close_input()
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+        self.process.stderr.close()
+        if self._output is not None:
+            os.close(self._output)
+
+    # Towards the child
+
+    def send(self, data):
+        """Write ``data``; a child that is gone already is no error here."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._input, rest) :]
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def request(self, method, params=None, request_id=None):
+        """Send a request; its id."""
+        request_id = next(self._ids) if request_id is None else request_id
+        self.send(frame(request(request_id, method, params)))
+        return request_id
+
+    def cancel(self, request_id):
+        self.send(frame({"jsonrpc": "2.0", "method": "cancel", "params": {"id": request_id}}))
+
+    def close_input(self):
+        if self._input is not None:
+            os.close(self._input)
+            self._input = None
+
+    def shut_down_input(self):
+        """End the stream of a socket without closing it, as Node's ``stdin.end()`` does."""
+        with socket.socket(fileno=os.dup(self._input)) as end:
+            end.shutdown(socket.SHUT_WR)
+
+    def close_output(self):
+        """Close the end that the child's output comes to; only where ``may_read`` is clear."""
+        os.close(self._output)
+        self._output = None
+
+    @property
+    def input_fd(self):
+        return self._input
+
+    # From the child
+
+    @property
+    def answers(self):
+        return [m for m in list(self.messages) if not isinstance(m, Notice)]
+
+    def notices(self, method):
+        return [
+            m.params for m in list(self.messages) if isinstance(m, Notice) and m.method == method
+        ]
+
+    @property
+    def states(self):
+        return [health["state"] for health in self.notices("health")]
+
+    def answers_to(self, request_id):
+        return [m for m in self.answers if m.id == request_id]
+
+    def wait_until(self, holds, what, timeout_s=PATIENCE_S):
+        """Wait for ``holds()``, asked after each message and each piece of the log."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: holds() or self.has_ended, timeout_s)
+        assert holds(), f"{what}: {'the child ended' if came else 'not in time'}; {self}"
+
+    def answer(self, request_id):
+        self.wait_until(lambda: self.answers_to(request_id), f"no answer to {request_id!r}")
+        return self.answers_to(request_id)[0]
+
+    def call(self, method, params=None):
+        """The answer to a request."""
+        return self.answer(self.request(method, params))
+
+    def wait_for_hello(self):
+        self.wait_until(lambda: self.notices("hello"), "no hello")
+        return self.notices("hello")[0]
+
+    def wait_for_state(self, *states):
+        self.wait_until(lambda: set(states) & set(self.states), f"never {states}")
+
+    def wait_for_log(self, text, times=1):
+        self.wait_until(lambda: self.errors.count(text.encode()) >= times, f"never logged {text!r}")
+
+    def wait_until_queued(self, n_items):
+        """Ask until so many audios wait and none is between two stages."""
+        ends_at = time.monotonic() + PATIENCE_S
+        while (queued := self.call("metrics").result["queued"]) != n_items:
+            assert time.monotonic() < ends_at, f"{queued} are queued; {self}"
+
+    @property
+    def has_ended(self):
+        """Whether the output is at its end."""
+        return self.leftover_bytes is not None
+
+    def wait(self, timeout_s=PATIENCE_S):
+        """The exit code, and the stream's end; the stream must be whole frames to its last byte."""
+        exit_code = self.process.wait(timeout_s)
+        for thread in self._threads:
+            thread.join(timeout_s)
+        assert self.broken is None, f"{self.broken}; {self}"
+        assert self.leftover_bytes == 0, str(self)
+        return exit_code
+
+    def finish(self):
+        """Close the input and wait; the exit code."""
+        self.close_input()
+        return self.wait()
+
+    def __str__(self):
+        answers = "\n".join(f"  {message!r:.300}" for message in self.messages[-20:])
+        return f"messages:\n{answers}\nlog:\n{self.errors[-4000:].decode(errors='replace')}"
+
+    def _read_output(self):
+        decoder = FrameDecoder(2**32 - 1)
+        try:
+            while data := self._read_once():
+                for payload in decoder.feed(data):
+                    message = decode_from_child(payload)
+                    with self._changed:
+                        self.messages.append(message)
+                        self._changed.notify_all()
+        except SidecarError as error:
+            self.broken = error
+        with self._changed:
+            self.leftover_bytes = decoder.pending_bytes
+            self._changed.notify_all()
+
+    def _read_once(self):
+        self.may_read.wait()
+        if self._output is None:
+            return b""
+        try:
+            return os.read(self._output, 2**16)
+        except ConnectionResetError:
+            return b""
+
+    def _read_errors(self):
+        while data := os.read(self.process.stderr.fileno(), 2**16):
+            with self._changed:
+                self.errors += data
+                self._changed.notify_all()
+            self.may_read_errors.wait()
+
+
+def _open_channel(channel, *, towards_child):
+    """Two file descriptors: the child's end and ours."""
+    if channel == "socketpair":
+        ends = socket.socketpair()
+        return ends[0].detach(), ends[1].detach()
+    read_end, write_end = os.pipe()
+    return (read_end, write_end) if towards_child else (write_end, read_end)
+
+
+def send_until_unread(input_fd):
+    """Send what is answered, reading nothing, until the child reads no more; the ids."""
+    os.set_blocking(input_fd, False)
+    ids = []
+    # A second in which nothing at all is taken: the child has stopped reading.
+    while select.select([], [input_fd], [], 1.0)[1]:
+        assert len(ids) < 100_000, "it never stops reading"
+        data = frame(request(len(ids) + 1, "health"))
+        with contextlib.suppress(BlockingIOError):
+            # So few bytes are written whole or not at all.
+            n_bytes = os.write(input_fd, data)
+            assert n_bytes == len(data)
+            ids.append(len(ids) + 1)
+    os.set_blocking(input_fd, True)
+    return ids
+
+
+def frame(message):
+    payload = msgpack.packb(message)
+    return struct.pack("<I", len(payload)) + payload
+
+
+def request(request_id, method, params=None):
+    message = {"jsonrpc": "2.0", "id": request_id, "method": method}
+    return message if params is None else {**message, "params": params}
+
+
+def pcm(duration_s=0.1, level=0.1):
+    """A short tone at 8 kHz."""
+    n_samples = round(duration_s * 8000)
+    values = [round(32767 * level * math.sin(n / 4)) for n in range(n_samples)]
+    return {
+        "pcm": struct.pack(f"<{n_samples}h", *values),
+        "encoding": "s16le",
+        "sample_rate_hz": 8000,
+        "channels": 1,
+    }
+
+
+def assert_error(answer, code, kind=None, *, retryable=None):
+    assert isinstance(answer, Failure), answer
+    assert answer.code == code, answer
+    if kind is not None:
+        assert answer.data["kind"] == kind, answer
+    if retryable is not None:
+        assert answer.data["retryable"] is retryable, answer
+
+
+def assert_result(answer, *names):
+    assert isinstance(answer, Result), answer
+    assert set(names) <= set(answer.result), answer
+    return answer.result
+
+
+def assert_each_answered_once(host, request_ids):
+    """Each of these was answered, nothing else was, and nothing twice."""
+    assert Counter(answer.id for answer in host.answers) == Counter(request_ids), str(host)
+
+
+def time_to_end(process, timeout_s=PATIENCE_S):
+    """Seconds until ``process`` has ended."""
+    began_at = time.monotonic()
+    process.wait(timeout_s)
+    return time.monotonic() - began_at
+
+
+def python_argv(code, *arguments):
+    return [sys.executable, "-c", code, *arguments]
