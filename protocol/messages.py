@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from protocol.errors import InvalidRequest, MethodNotFound, ParseError, SidecarError
 from protocol.fields import as_fields
+from protocol.hello import JSONRPC
 from protocol.params import (
     METHODS,
     CancelParams,
@@ -23,8 +24,6 @@ from protocol.params import (
 )
 from protocol.payload import pack, unpack
 from protocol.reports import Notification, to_wire
-
-JSONRPC = "2.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ def error_map(error: SidecarError) -> dict[str, object]:
 
 
 def encode_notification(notification: Notification) -> bytes:
-    """The payload of what the child tells unasked."""
+    """The payload of what the child tells unasked, once it has said hello."""
     return pack(
         {
             "jsonrpc": JSONRPC,

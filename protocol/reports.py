@@ -5,37 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, is_dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-PROTOCOL = 1
-PROTOCOL_MINOR = 0
-
 State: TypeAlias = Literal["loading", "ready", "degraded", "draining", "failed"]
 Phase: TypeAlias = Literal["download", "load", "convert", "warmup"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one child takes at most. ``max_in_flight`` counts audios, not requests."""
-
-    max_frame_bytes: int
-    max_in_flight: int
-    max_batch_items: int
-    max_queued_bytes: int
-    max_windows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """The first frame of every child."""
-
-    method: ClassVar[str] = "hello"
-    name: str
-    version: str
-    pid: int
-    instance: str
-    capabilities: tuple[str, ...]
-    limits: Limits
-    protocol: int = PROTOCOL
-    protocol_minor: int = PROTOCOL_MINOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +187,7 @@ class Metrics:
     rss_bytes: int
 
 
-Notification: TypeAlias = Hello | Health | Progress
+Notification: TypeAlias = Health | Progress
 
 
 def to_wire(value: object) -> object:

@@ -118,6 +118,13 @@ def serve(
     except OSError as error:
         print(f"standard input and output must be open pipes: {error}", file=sys.stderr)
         return EXIT_USAGE
+    # From here on a signal is a request to stop, though there is nobody yet to take it.
+    stop_requests: list[str] = []
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda n, _: stop_requests.append(signal.Signals(n).name))
+    from sidecar.hello import say_hello  # noqa: PLC0415
+
+    say_hello(config, wire)
     from sidecar import log  # noqa: PLC0415
     from sidecar.backend import SpeechBackend  # noqa: PLC0415
     from sidecar.server import Server  # noqa: PLC0415
@@ -126,6 +133,8 @@ def serve(
     server = Server(config, wire, (open_backend or SpeechBackend)(config))
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
+    if stop_requests:
+        server.request_stop(stop_requests[0])
     exit_code = server.run()
     log_handler.finish(timeout_s=0.1)
     # Threads may still be inside a device call or a read; nothing may wait for them.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from protocol.framing import MAX_FRAME_BYTES
-from protocol.reports import Limits
+from protocol.hello import Limits
 
 DEFAULT_MODEL = "campplus-zh-en"
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from protocol.errors import DeviceError
-from protocol.reports import Gpu
+
+if TYPE_CHECKING:
+    from protocol.reports import Gpu
 
 DEVICE_PATTERN = re.compile(r"auto|cpu|cuda(:\d+)?")
 

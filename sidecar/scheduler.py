@@ -24,8 +24,8 @@ from protocol.errors import (
     Overloaded,
     SidecarError,
 )
+from protocol.hello import Limits
 from protocol.params import RequestId
-from protocol.reports import Limits
 
 BYTES_PER_SAMPLE = 4
 

@@ -7,7 +7,6 @@ there and then, audio goes into the pipeline. The main thread waits for the endi
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 import time
@@ -47,14 +46,12 @@ from protocol.params import (
 )
 from protocol.reports import (
     DeviceReport,
-    Hello,
     ModelReport,
     Notification,
     Progress,
     ShutdownResult,
     State,
 )
-from sidecar import __version__
 from sidecar.config import (
     EXIT_IO,
     EXIT_OK,
@@ -74,7 +71,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-NAME = "speaker-sidecar"
 DEVICE_CALL_TIMEOUT_S = 60.0
 _DEFAULT_DRAIN_S = 5.0
 _TICK_S = 0.25
@@ -132,7 +128,7 @@ class Ending:
 
 
 class Server:
-    """One child, from ``hello`` to its exit code."""
+    """One child, from behind its ``hello`` to its exit code."""
 
     def __init__(self, config: Config, wire: Wire, backend: Backend) -> None:
         self._config = config
@@ -162,8 +158,7 @@ class Server:
     def run(self) -> int:
         """Serve until the end; the exit code."""
         self._writer.start()
-        self._say_hello()
-        # psutil takes 20 ms to import: hello does not wait for it.
+        # They import psutil, and this module imports nothing native.
         from sidecar.host_watch import HostWatch  # noqa: PLC0415
         from sidecar.status import Status  # noqa: PLC0415
 
@@ -320,15 +315,18 @@ class Server:
 
     # Endings
 
-    def _input_ended(self, error: FramingError | None, n_pending_bytes: int) -> None:
-        if error is not None:
+    def _input_ended(self, error: Exception | None, n_pending_bytes: int) -> None:
+        if error is None:
+            cut = f", {n_pending_bytes} bytes into a frame" if n_pending_bytes else ""
+            self._end_now(EXIT_OK, f"the input ended{cut}")
+        elif isinstance(error, FramingError):
             with self._pipeline.lock:
                 if not self._is_closed:
                     self._answer_error(None, error)
             self._end_now(EXIT_PROTOCOL, error.message)
         else:
-            cut = f", {n_pending_bytes} bytes into a frame" if n_pending_bytes else ""
-            self._end_now(EXIT_OK, f"the input ended{cut}")
+            _log.error("dispatch failed", exc_info=error)
+            self.failed(InternalError(f"dispatch failed: {type(error).__name__}: {error}"))
 
     def _output_lost(self, error: OSError) -> None:
         self._end_now(EXIT_IO, f"the output is lost: {error}")
@@ -436,21 +434,6 @@ class Server:
             self._tick()
 
     # Sending
-
-    def _say_hello(self) -> None:
-        capabilities = ["audio.pcm", "audio.file"]
-        if self._config.path_root != "none":
-            capabilities.append("audio.path")
-        self._tell(
-            Hello(
-                name=NAME,
-                version=__version__,
-                pid=os.getpid(),
-                instance=os.urandom(8).hex(),
-                capabilities=tuple(capabilities),
-                limits=self._config.limits,
-            )
-        )
 
     def _enter(self, state: State, reason: str) -> None:
         self._status.state, self._status.reason = state, reason

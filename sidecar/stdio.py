@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from protocol.errors import FramingError
 from protocol.framing import FrameDecoder, encode_frame
 
 if sys.platform == "win32":
@@ -86,7 +85,8 @@ class FrameReader(threading.Thread):
         wire: where to read.
         max_frame_bytes: the longest payload.
         on_payload: called with each payload and the ``time.monotonic()`` at which it was whole.
-        on_end: called once, with the framing error that ended the stream, or None at its end.
+        on_end: called once, with what ended the reading (a ``FramingError``, or a fault of
+            ``on_payload``), or None at the input's end, and the bytes left of a cut frame.
         before_read: called before each read and each payload; blocks for as long as reading must
             wait.
     """
@@ -96,7 +96,7 @@ class FrameReader(threading.Thread):
         wire: Wire,
         max_frame_bytes: int,
         on_payload: Callable[[bytes, float], None],
-        on_end: Callable[[FramingError | None, int], None],
+        on_end: Callable[[Exception | None, int], None],
         before_read: Callable[[], None],
     ) -> None:
         super().__init__(name="reader", daemon=True)
@@ -108,12 +108,12 @@ class FrameReader(threading.Thread):
 
     def run(self) -> None:
         """Read until the end; never raises."""
+        fault: Exception | None = None
         try:
             self._read_to_end()
-        except FramingError as error:
-            self._on_end(error, self._decoder.pending_bytes)
-        else:
-            self._on_end(None, self._decoder.pending_bytes)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more will be read
+            fault = error
+        self._on_end(fault, self._decoder.pending_bytes)
 
     def _read_to_end(self) -> None:
         self._before_read()

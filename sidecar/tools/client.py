@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from protocol.errors import SidecarError
 from protocol.framing import FrameDecoder, encode_frame
+from protocol.hello import PROTOCOL
 from protocol.messages import (
     Failure,
     Notice,
@@ -29,7 +30,6 @@ from protocol.messages import (
     encode_request,
 )
 from protocol.params import Params, RequestId, ShutdownParams
-from protocol.reports import PROTOCOL
 
 ARGV_VARIABLE = "SIDECAR_ARGV"
 

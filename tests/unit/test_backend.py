@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,11 @@ def test_a_model_that_is_not_in_the_catalog_is_named_with_those_that_are():
     with pytest.raises(ModelUnavailable, match="known: campplus-zh-en") as caught:
         SpeechBackend(Config(model="nope")).find_model()
     assert caught.value.kind == "unknown_model"
+
+
+def test_openmp_does_not_spin_for_long_unless_told_to(monkeypatch):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.setenv("KMP_BLOCKTIME", "77")
+    SpeechBackend(Config()).import_natives()
+    assert os.environ["GOMP_SPINCOUNT"] == "10000"
+    assert os.environ["KMP_BLOCKTIME"] == "77"

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Each may import from its own rank and from lower ones. Names are those below ``sidecar``.
 RANKS = [
     {"", "config", "windows", "containers", "windowing", "log", "host_watch"},
-    {"audio", "audio_file", "audio_path", "scheduler", "device", "stdio"},
+    {"audio", "audio_file", "audio_path", "scheduler", "device", "stdio", "hello"},
     {"models", "runtimes", "pipeline", "responses", "status"},
     {"encoder"},
     {"server", "backend"},

@@ -14,7 +14,7 @@ from protocol.errors import (
     InvalidParams,
     Overloaded,
 )
-from protocol.reports import Limits
+from protocol.hello import Limits
 from sidecar.scheduler import Decoded, Job, Scheduler, Stage
 
 LIMITS = Limits(
