@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from sidecar.models.https_file import HttpsFile
+from sidecar.models.hub_file import HubFile
 from sidecar.models.pinned import Asset, PinnedFile
 from sidecar.models.wheel_member import WheelMember
 
@@ -90,8 +91,45 @@ CONVERSATION_SAMPLE = Asset(
     ),
 )
 
+
+def _published_ecapa(name: str) -> HubFile:
+    return HubFile(
+        repo="speechbrain/spkrec-ecapa-voxceleb",
+        revision="0f99f2d0ebe89ac095bcc5903c4dd8f72b367286",
+        path=name,
+    )
+
+
+_ECAPA_VOXCELEB = ModelCard(
+    id="ecapa-voxceleb",
+    title="ECAPA-TDNN by SpeechBrain, trained on VoxCeleb, 192 dimensions",
+    licence="Apache-2.0",
+    homepage="https://huggingface.co/speechbrain/spkrec-ecapa-voxceleb",
+    files=(
+        PinnedFile(
+            name="embedding_model.ckpt",
+            n_bytes=83_316_686,
+            sha256="0575cb64845e6b9a10db9bcb74d5ac32b326b8dc90352671d345e2ee3d0126a2",
+            sources=(_published_ecapa("embedding_model.ckpt"),),
+        ),
+        # Serving does not read it: it lets SpeechBrain load the folder, to be compared with.
+        PinnedFile(
+            name="hyperparams.yaml",
+            n_bytes=1_920,
+            sha256="6f78854fa04ba59e761437b76a2575d3aba5e5016de3e9b69f0c9a5077fb1a41",
+            sources=(_published_ecapa("hyperparams.yaml"),),
+            is_size_exact=False,
+        ),
+    ),
+    network="ecapa",
+    embedding_dim=192,
+    sample_rate_hz=16_000,
+    min_duration_s=0.04,
+    max_duration_s=120.0,
+)
+
 MODELS: Mapping[str, ModelCard] = MappingProxyType(
-    {card.id: card for card in (_CAMPPLUS_ZH_EN,)},
+    {card.id: card for card in (_ECAPA_VOXCELEB, _CAMPPLUS_ZH_EN)},
 )
 ASSETS: Mapping[str, Asset] = MappingProxyType(
     {**MODELS, CONVERSATION_SAMPLE.id: CONVERSATION_SAMPLE},

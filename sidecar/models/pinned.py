@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -53,12 +55,16 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PinnedFile:
-    """One file, the same for ever, and where it can be had, the best place first."""
+    """One file, the same for ever, and where it can be had, the best place first.
+
+    ``is_size_exact``: whether ``n_bytes`` is exact, or only about right; the hash always decides.
+    """
 
     name: str
     n_bytes: int
     sha256: str
     sources: tuple[Source, ...]
+    is_size_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +115,13 @@ def require_room(folder: Path, n_bytes: int) -> None:
 def is_disk_full(error: OSError) -> bool:
     """Whether the system says that no room is left."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def largest_file_bytes(folder: Path) -> int:
+    """The largest file's size in ``folder`` and below: how far a transfer is, from outside."""
+    largest = 0
+    for parent, _folders, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # moved away since it was listed
+                largest = max(largest, (Path(parent) / name).stat().st_size)
+    return largest

@@ -98,7 +98,8 @@ class WeightStore:
         """
         path = self.path(asset, file)
         try:
-            right = path.stat().st_size == file.n_bytes and _sha256(path) == file.sha256
+            wrong_size = file.is_size_exact and path.stat().st_size != file.n_bytes
+            right = not wrong_size and _sha256(path) == file.sha256
         except (FileNotFoundError, NotADirectoryError):
             return State.ABSENT
         except OSError as error:
@@ -235,14 +236,22 @@ class WeightStore:
     def _unavailable(
         self, kind: str, happened: str, asset: Asset, file: PinnedFile
     ) -> ModelUnavailable:
-        path = self.path(asset, file)
+        missing = [f for f in asset.files if f is file or not self.path(asset, f).exists()]
+        wanted = "; ".join(
+            f"{self.path(asset, f)} ({'' if f.is_size_exact else 'about '}{f.n_bytes:,} bytes, "
+            f"SHA-256 {f.sha256})"
+            for f in missing
+        )
         message = (
-            f"{happened} By hand: put the file ({file.n_bytes:,} bytes, SHA-256 {file.sha256}; see"
-            f" {asset.homepage}) at {path}. With a network: speaker-sidecar models fetch {asset.id}"
-            f' --models-dir "{self._models_dir}"'
+            f"{happened} By hand: put what {asset.homepage} offers at {wanted}. With a network: "
+            f'speaker-sidecar models fetch {asset.id} --models-dir "{self._models_dir}"'
         )
         return ModelUnavailable(
-            message, kind, path=str(path), n_bytes=file.n_bytes, sha256=file.sha256
+            message,
+            kind,
+            path=str(self.path(asset, file)),
+            n_bytes=file.n_bytes,
+            sha256=file.sha256,
         )
 
 
@@ -266,10 +275,10 @@ def _sweep(folder: Path, *, made_before_s: float) -> None:
 
 def _require_right(fetched: Path, file: PinnedFile) -> None:
     n_bytes = fetched.stat().st_size
-    if n_bytes < file.n_bytes:
+    if file.is_size_exact and n_bytes < file.n_bytes:
         raise SourceFailed(f"it sent {n_bytes:,} of {file.n_bytes:,} bytes")
     sha256 = _sha256(fetched)
-    if n_bytes > file.n_bytes or sha256 != file.sha256:
+    if sha256 != file.sha256:
         raise SourceFailed(f"it sent another file (SHA-256 {sha256})", "hash_mismatch")
 
 

