@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -12,10 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sidecar import __version__
-from sidecar.config import DEFAULT_LIMITS, DEFAULT_MODEL, EXIT_USAGE, Config, PathRoot
+from sidecar.config import (
+    DEFAULT_LIMITS,
+    DEFAULT_MODEL,
+    DEVICE_PATTERN,
+    EXIT_USAGE,
+    Config,
+    PathRoot,
+)
+
+# Each is a module of ``sidecar.tools``, imported only when it runs.
+TOOLS = {
+    "demo": "tell the people in a conversation apart",
+    "doctor": "say what this machine has, which device serves, and why",
+    "harness": "play a JSON file to a sidecar, and test what comes",
+    "models": "list, fetch and verify models",
+}
 
 if TYPE_CHECKING:
-    from sidecar.server import Backend
+    from types import ModuleType
+
+    from sidecar.interface import Backend
 
 _MIB = 2**20
 
@@ -35,24 +53,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_OPTIONS):
         arguments.insert(0, "serve")
-    command = arguments[0]
-    parser = _build_parser(command)
-    options = parser.parse_args(arguments)
-    if command == "serve":
-        return serve(options)
-    if command == "demo":
-        from sidecar.tools import demo  # noqa: PLC0415
-
-        return demo.run(options)
-    from sidecar.tools import models  # noqa: PLC0415
-
-    return models.run(options)
+    tool = (
+        importlib.import_module(f"sidecar.tools.{arguments[0]}") if arguments[0] in TOOLS else None
+    )
+    parser = _build_parser(tool)
+    # argparse itself loses the "--" of what it collects.
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    options = parser.parse_args(arguments[:cut])
+    if child_argv := arguments[cut + 1 :]:
+        if not hasattr(options, "child_argv"):
+            parser.error(f"{arguments[0]} takes no command behind --")
+        options.child_argv = child_argv
+    return serve(options) if tool is None else int(tool.run(options))
 
 
 _TOP_OPTIONS = ("-h", "--help", "--version")
 
 
-def _build_parser(command: str) -> argparse.ArgumentParser:
+def _build_parser(tool: ModuleType | None = None) -> argparse.ArgumentParser:
+    """The parser; ``tool`` is the one that runs, as only its own module knows its options."""
     parser = _Parser(
         prog="speaker-sidecar",
         description="Speech to speaker embeddings, for a host that talks to it over a pipe.",
@@ -62,23 +81,16 @@ def _build_parser(command: str) -> argparse.ArgumentParser:
     _add_serve_options(
         commands.add_parser("serve", help="serve a host over stdin and stdout (the default)")
     )
-    demo_parser = commands.add_parser("demo", help="tell the people in a conversation apart")
-    models_parser = commands.add_parser("models", help="list, fetch and verify models")
-    # The tools' own options need the tools' modules: only the one that runs is imported.
-    if command == "demo":
-        from sidecar.tools import demo  # noqa: PLC0415
-
-        demo.add_arguments(demo_parser)
-    elif command == "models":
-        from sidecar.tools import models  # noqa: PLC0415
-
-        models.add_arguments(models_parser)
+    for name, purpose in TOOLS.items():
+        tool_parser = commands.add_parser(name, help=purpose)
+        if tool is not None and tool.__name__.endswith(f".{name}"):
+            tool.add_arguments(tool_parser)
     return parser
 
 
 def _add_serve_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--model", default=DEFAULT_MODEL, metavar="ID", help="default: %(default)s")
+    add("--model", default=DEFAULT_MODEL, metavar="ID|DIR", help="default: %(default)s")
     add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
     add("--offline", action="store_true", help="never use the network")
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
@@ -142,8 +154,6 @@ def serve(
 
 
 def _read_config(options: argparse.Namespace) -> Config:
-    from sidecar.device import DEVICE_PATTERN  # noqa: PLC0415
-
     if not DEVICE_PATTERN.fullmatch(options.device):
         _refuse(f"--device {options.device}: it must be auto, cpu, cuda or cuda:N")
     if options.gpu and options.device != "auto":

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from protocol.errors import InvalidParams, ModelUnavailable
+from protocol.errors import InvalidParams
 from protocol.params import Audio, EmbedWindowsParams, Params
 from protocol.reports import Progress
 from sidecar.config import SAMPLE_RATE_HZ, Config
@@ -52,36 +52,29 @@ class SpeechBackend:
             importlib.import_module(name)
 
     def find_model(self) -> None:
-        """Look the model up in the catalog; raises ``ModelUnavailable`` if it is not there."""
-        from sidecar.models.catalog import MODELS  # noqa: PLC0415
+        """Find out which model it is; raises ``ModelUnavailable`` if there is none."""
+        from sidecar.models.installed import find_card  # noqa: PLC0415
 
-        if self._config.model not in MODELS:
-            raise ModelUnavailable(
-                f"there is no model {self._config.model!r:.100}; known: {', '.join(MODELS)}",
-                kind="unknown_model",
-            )
-        self._card = MODELS[self._config.model]
+        self._card = find_card(self._config.model)
 
     def open(
         self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
     ) -> Encoder:
         """See ``Backend.open``."""
         from sidecar.encoder import open_encoder  # noqa: PLC0415
+        from sidecar.models.installed import install  # noqa: PLC0415
         from sidecar.models.store import WeightStore, default_models_dir  # noqa: PLC0415
 
         def tell(fetched: FetchProgress) -> None:
             _log.info("%s: %d of %d", fetched.detail, fetched.done_bytes, fetched.total_bytes)
             on_progress(Progress("download", fetched.done_bytes, fetched.total_bytes, "bytes"))
 
+        models_dir = self._config.models_dir or default_models_dir()
         store = WeightStore(
-            self._config.models_dir or default_models_dir(),
-            offline=self._config.offline,
-            on_progress=tell,
-            should_stop=should_stop,
+            models_dir, offline=self._config.offline, on_progress=tell, should_stop=should_stop
         )
-        paths = store.ensure(self._card)
-        weights = paths[self._card.files[0].name]
-        return open_encoder(self._config, self._card, weights, on_progress)
+        installed = install(self._config.model, self._card, store)
+        return open_encoder(self._config, installed, models_dir / ".self-test", on_progress)
 
     def decode(self, audio: Audio, params: Params) -> Sequence[Decoded]:
         """See ``Backend.decode``."""

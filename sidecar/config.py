@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -9,7 +10,10 @@ from typing import Literal, TypeAlias
 from protocol.framing import MAX_FRAME_BYTES
 from protocol.hello import Limits
 
-DEFAULT_MODEL = "campplus-zh-en"
+# What --device takes.
+DEVICE_PATTERN = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+DEFAULT_MODEL = "ecapa-voxceleb"
 
 # Every waveform behind the decoder, whatever the model: all models here take it.
 SAMPLE_RATE_HZ = 16_000

@@ -14,18 +14,16 @@ from numpy.typing import NDArray
 
 from protocol.errors import BadAudio, DeviceError, OutOfMemory, SidecarError
 from protocol.reports import DeviceReport, ModelReport, Progress, SelfTest
+from sidecar import self_test
 from sidecar.audio import Waveform
-from sidecar.config import SAMPLE_RATE_HZ, Config
-from sidecar.device import choose
+from sidecar.config import Config
+from sidecar.device import choose, fall_back
 from sidecar.models.catalog import ModelCard
+from sidecar.models.installed import InstalledModel
 from sidecar.runtimes import torch_runtime
-from sidecar.runtimes.torch_runtime import TorchRuntime
+from sidecar.runtimes.torch_runtime import Network, TorchRuntime
 
 _log = logging.getLogger(__name__)
-
-# Two float32 computations of one embedding, on any device, come out far nearer than this.
-SELF_TEST_MIN_COSINE = 0.9999
-_SELF_TEST_S = 1.0
 
 FloatArray = NDArray[np.float32]
 
@@ -85,34 +83,50 @@ class Encoder:
 
 
 def open_encoder(
-    config: Config, card: ModelCard, weights: Path, on_progress: Callable[[Progress], None]
+    config: Config,
+    installed: InstalledModel,
+    references_dir: Path,
+    on_progress: Callable[[Progress], None],
 ) -> Encoder:
-    """Load ``card``'s network with the verified ``weights``, warm it up, and self-test it.
+    """Load the model, choose a device, warm it up, and self-test it.
+
+    Where no device was demanded and a GPU cannot be brought to serve, the CPU does. The reference
+    embeddings of the self-test are kept in ``references_dir``.
 
     Raises:
         ModelUnavailable: the weights do not fit the network.
         DeviceError: the device that was demanded is not there, or the self-test failed.
     """
-    facts = torch_runtime.cuda_facts()
-    choice = choose(config.device, config.gpu, facts)
-    on_progress(Progress("load", 0, 1, "models"))
+    card = installed.card
     network = importlib.import_module(f"sidecar.models.{card.network}")
-    runtime = TorchRuntime(network.load(weights), choice.selected, config.threads)
-    on_progress(Progress("load", 1, 1, "models"))
+    made_by = fingerprint(card, installed.weights_sha256, network.RECIPE)
+    facts = torch_runtime.facts()
+    choice = choose(config.device, config.gpu, facts)
 
-    on_progress(Progress("warmup", 0, 1, "passes"))
-    waveform = self_test_waveform()
-    reference = torch_runtime.reference_embedding(network.load(weights), waveform)
-    runtime.embed(waveform)  # the first call allocates and selects kernels
-    self_test = compare(runtime.embed(waveform), reference)
-    on_progress(Progress("warmup", 1, 1, "passes"))
-    if not self_test.passed:
-        raise DeviceError(
-            f"the self-test on {choice.selected} failed: cosine {self_test.cosine:.6f} to the "
-            f"reference, at least {SELF_TEST_MIN_COSINE} is needed; try --device cpu",
-            kind="self_test_failed",
-        )
-    _log.info("%s on %s: self-test cosine %.8f", card.id, choice.selected, self_test.cosine)
+    def load() -> Network:
+        module: Network = network.load(installed.weights)
+        return module
+
+    def start_on(device: str) -> tuple[TorchRuntime, SelfTest]:
+        on_progress(Progress("load", 0, 1, "models"))
+        runtime = _load_onto(device, load(), config.threads)
+        on_progress(Progress("load", 1, 1, "models"))
+        on_progress(Progress("warmup", 0, 1, "passes"))
+        result = _self_test(runtime, reference)
+        on_progress(Progress("warmup", 1, 1, "passes"))
+        return runtime, result
+
+    waveform = self_test.waveform()
+    reference = self_test.keep_reference(
+        references_dir / made_by, lambda: torch_runtime.reference_embedding(load(), waveform)
+    )
+    try:
+        runtime, result = start_on(choice.selected)
+    except DeviceError as error:
+        choice = fall_back(config.device, config.gpu, choice, error)
+        _log.warning("%s", choice.reason)
+        runtime, result = start_on(choice.selected)
+    _log.info("%s on %s: self-test cosine %.8f", card.id, choice.selected, result.cosine)
     device = DeviceReport(
         requested="auto --gpu" if config.gpu else config.device,
         selected=choice.selected,
@@ -121,57 +135,61 @@ def open_encoder(
         precision="f32",
         threads=runtime.n_threads,
         gpus=facts.gpus,
-        driver=None,
-        torch=facts.torch,
-        cuda=facts.built_for,
+        driver=facts.driver.version if facts.driver else None,
+        torch=facts.torch.version,
+        cuda=facts.torch.cuda,
         cpu=torch_runtime.cpu(),
-        self_test=self_test,
+        self_test=result,
     )
-    model = describe(card, fingerprint=fingerprint(card, network.RECIPE), source=str(weights))
-    return Encoder(model, device, choice.degraded, runtime)
+    return Encoder(describe(installed, made_by), device, choice.degraded, runtime)
 
 
-def describe(card: ModelCard, fingerprint: str | None, source: str | None) -> ModelReport:
-    """The model report for ``card``."""
+def _load_onto(device: str, network: Network, n_threads: int | None) -> TorchRuntime:
+    try:
+        return TorchRuntime(network, device, n_threads)
+    except OutOfMemory as error:
+        raise DeviceError(
+            f"{device} has too little free memory for the model; close what else uses it",
+            kind="out_of_memory",
+        ) from error
+
+
+def _self_test(runtime: TorchRuntime, reference: self_test.DoubleArray) -> SelfTest:
+    waveform = self_test.waveform()
+    try:
+        runtime.embed(waveform)  # the first call allocates, and selects kernels
+        result = self_test.compare(runtime.embed(waveform), reference)
+    except OutOfMemory as error:
+        raise DeviceError(
+            f"{runtime.device} has too little free memory for a second of audio; close what else "
+            "uses it",
+            kind="out_of_memory",
+        ) from error
+    if not result.passed:
+        raise DeviceError(
+            f"the self-test on {runtime.device} failed: cosine {result.cosine:.6f} to the "
+            f"reference, at least {self_test.MIN_COSINE} is needed; it computes wrong results",
+            kind="self_test_failed",
+        )
+    return result
+
+
+def describe(installed: InstalledModel, made_by: str) -> ModelReport:
+    """The model report."""
+    card = installed.card
     return ModelReport(
         id=card.id,
         embedding_dim=card.embedding_dim,
         sample_rate_hz=card.sample_rate_hz,
         min_duration_s=card.min_duration_s,
         max_duration_s=card.max_duration_s,
-        fingerprint=fingerprint,
-        weights_sha256=card.files[0].sha256,
-        source=source,
+        fingerprint=made_by,
+        weights_sha256=installed.weights_sha256,
+        source=str(installed.weights),
     )
 
 
-def fingerprint(card: ModelCard, recipe: str) -> str:
+def fingerprint(card: ModelCard, weights_sha256: str, recipe: str) -> str:
     """What embeddings must have in common to be compared: the weights, frontend and network."""
-    digest = hashlib.sha256(f"{card.files[0].sha256}\n{recipe}".encode()).hexdigest()
-    return f"{card.id}.{digest[:16]}"
-
-
-def compare(embedding: FloatArray, reference: NDArray[np.float64]) -> SelfTest:
-    """Whether ``embedding`` is the reference, as nearly as float32 can be."""
-    norms = np.linalg.norm(embedding) * np.linalg.norm(reference)
-    cosine = float(embedding.astype(np.float64) @ reference / norms)
-    return SelfTest(passed=cosine >= SELF_TEST_MIN_COSINE, cosine=round(cosine, 8))
-
-
-def self_test_waveform() -> FloatArray:
-    """A second of something like a voice, the same on every machine: shape (16000,).
-
-    A glottal pulse train (110 Hz, gliding) with decaying harmonics, in syllables of 250 ms, over
-    noise from a linear congruential generator (Numerical Recipes' constants).
-    """
-    n_samples = int(_SELF_TEST_S * SAMPLE_RATE_HZ)
-    time_s = np.arange(n_samples) / SAMPLE_RATE_HZ
-    phase = 2 * np.pi * (110 * time_s + 15 * time_s**2)
-    voice = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 30))
-    syllables = 0.55 - 0.45 * np.cos(2 * np.pi * 4 * time_s)
-    noise = np.empty(n_samples)
-    state = 1
-    for index in range(n_samples):
-        state = (1664525 * state + 1013904223) % 2**32
-        noise[index] = state / 2**31 - 1
-    return (0.1 * syllables * voice + 0.005 * noise).astype(np.float32)
+    digest = hashlib.sha256(f"{weights_sha256}\n{recipe}".encode()).hexdigest()
+    return f"{card.network}.{digest[:16]}"

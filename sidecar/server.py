@@ -10,13 +10,11 @@ import logging
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from protocol.errors import (
-    Cancelled,
     DeviceError,
     FramingError,
     InternalError,
@@ -45,10 +43,7 @@ from protocol.params import (
     StoredEmbedding,
 )
 from protocol.reports import (
-    DeviceReport,
-    ModelReport,
     Notification,
-    Progress,
     ShutdownResult,
     State,
 )
@@ -60,6 +55,8 @@ from sidecar.config import (
     EXIT_UNAVAILABLE,
     Config,
 )
+from sidecar.ending import STOP_S, Ending, at_once, by_shutdown
+from sidecar.interface import Backend, Encoder
 from sidecar.pipeline import Pipeline
 from sidecar.responses import Served, respond, score
 from sidecar.scheduler import Decoded, Item, Job, Outcome, Scheduler
@@ -72,59 +69,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DEVICE_CALL_TIMEOUT_S = 60.0
-_DEFAULT_DRAIN_S = 5.0
 _TICK_S = 0.25
-# After its input's end the child is gone within 2 s. These are the parts of them.
-_FINISH_S = 0.8
-_STOP_S = 0.3
-_FLUSH_S = 0.4
-# A host that asked for the shutdown still reads.
-_SHUTDOWN_FLUSH_S = 5.0
-
-
-class Encoder(Protocol):
-    """What embeds, as the server sees it; ``sidecar.encoder`` has the real one."""
-
-    model: ModelReport
-    device: DeviceReport
-    degraded: str | None
-
-    def embed(self, waveforms: Sequence[Any]) -> Sequence[Outcome]:
-        """An embedding, or the error that took its place, for each waveform."""
-
-
-class Backend(Protocol):
-    """Where audio and embeddings come from; ``sidecar.backend`` has the real one."""
-
-    def import_natives(self) -> None:
-        """Import every native library that will be needed."""
-
-    def open(
-        self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
-    ) -> Encoder:
-        """Fetch, load, warm up and self-test; raises ``SidecarError``."""
-
-    def decode(self, audio: Audio, params: Params) -> Sequence[Decoded]:
-        """One audio's waveform or windows; raises ``SidecarError``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why and how the process ends.
-
-    ``error`` answers what is not finished by ``finish_by`` (monotonic seconds). What waits in the
-    queue is answered with it at once, unless ``drains_queue``. ``outcomes_before`` is how requests
-    had come out when the shutdown was asked for.
-    """
-
-    exit_code: int
-    reason: str
-    error: SidecarError
-    finish_by: float
-    drains_queue: bool = False
-    shutdown_id: RequestId | None = None
-    outcomes_before: Counter[str] = field(default_factory=Counter)
-    flush_s: float = _FLUSH_S
 
 
 class Server:
@@ -235,19 +180,7 @@ class Server:
     def _shut_down(self, request_id: RequestId, params: ShutdownParams) -> None:
         if self._ending is not None:
             raise InvalidRequest("the shutdown is under way already", kind="shutting_down")
-        drain_s = _DEFAULT_DRAIN_S if params.drain_ms is None else params.drain_ms / 1000
-        self._end_with(
-            Ending(
-                exit_code=EXIT_OK,
-                reason="the host asked for a shutdown",
-                error=Cancelled("the shutdown did not leave the time to finish this request"),
-                finish_by=time.monotonic() + drain_s,
-                drains_queue=True,
-                shutdown_id=request_id,
-                outcomes_before=self._status.outcomes.copy(),
-                flush_s=_SHUTDOWN_FLUSH_S,
-            )
-        )
+        self._end_with(by_shutdown(request_id, params.drain_ms, self._status.outcomes.copy()))
 
     # What the pipeline runs
 
@@ -273,6 +206,7 @@ class Server:
         with self._pipeline.lock:
             self._status.mark("ready_ms")
             self._status.model, self._status.device = model, device
+            self._status.peak_reserved_bytes = self._encoder.peak_reserved_bytes
             self._served = Served(
                 model=model.id,
                 fingerprint=model.fingerprint,
@@ -332,14 +266,7 @@ class Server:
         self._end_now(EXIT_IO, f"the output is lost: {error}")
 
     def _end_now(self, exit_code: int, reason: str) -> None:
-        self._end_with(
-            Ending(
-                exit_code=exit_code,
-                reason=reason,
-                error=Cancelled(f"not finished: {reason}"),
-                finish_by=time.monotonic() + _FINISH_S,
-            )
-        )
+        self._end_with(at_once(exit_code, reason))
 
     def _end_with(self, ending: Ending) -> None:
         with self._pipeline.lock, self._ending_or_deadline:
@@ -417,7 +344,7 @@ class Server:
                 cancelled = since["cancelled"]
                 result = ShutdownResult(since.total() - cancelled, cancelled)
                 self._writer.send(encode_result(ending.shutdown_id, result))
-        self._pipeline.stop(_STOP_S)
+        self._pipeline.stop(STOP_S)
         if not self._writer.close(ending.flush_s):
             _log.warning("the host did not read all responses in time")
         return ending.exit_code

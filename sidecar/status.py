@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import psutil
 
@@ -36,7 +37,7 @@ class Status:
         self.reason = "importing libraries"
         self.device: DeviceReport | None = None
         self.model: ModelReport | None = None
-        self.gpu_peak_reserved_bytes: int | None = None
+        self.peak_reserved_bytes: Callable[[], int | None] = lambda: None
         self.timings: dict[str, float] = {}
         self.outcomes: Counter[str] = Counter()
 
@@ -53,7 +54,7 @@ class Status:
             model=self.model,
             process=ProcessReport(
                 rss_bytes=self._rss_bytes(),
-                gpu_peak_reserved_bytes=self.gpu_peak_reserved_bytes,
+                gpu_peak_reserved_bytes=self.peak_reserved_bytes(),
                 uptime_s=time.monotonic() - self._started_at,
             ),
             activity=Activity(

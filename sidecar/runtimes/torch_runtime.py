@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import numpy as np
 import psutil
@@ -15,31 +18,33 @@ from torch import nn
 
 from protocol.errors import DeviceError, OutOfMemory
 from protocol.reports import Cpu, Gpu
-from sidecar.device import CudaFacts
+from sidecar.device import Facts, TorchBuild
+from sidecar.runtimes import nvidia
 
 NAME = "torch"
 VERSION: str = torch.__version__
 
 FloatArray = NDArray[np.float32]
+# Waveforms [batch, n_samples] to embeddings [batch, dim].
+Network: TypeAlias = nn.Module
 
 
 class TorchRuntime:
     """One network on one device, called by one thread.
 
     Args:
-        network: waveforms [batch, n_samples] to embeddings [batch, dim]; moved to ``device``.
+        network: moved to ``device``.
         device: ``cpu`` or ``cuda:N``.
         n_threads: for the CPU's work; None: one for each physical core.
     """
 
-    def __init__(self, network: nn.Module, device: str, n_threads: int | None) -> None:
+    def __init__(self, network: Network, device: str, n_threads: int | None) -> None:
         self.device = device
         self._torch_device = torch.device(device)
         self.n_threads = n_threads or _default_threads()
         torch.set_num_threads(self.n_threads)
-        # TF32 keeps 10 bits of the mantissa; embeddings would depend on the device.
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.allow_tf32 = False
+        if self._torch_device.type == "cuda":
+            _set_up_cuda()
         with self._faults():
             self._network = network.to(self._torch_device).eval()
 
@@ -75,7 +80,17 @@ class TorchRuntime:
             raise DeviceError(f"{self.device} failed: {_first_line(error)}") from error
 
 
-def reference_embedding(network: nn.Module, samples: FloatArray) -> NDArray[np.float64]:
+def _set_up_cuda() -> None:
+    # TF32 keeps 10 bits of the mantissa: embeddings would depend on the device.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+    # It would time all algorithms anew for each new length of audio, and every length is new.
+    torch.backends.cudnn.benchmark = False
+
+
+def reference_embedding(network: Network, samples: FloatArray) -> NDArray[np.float64]:
     """The embedding of one waveform, computed on the CPU in float64."""
     with torch.inference_mode():
         waveforms = torch.from_numpy(samples).double().unsqueeze(0)
@@ -83,17 +98,37 @@ def reference_embedding(network: nn.Module, samples: FloatArray) -> NDArray[np.f
     return embedding
 
 
-def cuda_facts() -> CudaFacts:
-    """What torch says about CUDA on this machine."""
-    built_for = torch.version.cuda
-    if built_for is None:
-        return CudaFacts(VERSION, None, ())
+def facts() -> Facts:
+    """What is known about CUDA on this machine."""
+    gpus, fault = _open_gpus()
+    return Facts(
+        system=sys.platform,
+        driver=nvidia.driver(),
+        torch=TorchBuild(VERSION, torch.version.cuda, _oldest_capability()),
+        gpus=gpus,
+        fault=fault,
+        visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
+    )
+
+
+def _open_gpus() -> tuple[tuple[Gpu, ...], str | None]:
+    """The GPUs that torch can open, or what it says where it can open none."""
+    if torch.version.cuda is None:
+        return (), None
     try:
-        torch.cuda.init()  # type: ignore[no-untyped-call]
-        gpus = tuple(_gpu(index) for index in range(torch.cuda.device_count()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what they say is in the reason
+            torch.cuda.init()  # type: ignore[no-untyped-call]
+            return tuple(_gpu(index) for index in range(torch.cuda.device_count())), None
     except (RuntimeError, AssertionError) as error:
-        return CudaFacts(VERSION, built_for, (), _first_line(error))
-    return CudaFacts(VERSION, built_for, gpus)
+        return (), _first_line(error)
+
+
+def _oldest_capability() -> tuple[int, int]:
+    numbers = [
+        int(name[3:].rstrip("af")) for name in torch.cuda.get_arch_list() if name[:3] == "sm_"
+    ]
+    return divmod(min(numbers), 10) if numbers else (0, 0)
 
 
 def cpu() -> Cpu:

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 
-from protocol.errors import BadAudio, OutOfMemory
+from protocol.errors import BadAudio, DeviceError, OutOfMemory
+from protocol.reports import Gpu
+from sidecar import encoder as encoder_module
+from sidecar import self_test
 from sidecar.audio import Waveform
-from sidecar.encoder import (
-    SELF_TEST_MIN_COSINE,
-    Embedding,
-    Encoder,
-    compare,
-    fingerprint,
-    self_test_waveform,
-)
+from sidecar.config import Config
+from sidecar.device import Card, Driver, Facts, TorchBuild
+from sidecar.encoder import Embedding, Encoder, fingerprint, open_encoder
 from sidecar.models.catalog import MODELS
+from sidecar.models.installed import InstalledModel
 
 CARD = MODELS["campplus-zh-en"]
 
@@ -52,34 +53,94 @@ def test_one_waveform_that_does_not_fit_spoils_no_other():
     assert last.values.tolist() == [3, 4]
 
 
-def test_the_self_test_tells_a_right_embedding_from_a_wrong_one():
-    reference = np.random.default_rng(0).normal(size=192)
-    assert compare(reference.astype(np.float32), reference).passed
-    wrong = reference.copy()
-    wrong[:20] = -wrong[:20]
-    found = compare(wrong.astype(np.float32), reference)
-    assert not found.passed
-    assert found.cosine < SELF_TEST_MIN_COSINE
+def test_the_fingerprint_names_the_weights_and_the_recipe():
+    made = fingerprint(CARD, "a" * 64, "recipe")
+    assert made.startswith("campplus.")
+    assert made == fingerprint(CARD, "a" * 64, "recipe")
+    assert made != fingerprint(CARD, "b" * 64, "recipe")
+    assert made != fingerprint(CARD, "a" * 64, "another")
 
 
-def test_the_self_test_does_not_pass_what_is_not_a_number():
-    reference = np.ones(192)
-    assert not compare(np.full(192, np.nan, np.float32), reference).passed
+GPU = Gpu(0, "RTX 4070", 12 * 2**30, 11 * 2**30, "8.9")
+WITH_GPU = Facts(
+    "linux",
+    Driver("581.29", (13, 0), (Card("RTX 4070", (8, 9)),)),
+    TorchBuild("2.14.1", "13.0", (7, 5)),
+    (GPU,),
+)
+RIGHT = np.array([1.0, 2.0, 3.0])
+WRONG = np.array([1.0, 2.0, -3.0])
 
 
-def test_the_fingerprint_changes_with_the_recipe():
-    assert fingerprint(CARD, "a") == fingerprint(CARD, "a")
-    assert fingerprint(CARD, "a") != fingerprint(CARD, "b")
-    assert fingerprint(CARD, "a").startswith("campplus-zh-en.")
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """Opens an encoder on a machine with a GPU, whose devices give what the test says."""
+    from sidecar.runtimes import torch_runtime
+
+    def open_on(gpu_gives, config=None, cpu_gives=RIGHT):
+        class FakeRuntime:
+            n_threads = 1
+
+            def __init__(self, network, device, n_threads):
+                self.device = device
+                if gpu_gives is OutOfMemory and device != "cpu":
+                    raise OutOfMemory("no")
+
+            def embed(self, samples):
+                gives = cpu_gives if self.device == "cpu" else gpu_gives
+                if isinstance(gives, Exception):
+                    raise gives
+                return gives.astype(np.float32)
+
+        network = types.SimpleNamespace(RECIPE="r", load=lambda path: None)
+        monkeypatch.setattr(encoder_module.importlib, "import_module", lambda name: network)
+        monkeypatch.setattr(encoder_module, "TorchRuntime", FakeRuntime)
+        monkeypatch.setattr(torch_runtime, "facts", lambda: WITH_GPU)
+        monkeypatch.setattr(torch_runtime, "reference_embedding", lambda *_: RIGHT)
+        installed = InstalledModel(CARD, tmp_path / "weights", "0" * 64)
+        return open_encoder(config or Config(), installed, tmp_path / "references", lambda _: None)
+
+    return open_on
 
 
-def test_the_self_test_waveform_is_speechlike_and_always_the_same():
-    waveform = self_test_waveform()
-    assert waveform.shape == (16_000,)
-    assert waveform.dtype == np.float32
-    assert 0.05 < np.abs(waveform).max() < 1
-    assert np.array_equal(waveform, self_test_waveform())
-    assert waveform[:4].tolist() == pytest.approx(FIRST_SAMPLES, abs=1e-7)
+def test_a_gpu_that_works_serves(machine):
+    opened = machine(gpu_gives=RIGHT)
+    assert opened.device.selected == "cuda:0"
+    assert opened.device.reason == "the GPU serves: RTX 4070 with 12 GiB"
+    assert opened.device.self_test.passed
+    assert opened.device.driver == "581.29"
 
 
-FIRST_SAMPLES = [-0.00263544, 0.0101251, 0.0175089, 0.0192992]
+@pytest.mark.parametrize(
+    ("gpu_gives", "why"),
+    [
+        (WRONG, "the self-test on cuda:0 failed: cosine -0.28"),
+        (OutOfMemory, "cuda:0 has too little free memory for the model"),
+        (OutOfMemory("no"), "cuda:0 has too little free memory for a second of audio"),
+        (DeviceError("cuda:0 failed: no kernel image"), "cuda:0 failed: no kernel image"),
+    ],
+)
+def test_a_gpu_that_fails_is_not_used_and_the_report_says_why(machine, gpu_gives, why):
+    opened = machine(gpu_gives, Config(gpu=True))
+    assert opened.device.selected == "cpu"
+    assert opened.device.reason.startswith(f"the CPU serves: cuda:0 was tried, but {why}")
+    assert opened.degraded == opened.device.reason
+    assert opened.device.self_test.passed
+
+
+def test_a_demanded_gpu_that_fails_is_not_replaced(machine):
+    with pytest.raises(DeviceError, match=r"--device cuda cannot be had: .*self-test"):
+        machine(WRONG, Config(device="cuda"))
+
+
+def test_a_cpu_that_fails_does_not_serve(machine):
+    with pytest.raises(DeviceError, match="the self-test on cpu failed") as caught:
+        machine(WRONG, cpu_gives=WRONG)
+    assert caught.value.kind == "self_test_failed"
+
+
+def test_the_reference_is_kept_under_the_fingerprint(machine, tmp_path):
+    opened = machine(RIGHT)
+    [kept] = (tmp_path / "references").iterdir()
+    assert kept.name == opened.model.fingerprint
+    assert self_test.keep_reference(kept, lambda: 1 / 0).tolist() == RIGHT.tolist()

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RANKS = [
     {"", "config", "windows", "containers", "windowing", "log", "host_watch"},
     {"audio", "audio_file", "audio_path", "scheduler", "device", "stdio", "hello"},
-    {"models", "runtimes", "pipeline", "responses", "status"},
+    {"models", "runtimes", "pipeline", "responses", "status", "self_test", "ending", "interface"},
     {"encoder"},
     {"server", "backend"},
     {"__main__", "tools"},

@@ -1,0 +1,65 @@
+"""Why and how the process ends."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from protocol.errors import Cancelled, SidecarError
+from protocol.params import RequestId
+from sidecar.config import EXIT_OK
+
+_DEFAULT_DRAIN_S = 5.0
+# After its input's end the child is gone within 2 s. These are the parts of them.
+_FINISH_S = 0.8
+STOP_S = 0.3
+_FLUSH_S = 0.4
+# A host that asked for the shutdown still reads.
+_SHUTDOWN_FLUSH_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why and how the process ends.
+
+    ``error`` answers what is not finished by ``finish_by`` (monotonic seconds). What waits in the
+    queue is answered with it at once, unless ``drains_queue``. ``outcomes_before`` is how requests
+    had come out when the shutdown was asked for.
+    """
+
+    exit_code: int
+    reason: str
+    error: SidecarError
+    finish_by: float
+    drains_queue: bool = False
+    shutdown_id: RequestId | None = None
+    outcomes_before: Counter[str] = field(default_factory=Counter)
+    flush_s: float = _FLUSH_S
+
+
+def at_once(exit_code: int, reason: str) -> Ending:
+    """The ending when nobody waits for answers any more: only what runs may finish."""
+    return Ending(
+        exit_code=exit_code,
+        reason=reason,
+        error=Cancelled(f"not finished: {reason}"),
+        finish_by=time.monotonic() + _FINISH_S,
+    )
+
+
+def by_shutdown(
+    request_id: RequestId, drain_ms: float | None, outcomes_before: Counter[str]
+) -> Ending:
+    """The ending that the host asked for: what is in flight has ``drain_ms``."""
+    drain_s = _DEFAULT_DRAIN_S if drain_ms is None else drain_ms / 1000
+    return Ending(
+        exit_code=EXIT_OK,
+        reason="the host asked for a shutdown",
+        error=Cancelled("the shutdown did not leave the time to finish this request"),
+        finish_by=time.monotonic() + drain_s,
+        drains_queue=True,
+        shutdown_id=request_id,
+        outcomes_before=outcomes_before,
+        flush_s=_SHUTDOWN_FLUSH_S,
+    )

@@ -1,0 +1,70 @@
+"""Whether a device computes what it should: one fixed waveform against a reference embedding."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.reports import SelfTest
+from sidecar.config import SAMPLE_RATE_HZ
+
+# Two float32 computations of one embedding, on any device, come out far nearer than this.
+MIN_COSINE = 0.9999
+_DURATION_S = 1.0
+_DIGEST_BYTES = 32
+
+FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
+
+
+def waveform() -> FloatArray:
+    """A second of something like a voice, the same on every machine: shape (16000,).
+
+    A glottal pulse train (110 Hz, gliding) with decaying harmonics, in syllables of 250 ms, over
+    noise from a linear congruential generator (Numerical Recipes' constants).
+    """
+    n_samples = int(_DURATION_S * SAMPLE_RATE_HZ)
+    time_s = np.arange(n_samples) / SAMPLE_RATE_HZ
+    phase = 2 * np.pi * (110 * time_s + 15 * time_s**2)
+    voice = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 30))
+    syllables = 0.55 - 0.45 * np.cos(2 * np.pi * 4 * time_s)
+    noise = np.empty(n_samples)
+    state = 1
+    for index in range(n_samples):
+        state = (1664525 * state + 1013904223) % 2**32
+        noise[index] = state / 2**31 - 1
+    return (0.1 * syllables * voice + 0.005 * noise).astype(np.float32)
+
+
+def compare(embedding: FloatArray, reference: DoubleArray) -> SelfTest:
+    """Whether ``embedding`` is the reference, as nearly as float32 can be."""
+    norms = np.linalg.norm(embedding) * np.linalg.norm(reference)
+    cosine = float(embedding.astype(np.float64) @ reference / norms)
+    return SelfTest(passed=cosine >= MIN_COSINE, cosine=round(min(cosine, 1.0), 8))
+
+
+def keep_reference(path: Path, compute: Callable[[], DoubleArray]) -> DoubleArray:
+    """The reference embedding kept at ``path``; computed, and kept there, if none is.
+
+    A file that cannot be read, or was damaged, counts as none; a folder that cannot be written in
+    costs only time, at each start.
+    """
+    with contextlib.suppress(OSError):
+        kept = path.read_bytes()
+        digest, values = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
+        if values and hashlib.sha256(values).digest() == digest:
+            return np.frombuffer(values, "<f8")
+    reference = compute().astype("<f8", copy=False)
+    values = reference.tobytes()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        part.write_bytes(hashlib.sha256(values).digest() + values)
+        part.replace(path)
+    return reference
