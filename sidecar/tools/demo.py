@@ -15,8 +15,7 @@ from pathlib import Path
 
 from protocol.errors import ModelUnavailable
 from protocol.params import EmbedParams, PathAudio
-from sidecar.config import EXIT_IO, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
-from sidecar.device import DEVICE_PATTERN
+from sidecar.config import DEVICE_PATTERN, EXIT_IO, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.models.catalog import CONVERSATION_SAMPLE
 from sidecar.models.store import (
     MODELS_DIR_VARIABLE,

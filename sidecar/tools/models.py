@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import textwrap
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from protocol.errors import ModelUnavailable
-from sidecar.models.catalog import ASSETS, MODELS
+from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.models.catalog import ASSETS, MODELS, ModelCard
 from sidecar.models.pinned import Asset, PinnedFile
 from sidecar.models.store import (
     MODELS_DIR_VARIABLE,
@@ -20,12 +20,11 @@ from sidecar.models.store import (
     WeightStore,
     default_models_dir,
 )
+from sidecar.tools.console import complain
+from sidecar.tools.model_parity import check_parity
 
-_EXIT_DONE = 0
-_EXIT_USAGE = 64
-_EXIT_UNAVAILABLE = 69
-_EXIT_INTERRUPTED = 130  # as a shell counts a program that Ctrl-C ended
 _PLAIN_LINE_INTERVAL_S = 5.0
+_EXIT_INTERRUPTED = 130  # as a shell counts a program that Ctrl-C ended
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,9 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser("list", help="what there is, and what of it is installed")
     fetch = actions.add_parser("fetch", help="fetch what is missing or damaged")
-    verify = actions.add_parser("verify", help="hash what is installed")
-    for action in (fetch, verify):
-        action.add_argument("id", nargs="?", metavar="ID", help="one of the list; without it, all")
+    verify = actions.add_parser(
+        "verify", help="hash what is installed; compare ECAPA-TDNN with SpeechBrain"
+    )
+    fetch.add_argument("id", nargs="?", metavar="ID", help="one of the list; without it, all")
+    verify.add_argument(
+        "id", nargs="?", metavar="ID|DIR", help="one of the list, or a folder; without it, all"
+    )
     for action in (show, verify):
         action.add_argument("--json", action="store_true", help="print JSON")
     for action in (show, fetch, verify):
@@ -51,9 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do what ``args`` ask, and give the exit code: 0, 64 (unknown id) or 69 (unavailable)."""
     asset_id: str | None = getattr(args, "id", None)
+    if args.action == "verify" and asset_id is not None and Path(asset_id).is_dir():
+        return _verify_folder(Path(asset_id), as_json=args.json)
     if asset_id is not None and asset_id not in ASSETS:
-        _complain(f"There is no {asset_id!r} in the catalog. It has: {', '.join(ASSETS)}.")
-        return _EXIT_USAGE
+        complain(f"There is no {asset_id!r} in the catalog. It has: {', '.join(ASSETS)}.")
+        return EXIT_USAGE
     chosen = list(ASSETS.values()) if asset_id is None else [ASSETS[asset_id]]
     display = _ProgressDisplay()
     store = WeightStore(
@@ -65,17 +70,32 @@ def run(args: argparse.Namespace) -> int:
         if args.action == "fetch":
             return _fetch(store, chosen)
         found = [_inspect(store, asset) for asset in chosen]
+        print(json.dumps([f.as_json() for f in found], indent=2) if args.json else _table(found))
+        is_verified = args.action == "list" or _verify(found, asset_id, as_json=args.json)
     except ModelUnavailable as error:
         display.end_line()
-        _complain(error.message)
-        return _EXIT_UNAVAILABLE
+        complain(error.message)
+        return EXIT_UNAVAILABLE
     except KeyboardInterrupt:
         display.end_line()
-        _complain("Stopped. Nothing half-fetched will be used.")
+        complain("Stopped. Nothing half-fetched will be used.")
         return _EXIT_INTERRUPTED
-    print(json.dumps([one.as_json() for one in found], indent=2) if args.json else _table(found))
-    sound = args.action == "list" or _is_sound(found, asked_by_id=asset_id is not None)
-    return _EXIT_DONE if sound else _EXIT_UNAVAILABLE
+    return EXIT_OK if is_verified else EXIT_UNAVAILABLE
+
+
+def _verify(found: list[_Found], asset_id: str | None, *, as_json: bool) -> bool:
+    """Whether all is sound, and what can be compared with SpeechBrain agrees with it."""
+    checks = [check_parity(one.folder) for one in found if one.can_be_compared]
+    for check in checks:
+        print(f"{check.folder}: {check.text}", file=sys.stderr if as_json else sys.stdout)
+    agrees = all(check.passed is not False for check in checks)
+    return agrees and _is_sound(found, asked_by_id=asset_id is not None)
+
+
+def _verify_folder(folder: Path, *, as_json: bool) -> int:
+    check = check_parity(folder)
+    print(json.dumps(asdict(check), indent=2) if as_json else f"{check.folder}: {check.text}")
+    return EXIT_OK if check.passed else EXIT_UNAVAILABLE
 
 
 def _fetch(store: WeightStore, chosen: list[Asset]) -> int:
@@ -84,7 +104,7 @@ def _fetch(store: WeightStore, chosen: list[Asset]) -> int:
         print(f"{asset.id}: installed, {len(paths)} file(s) verified")
         for path in paths.values():
             print(f"  {path}")
-    return _EXIT_DONE
+    return EXIT_OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +118,15 @@ class _Found:
         return next(
             (worst for worst in (State.DAMAGED, State.ABSENT) if worst in states), State.INSTALLED
         )
+
+    @property
+    def folder(self) -> Path:
+        return self.files[0][1].parent
+
+    @property
+    def can_be_compared(self) -> bool:
+        is_ecapa = isinstance(self.asset, ModelCard) and self.asset.network == "ecapa"
+        return is_ecapa and self.state is State.INSTALLED
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -142,13 +171,6 @@ def _table(found: list[_Found]) -> str:
             lines.append(f"{cells}{state.value:10} {path}")
             cells = " " * len(cells)
     return "\n".join(lines)
-
-
-def _complain(message: str) -> None:
-    print(
-        textwrap.fill(message, width=100, break_long_words=False, break_on_hyphens=False),
-        file=sys.stderr,
-    )
 
 
 class _ProgressDisplay:

@@ -1,0 +1,205 @@
+"""``speaker-sidecar doctor``: all that a bug report needs, in words or as JSON.
+
+It takes no part in serving: it looks at this machine with the parts that serve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from protocol.errors import SidecarError
+from protocol.reports import to_wire
+from sidecar import __version__
+from sidecar.config import DEFAULT_MODEL, EXIT_OK, EXIT_UNAVAILABLE, Config
+from sidecar.tools.console import open_console
+
+_PACKAGES = (
+    "torch",
+    "torchaudio",
+    "speechbrain",
+    "numpy",
+    "msgpack",
+    "psutil",
+    "soundfile",
+    "soxr",
+    "filelock",
+    "huggingface_hub",
+    "nvidia-ml-py",
+    "platformdirs",
+)
+_TIMED_RUNS = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to ``parser``."""
+    add = parser.add_argument
+    add("--model", metavar="ID|DIR", help="what to try; default: the first that is installed")
+    add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
+    add("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report; 0 if some device serves, 69 if none does."""
+    report = examine(options.model, options.models_dir)
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        open_console()
+        print("\n".join(in_words(report)))
+    return (
+        EXIT_OK if any("embed_ms" in device for device in report["devices"]) else EXIT_UNAVAILABLE
+    )
+
+
+def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
+    """Everything about this machine that decides how the sidecar serves on it."""
+    from sidecar import device as choice_of_device  # noqa: PLC0415
+    from sidecar.runtimes import torch_runtime  # noqa: PLC0415
+
+    facts = torch_runtime.facts()
+    choice = choice_of_device.choose("auto", wants_gpu=False, facts=facts)
+    models = _models(models_dir)
+    model = model or _first_installed(models)
+    return {
+        "speaker_sidecar": __version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": platform.platform(),
+        "frozen": bool(getattr(sys, "frozen", False)),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "selected": choice.selected,
+        "reason": choice.reason,
+        "cpu": to_wire(torch_runtime.cpu()),
+        "driver": to_wire(facts.driver),
+        "torch": to_wire(facts.torch),
+        "gpus": to_wire(facts.gpus),
+        "cuda_visible_devices": facts.visible_devices,
+        "models": models,
+        "tried_model": model,
+        "devices": [
+            _try_device(name, model, models_dir)
+            for name in ("cpu", *(f"cuda:{gpu.index}" for gpu in facts.gpus))
+        ],
+    }
+
+
+def in_words(report: dict[str, Any]) -> list[str]:
+    """The report's lines for a person."""
+    cpu, driver, torch = report["cpu"], report["driver"], report["torch"]
+    lines = [
+        f"speaker-sidecar  {report['speaker_sidecar']}{' (bundled)' if report['frozen'] else ''}",
+        f"system           {report['system']}",
+        f"Python           {report['python']}",
+        f"CPU              {cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}",
+        f"NVIDIA driver    {_driver_in_words(driver)}",
+        f"torch            {torch['version']}, {_cuda_in_words(torch)}",
+        f"device           {report['selected']}",
+        f"why              {report['reason']}",
+        "",
+        "models",
+    ]
+    for file in report["models"]:
+        lines.append(f"  {file['state']:9}  {file['model']}: {file['path']}")
+        lines.append(f"             SHA-256 {file['sha256']}")
+    lines += ["", f"a second of audio with {report['tried_model']}"]
+    for device in report["devices"]:
+        lines.append(f"  {device['device']:7}  {_trial_in_words(device)}")
+    lines += ["", "packages"]
+    lines += [f"  {name:16} {version or 'absent'}" for name, version in report["packages"].items()]
+    return lines
+
+
+def _driver_in_words(driver: dict[str, Any] | None) -> str:
+    if driver is None:
+        return "none answers"
+    cards = ", ".join(f"{c['name']} ({_dotted(c['capability'])})" for c in driver["cards"])
+    return f"{driver['version']}, CUDA {_dotted(driver['cuda'])} at most; {cards or 'no card'}"
+
+
+def _cuda_in_words(torch: dict[str, Any]) -> str:
+    if torch["cuda"] is None:
+        return "a CPU-only build"
+    return f"built for CUDA {torch['cuda']} and cards since {_dotted(torch['oldest_capability'])}"
+
+
+def _dotted(numbers: list[int]) -> str:
+    return ".".join(map(str, numbers))
+
+
+def _trial_in_words(trial: dict[str, Any]) -> str:
+    if "embed_ms" not in trial:
+        return f"does not serve: {trial['error']}"
+    peak = trial["gpu_peak_reserved_bytes"]
+    memory = "" if peak is None else f", {peak / 2**20:.0f} MiB of GPU memory"
+    return (
+        f"{trial['embed_ms']:.1f} ms (median of {_TIMED_RUNS}), ready after "
+        f"{trial['start_s']:.1f} s, self-test cosine {trial['cosine']:.8f}{memory}"
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _models(models_dir: Path | None) -> list[dict[str, Any]]:
+    from sidecar.models.catalog import MODELS  # noqa: PLC0415
+    from sidecar.models.store import WeightStore, default_models_dir  # noqa: PLC0415
+
+    store = WeightStore(models_dir or default_models_dir(), offline=True)
+    return [
+        {
+            "model": card.id,
+            "file": file.name,
+            "path": str(store.path(card, file)),
+            "sha256": file.sha256,
+            "state": store.state(card, file).value,
+        }
+        for card in MODELS.values()
+        for file in card.files
+    ]
+
+
+def _first_installed(models: list[dict[str, Any]]) -> str:
+    missing = {file["model"] for file in models if file["state"] != "installed"}
+    return next((f["model"] for f in models if f["model"] not in missing), DEFAULT_MODEL)
+
+
+def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, Any]:
+    """Bring ``device`` to serve as ``serve`` would, offline, and time a second of audio on it."""
+    from sidecar.audio import Waveform  # noqa: PLC0415
+    from sidecar.backend import SpeechBackend  # noqa: PLC0415
+    from sidecar.self_test import waveform  # noqa: PLC0415
+
+    config = Config(model=model, models_dir=models_dir, offline=True, device=device)
+    backend = SpeechBackend(config)
+    started_at = time.perf_counter()
+    try:
+        backend.find_model()
+        encoder = backend.open(lambda _: None, lambda: False)
+        start_s = time.perf_counter() - started_at
+        times_ms = []
+        for _ in range(_TIMED_RUNS):
+            run_at = time.perf_counter()
+            encoder.embed([Waveform(waveform())])
+            times_ms.append(1000 * (time.perf_counter() - run_at))
+    except SidecarError as error:
+        return {"device": device, "error": error.message}
+    assert encoder.device.self_test is not None
+    return {
+        "device": device,
+        "start_s": round(start_s, 2),
+        "embed_ms": round(statistics.median(times_ms), 2),
+        "cosine": encoder.device.self_test.cosine,
+        "fingerprint": encoder.model.fingerprint,
+        "gpu_peak_reserved_bytes": encoder.peak_reserved_bytes(),
+    }

@@ -1,0 +1,140 @@
+"""The command: its options, its child, and its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sidecar.config import EXIT_IO, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.tools.client import sidecar_argv
+from sidecar.tools.console import open_console
+from sidecar.tools.harness.child import Child
+from sidecar.tools.harness.entry import Entry
+from sidecar.tools.harness.entry_file import read_entries
+from sidecar.tools.harness.located_json import BadFile
+from sidecar.tools.harness.report import Report
+from sidecar.tools.harness.session import Session, StartFailed
+from sidecar.tools.harness.vocabulary import VOCABULARY
+
+EXIT_MISMATCH = 1
+EXIT_INTERRUPTED = 130  # as a shell counts a program that Ctrl-C ended
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to ``parser``; ``split_command`` keeps ``--`` from it."""
+    parser.usage = "%(prog)s [options] FILE [-- COMMAND ...]"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = (
+        "Plays FILE to a new sidecar (COMMAND, or this program), prints each message as JSON, and\n"
+        "compares what comes with what FILE expects."
+    )
+    # argparse takes a percent sign in an epilog for the start of a name.
+    parser.epilog = VOCABULARY.replace("%", "%%")
+    # What split_command found behind "--".
+    parser.set_defaults(child_argv=[])
+    add = parser.add_argument
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("file", nargs="?", type=Path, metavar="FILE", help="see below")
+    what.add_argument(
+        "--examples", action="store_true", help="print the paths of the examples that come with it"
+    )
+    add(
+        "--jobs",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="how many answers may be awaited at a time; default: %(default)s",
+    )
+    add("--full", action="store_true", help="print audio and embeddings whole")
+    add("--quiet", action="store_true", help="print no messages, only what came of the entries")
+    add(
+        "--timeout-s",
+        type=_seconds,
+        default=120.0,
+        metavar="S",
+        help="the longest wait for the start, an answer or the end; default: %(default)g",
+    )
+
+
+def split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments before the first ``--``, and the child's command behind it.
+
+    argparse itself loses the ``--`` of what it collects, in other ways in each version of Python.
+    """
+    words = list(arguments)
+    cut = words.index("--") if "--" in words else len(words)
+    return words[:cut], words[cut + 1 :]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Play the file to ``options.child_argv``, or to this program where that is empty.
+
+    Returns:
+        0 if all was as expected; 1 if not; 64 for a file that cannot be used; 69 if the child did
+        not start; 74 if the output was lost; 130 after Ctrl-C.
+    """
+    console = open_console()
+    if options.examples:
+        print("\n".join(str(path) for path in sorted(EXAMPLES.glob("*.json*"))))
+        return EXIT_OK
+    try:
+        entries = read_entries(options.file)
+    except BadFile as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    report = Report(console, is_full=options.full, is_quiet=options.quiet)
+    # Its log is for what goes wrong: the messages are printed here.
+    argv = options.child_argv or [*sidecar_argv(), "--log-level", "warning"]
+    try:
+        return _play(entries, argv, report, options)
+    except KeyboardInterrupt:
+        print("Stopped, and the sidecar with it.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Else the interpreter would complain at its end that it cannot flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_IO
+
+
+def _play(
+    entries: Sequence[Entry], argv: Sequence[str], report: Report, options: argparse.Namespace
+) -> int:
+    began_at = time.monotonic()
+    try:
+        child = Child(argv)
+    except OSError as error:
+        print(f"{argv[0]} cannot be started: {error.strerror or error}", file=sys.stderr)
+        return EXIT_UNAVAILABLE
+    with child:
+        session = Session(
+            child, entries, jobs=options.jobs, timeout_s=options.timeout_s, witness=report
+        )
+        try:
+            session.play()
+        except StartFailed as error:
+            for fault in session.faults:
+                print(fault, file=sys.stderr)
+            print(f"the child did not start: {error}", file=sys.stderr)
+            return EXIT_UNAVAILABLE
+    has_matched = report.finish(session.courses, session.faults, time.monotonic() - began_at)
+    return EXIT_OK if has_matched else EXIT_MISMATCH
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number of seconds above 0")
+    return seconds

@@ -1,0 +1,57 @@
+"""The harness's examples, played to real children."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from sidecar.tools import harness
+from sidecar.tools.harness import command
+
+ROOT = command.EXAMPLES.parents[3]
+
+
+@pytest.fixture
+def play(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    def run(example, argv, *arguments):
+        parser = argparse.ArgumentParser()
+        harness.add_arguments(parser)
+        options = parser.parse_args([str(example), *arguments])
+        options.child_argv = argv
+        return harness.run(options)
+
+    return run
+
+
+@pytest.fixture(params=sorted(command.EXAMPLES.iterdir()), ids=lambda path: path.stem)
+def example(request):
+    return request.param
+
+
+@pytest.mark.parametrize("jobs", ["1", "8"])
+def test_every_example_holds_for_the_light_sidecar(play, light_argv, example, jobs, capsys):
+    exit_code = play(example, light_argv, "--jobs", jobs, "--quiet")
+    assert exit_code == 0, capsys.readouterr().out
+
+
+def test_every_example_holds_for_the_real_sidecar(play, sidecar_argv, example, capsys):
+    exit_code = play(example, sidecar_argv, "--quiet")
+    assert exit_code == 0, capsys.readouterr().out
+
+
+def test_without_a_command_it_starts_this_program(play, sidecar_argv, monkeypatch, capsys):
+    # With the model that the tests have, which need not be the default one.
+    monkeypatch.setattr(command, "sidecar_argv", lambda: sidecar_argv)
+    assert play(command.EXAMPLES / "first_steps.json", []) == 0
+    assert '"name": "speaker-sidecar"' in capsys.readouterr().out
+
+
+def test_an_example_whose_expectations_are_wrong_fails(play, light_argv, tmp_path, capsys):
+    text = (command.EXAMPLES / "first_steps.json").read_text("utf-8")
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(text.replace('"normalized": true', '"normalized": false'), "utf-8")
+    assert play(wrong, light_argv, "--quiet") == 1
+    assert "result.normalized is true, expected false" in capsys.readouterr().out

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+
+from sidecar.tools import doctor
+
+REPORT = {
+    "speaker_sidecar": "0.1.0",
+    "python": "3.12.1 (python)",
+    "system": "Windows-11",
+    "frozen": True,
+    "packages": {"torch": "2.14.1", "speechbrain": None},
+    "selected": "cuda:0",
+    "reason": "the GPU serves: RTX 4070 with 12 GiB",
+    "cpu": {"name": "Ryzen", "cores": 8, "simd": "AVX2"},
+    "driver": {
+        "version": "581.29",
+        "cuda": [13, 0],
+        "cards": [{"name": "RTX 4070", "capability": [8, 9]}],
+    },
+    "torch": {"version": "2.14.1+cu130", "cuda": "13.0", "oldest_capability": [7, 5]},
+    "gpus": [],
+    "cuda_visible_devices": None,
+    "models": [
+        {"model": "m", "file": "f", "path": "/m/f", "sha256": "0" * 64, "state": "installed"}
+    ],
+    "tried_model": "m",
+    "devices": [
+        {"device": "cpu", "error": "the self-test on cpu failed"},
+        {
+            "device": "cuda:0",
+            "start_s": 2.5,
+            "embed_ms": 6.25,
+            "cosine": 0.99999991,
+            "fingerprint": "m.0",
+            "gpu_peak_reserved_bytes": 200 * 2**20,
+        },
+    ],
+}
+
+
+def test_the_report_in_words():
+    text = "\n".join(doctor.in_words(REPORT))
+    for line in (
+        "speaker-sidecar  0.1.0 (bundled)",
+        "NVIDIA driver    581.29, CUDA 13.0 at most; RTX 4070 (8.9)",
+        "torch            2.14.1+cu130, built for CUDA 13.0 and cards since 7.5",
+        "why              the GPU serves: RTX 4070 with 12 GiB",
+        "  installed  m: /m/f",
+        "a second of audio with m",
+        "  cpu      does not serve: the self-test on cpu failed",
+        "  cuda:0   6.2 ms (median of 5), ready after 2.5 s, self-test cosine 0.99999991, "
+        "200 MiB of GPU memory",
+        "  speechbrain      absent",
+    ):
+        assert line in text
+
+
+def test_a_machine_without_anything_in_words():
+    bare = {
+        **REPORT,
+        "driver": None,
+        "torch": {"version": "2.14.1+cpu", "cuda": None, "oldest_capability": [0, 0]},
+    }
+    text = "\n".join(doctor.in_words(bare))
+    assert "NVIDIA driver    none answers" in text
+    assert "2.14.1+cpu, a CPU-only build" in text
+
+
+@pytest.mark.parametrize(
+    ("devices", "exit_code"), [(REPORT["devices"], 0), (REPORT["devices"][:1], 69)]
+)
+def test_the_exit_code_says_whether_some_device_serves(monkeypatch, capsys, devices, exit_code):
+    monkeypatch.setattr(doctor, "examine", lambda *_: {**REPORT, "devices": devices})
+    options = argparse.Namespace(model=None, models_dir=None, json=True)
+    assert doctor.run(options) == exit_code
+    assert json.loads(capsys.readouterr().out)["devices"] == devices
+
+
+def test_the_model_that_is_tried_is_one_that_is_installed():
+    files = [("a", "installed"), ("a", "absent"), ("b", "installed")]
+    models = [{"model": model, "state": state} for model, state in files]
+    assert doctor._first_installed(models) == "b"
+    assert doctor._first_installed(models[:2]) == "ecapa-voxceleb"
