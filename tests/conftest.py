@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -38,11 +39,15 @@ def campplus_weights() -> Path:
 
 @pytest.fixture(scope="session")
 def sidecar_argv(campplus_weights) -> list[str]:
-    """The command under test: the real sidecar, or what ``SIDECAR_ARGV`` names."""
+    """The command under test: the real sidecar, or what ``SIDECAR_ARGV`` names.
+
+    ``SIDECAR_MODEL`` may name another model, for what does not depend on the weights.
+    """
     from sidecar.tools.client import sidecar_argv
 
     assert campplus_weights
-    return [*sidecar_argv(), "serve", "--model", "campplus-zh-en"]
+    model = os.environ.get("SIDECAR_MODEL", "campplus-zh-en")
+    return [*sidecar_argv(), "serve", "--model", model]
 
 
 @pytest.fixture(scope="session")

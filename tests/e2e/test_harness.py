@@ -42,11 +42,14 @@ def test_every_example_holds_for_the_real_sidecar(play, sidecar_argv, example, c
     assert exit_code == 0, capsys.readouterr().out
 
 
-def test_without_a_command_it_starts_this_program(play, sidecar_argv, monkeypatch, capsys):
-    # With the model that the tests have, which need not be the default one.
-    monkeypatch.setattr(command, "sidecar_argv", lambda: sidecar_argv)
-    assert play(command.EXAMPLES / "first_steps.json", []) == 0
+def test_without_a_command_it_starts_this_program(play, sidecar_argv, capsys):
+    model = sidecar_argv[sidecar_argv.index("--model") + 1]
+    assert play(command.EXAMPLES / "first_steps.json", [], "--model", model) == 0
     assert '"name": "speaker-sidecar"' in capsys.readouterr().out
+
+
+def test_a_model_is_not_given_to_a_command_of_ones_own(play, light_argv):
+    assert play(command.EXAMPLES / "first_steps.json", light_argv, "--model", "x") == 64
 
 
 def test_an_example_whose_expectations_are_wrong_fails(play, light_argv, tmp_path, capsys):

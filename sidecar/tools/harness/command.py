@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many answers may be awaited at a time; default: %(default)s",
     )
+    add("--model", metavar="ID|DIR", help="of this program's own sidecar; default: the default one")
     add("--full", action="store_true", help="print audio and embeddings whole")
     add("--quiet", action="store_true", help="print no messages, only what came of the entries")
     add(
@@ -91,6 +92,11 @@ def run(options: argparse.Namespace) -> int:
     report = Report(console, is_full=options.full, is_quiet=options.quiet)
     # Its log is for what goes wrong: the messages are printed here.
     argv = options.child_argv or [*sidecar_argv(), "--log-level", "warning"]
+    if options.model is not None:
+        if options.child_argv:
+            print("--model is for this program's own sidecar: put it behind --", file=sys.stderr)
+            return EXIT_USAGE
+        argv += ["--model", options.model]
     try:
         return _play(entries, argv, report, options)
     except KeyboardInterrupt:
