@@ -57,10 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         importlib.import_module(f"sidecar.tools.{arguments[0]}") if arguments[0] in TOOLS else None
     )
     parser = _build_parser(tool)
-    # argparse itself loses the "--" of what it collects.
-    cut = arguments.index("--") if "--" in arguments else len(arguments)
-    options = parser.parse_args(arguments[:cut])
-    if child_argv := arguments[cut + 1 :]:
+    own_arguments, child_argv = split_command(arguments)
+    options = parser.parse_args(own_arguments)
+    if child_argv:
         if not hasattr(options, "child_argv"):
             parser.error(f"{arguments[0]} takes no command behind --")
         options.child_argv = child_argv
@@ -68,6 +67,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 _TOP_OPTIONS = ("-h", "--help", "--version")
+
+
+def split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments before the first ``--``, and the command behind it.
+
+    argparse itself loses the ``--`` of what it collects, in other ways in each version of Python.
+    """
+    words = list(arguments)
+    cut = words.index("--") if "--" in words else len(words)
+    return words[:cut], words[cut + 1 :]
 
 
 def _build_parser(tool: ModuleType | None = None) -> argparse.ArgumentParser:

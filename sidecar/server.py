@@ -373,6 +373,7 @@ class Server:
                 self._writer.send(encode_notification(notification))
 
     def _answer_result(self, request_id: RequestId, result: object) -> None:
+        self._status.outcomes["ok"] += 1
         self._writer.send(encode_result(request_id, result))
 
     def _answer_error(self, request_id: RequestId | None, error: SidecarError) -> None:

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from sidecar.__main__ import main, split_command
 from sidecar.tools import harness
 from sidecar.tools.harness.report import as_json
 
@@ -140,7 +141,7 @@ def test_examples_are_listed(capsys):
     ],
 )
 def test_what_follows_two_dashes_is_the_command(arguments, expected):
-    assert harness.split_command(arguments) == expected
+    assert split_command(arguments) == expected
 
 
 @pytest.mark.parametrize("arguments", [[], ["f", "--jobs", "0"], ["f", "--timeout-s", "inf"]])
@@ -155,7 +156,14 @@ def test_what_has_no_json_form_is_shown_as_a_file_would_write_it():
 
 
 def test_the_help_has_the_vocabulary():
-    command = [sys.executable, "-m", "sidecar.tools.harness", "--help"]
+    command = [sys.executable, "-m", "sidecar", "harness", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert '{"wait_for": STATE}' in text
     assert "FILE [-- COMMAND ...]" in text
+
+
+def test_only_the_harness_takes_a_command(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["doctor", "--", "exe"])
+    assert caught.value.code == 64
+    assert "doctor takes no command behind --" in capsys.readouterr().err

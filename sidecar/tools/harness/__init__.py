@@ -1,5 +1,5 @@
 """``speaker-sidecar harness``: plays a JSON file to a real sidecar, and compares what comes."""
 
-from sidecar.tools.harness.command import add_arguments, run, split_command
+from sidecar.tools.harness.command import add_arguments, run
 
-__all__ = ["add_arguments", "run", "split_command"]
+__all__ = ["add_arguments", "run"]

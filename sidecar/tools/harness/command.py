@@ -27,7 +27,7 @@ EXAMPLES = Path(__file__).parent / "examples"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command to ``parser``; ``split_command`` keeps ``--`` from it."""
+    """Add the options of the command to ``parser``; what stands behind ``--`` is not for it."""
     parser.usage = "%(prog)s [options] FILE [-- COMMAND ...]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = (
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # argparse takes a percent sign in an epilog for the start of a name.
     parser.epilog = VOCABULARY.replace("%", "%%")
-    # What split_command found behind "--".
+    # Whoever parses sets it to what stands behind "--".
     parser.set_defaults(child_argv=[])
     add = parser.add_argument
     what = parser.add_mutually_exclusive_group(required=True)
@@ -61,16 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="the longest wait for the start, an answer or the end; default: %(default)g",
     )
-
-
-def split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments before the first ``--``, and the child's command behind it.
-
-    argparse itself loses the ``--`` of what it collects, in other ways in each version of Python.
-    """
-    words = list(arguments)
-    cut = words.index("--") if "--" in words else len(words)
-    return words[:cut], words[cut + 1 :]
 
 
 def run(options: argparse.Namespace) -> int:
