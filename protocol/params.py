@@ -10,6 +10,7 @@ from protocol.errors import InvalidParams, InvalidRequest
 from protocol.fields import MAX_INTEGER, Fields, as_fields
 
 MAX_ID_BYTES = 64
+MAX_EMBEDDING_BYTES = 16 * 1024
 
 RequestId: TypeAlias = int | str
 
@@ -222,15 +223,6 @@ def _read_embed_windows(values: Fields) -> EmbedWindowsParams:
 
 def _read_score(values: Fields) -> ScoreParams:
     a, b = (_read_voice(values.map(side)) for side in ("a", "b"))
-    if (
-        isinstance(a, StoredEmbedding)
-        and isinstance(b, StoredEmbedding)
-        and len(a.embedding) != len(b.embedding)
-    ):
-        raise InvalidParams(
-            f"params.a.embedding has {len(a.embedding)} bytes and params.b.embedding "
-            f"{len(b.embedding)}: two embeddings of one model are equally long"
-        )
     return ScoreParams(a=a, b=b)
 
 
@@ -255,10 +247,11 @@ def _read_voice(values: Fields) -> Audio | StoredEmbedding:
         return _read_audio(values)
     voice = StoredEmbedding(values.binary("embedding"), values.text("fingerprint"))
     values.finish()
-    if not voice.embedding or len(voice.embedding) % 4:
+    n_bytes = len(voice.embedding)
+    if n_bytes % 4 or not 4 <= n_bytes <= MAX_EMBEDDING_BYTES:
         raise InvalidParams(
-            f"{values.place}.embedding has {len(voice.embedding)} bytes: it must hold whole "
-            "32-bit floats, at least one"
+            f"{values.place}.embedding has {n_bytes} bytes: it must hold whole 32-bit floats, "
+            f"{MAX_EMBEDDING_BYTES} bytes at most"
         )
     return voice
 

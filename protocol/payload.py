@@ -95,16 +95,20 @@ class _Builder:
 
 def _check_values(root: object) -> None:
     level: list[object] = [root]
-    for _ in range(MAX_DEPTH + 1):
+    depth = 0
+    while level:
         below: list[object] = []
+        holds_containers = False
         for value in level:
             if isinstance(value, dict):
                 below.extend(value.values())
+                holds_containers = True
             elif isinstance(value, list):
                 below.extend(value)
+                holds_containers = True
             elif value is not None and not isinstance(value, _SCALARS):
                 raise ParseError("the payload holds an extension type: this protocol uses none")
-        if not below:
-            return
+        depth += holds_containers
+        if depth > MAX_DEPTH:
+            raise ParseError(f"the payload is nested deeper than {MAX_DEPTH} levels")
         level = below
-    raise ParseError(f"the payload is nested deeper than {MAX_DEPTH} levels")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from sidecar.config import (
     DEFAULT_LIMITS,
     DEFAULT_MODEL,
     DEVICE_PATTERN,
+    EXIT_SOFTWARE,
     EXIT_USAGE,
     Config,
     PathRoot,
@@ -156,7 +158,11 @@ def serve(
         signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
     if stop_requests:
         server.request_stop(stop_requests[0])
-    exit_code = server.run()
+    try:
+        exit_code = server.run()
+    except Exception:
+        logging.getLogger(__name__).exception("the main thread failed")
+        exit_code = EXIT_SOFTWARE
     log_handler.finish(timeout_s=0.1)
     # Threads may still be inside a device call or a read; nothing may wait for them.
     os._exit(exit_code)
@@ -177,7 +183,7 @@ def _read_config(options: argparse.Namespace) -> Config:
     )
     return Config(
         model=options.model,
-        models_dir=options.models_dir,
+        models_dir=options.models_dir.expanduser() if options.models_dir else None,
         offline=options.offline,
         device=options.device,
         gpu=options.gpu,

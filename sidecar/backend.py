@@ -66,7 +66,7 @@ class SpeechBackend:
         from sidecar.models.store import WeightStore, default_models_dir  # noqa: PLC0415
 
         def tell(fetched: FetchProgress) -> None:
-            _log.info("%s: %d of %d", fetched.detail, fetched.done_bytes, fetched.total_bytes)
+            _log.debug("%s: %d of %d", fetched.detail, fetched.done_bytes, fetched.total_bytes)
             on_progress(Progress("download", fetched.done_bytes, fetched.total_bytes, "bytes"))
 
         models_dir = self._config.models_dir or default_models_dir()

@@ -16,8 +16,6 @@ import time
 _MAX_WAITING_LINES = 1000
 _STDERR_FD = 2
 
-LEVELS = ("debug", "info", "warning", "error")
-
 
 def configure(level: str, log_format: str) -> StderrHandler:
     """Log everything of ``level`` and above, as ``text`` or ``json`` lines."""
@@ -40,10 +38,10 @@ class StderrHandler(logging.Handler):
         self._writer.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue the record's line, or count it as dropped."""
+        """Queue the record's line, or count it as dropped: a wrong call must not end its thread."""
         try:
             self._lines.put_nowait(self.format(record) + "\n")
-        except queue.Full:
+        except Exception:  # noqa: BLE001 - the queue is full, or the record does not fit its text
             self._n_dropped += 1
 
     def finish(self, timeout_s: float) -> None:
@@ -58,11 +56,25 @@ class StderrHandler(logging.Handler):
         while (line := self._lines.get()) is not None:
             dropped, self._n_dropped = self._n_dropped, 0
             if dropped:
-                line = f"({dropped} log lines dropped: standard error was not read)\n{line}"
+                note = f"{dropped} log lines dropped: standard error was not read"
+                line = (
+                    self.format(logging.makeLogRecord({"name": __name__, "msg": note}))
+                    + "\n"
+                    + line
+                )
             try:
-                os.write(self._fd, line.encode(errors="backslashreplace"))
+                rest = line.encode(errors="backslashreplace")
+                while rest:
+                    rest = rest[self._write_some(rest) :]
             except OSError:
                 return
+
+    def _write_some(self, line: bytes) -> int:
+        try:
+            return os.write(self._fd, line)
+        except BlockingIOError:  # a host may have left its end in a mode of its own
+            time.sleep(0.05)
+            return 0
 
 
 class TextFormatter(logging.Formatter):

@@ -92,7 +92,7 @@ class Pipeline:
         """Take a job in; raises what ``Scheduler.admit`` raises."""
         with self.lock:
             self._scheduler.admit(job, audios, retry_after_ms)
-            self._decodable.notify()
+            self._decodable.notify(len(audios))
 
     def cancel(self, request_id: RequestId) -> None:
         """Answer what waits of that request."""

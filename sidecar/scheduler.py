@@ -83,6 +83,7 @@ class Job:
     deadline_at: float | None = None
     items: list[Item] = field(default_factory=list)
     n_open: int = 0
+    n_audios: int = 0
 
 
 class Scheduler:
@@ -102,18 +103,18 @@ class Scheduler:
         self._undecoded: OrderedDict[Item, None] = OrderedDict()
         self._ready: OrderedDict[Item, None] = OrderedDict()
         self._ready_bytes = 0
-        self._n_items = 0
+        self._n_audios = 0
         self._n_bytes = 0
         self._draining = False
 
     @property
     def n_in_flight(self) -> int:
-        """Audios that were admitted and are not done."""
-        return self._n_items
+        """Audios of the jobs in flight; the windows of one count as that one."""
+        return self._n_audios
 
     @property
     def n_queued(self) -> int:
-        """Audios that wait for a decoder or for the device."""
+        """Audios and windows that wait for a decoder or for the device."""
         return len(self._undecoded) + len(self._ready)
 
     @property
@@ -157,23 +158,23 @@ class Scheduler:
                 kind="batch_too_large",
                 max_batch_items=limits.max_batch_items,
             )
-        n_items, n_bytes = self._n_items + len(audios), self._n_bytes + job.n_bytes
-        if n_items > limits.max_in_flight or n_bytes > limits.max_queued_bytes:
+        n_audios, n_bytes = self._n_audios + len(audios), self._n_bytes + job.n_bytes
+        if n_audios > limits.max_in_flight or n_bytes > limits.max_queued_bytes:
             raise Overloaded(
-                f"{self._n_items} audios of {self._n_bytes} bytes are in flight; with this request "
-                f"it would be {n_items} of {n_bytes} bytes, over the limit of "
+                f"{self._n_audios} audios of {self._n_bytes} bytes are in flight; with this "
+                f"request it would be {n_audios} of {n_bytes} bytes, over the limit of "
                 f"{limits.max_in_flight} of {limits.max_queued_bytes}; wait for an answer first",
                 retry_after_ms=retry_after_ms,
-                in_flight=self._n_items,
+                in_flight=self._n_audios,
                 max_in_flight=limits.max_in_flight,
                 queued_bytes=self._n_bytes,
                 max_queued_bytes=limits.max_queued_bytes,
             )
         job.items = [Item(job, audio) for audio in audios]
-        job.n_open = len(job.items)
+        job.n_open = job.n_audios = len(job.items)
         self._undecoded.update(dict.fromkeys(job.items))
         self._jobs[job.id] = job
-        self._n_items, self._n_bytes = n_items, n_bytes
+        self._n_audios, self._n_bytes = n_audios, n_bytes
 
     def next_undecoded(self, now: float) -> Item | None:
         """The item to decode next, or None while none waits or enough is decoded already."""
@@ -193,7 +194,6 @@ class Scheduler:
         position = job.items.index(item)
         job.items[position : position + 1] = windows
         job.n_open += len(windows) - 1
-        self._n_items += len(windows) - 1
         item.stage = Stage.DONE
         for window in windows:
             window.stage = Stage.READY
@@ -272,9 +272,9 @@ class Scheduler:
             item.audio = item.waveform = None
             job = item.job
             job.n_open -= 1
-            self._n_items -= 1
             if job.n_open == 0:
                 del self._jobs[job.id]
+                self._n_audios -= job.n_audios
                 self._n_bytes -= job.n_bytes
                 finished.append(job)
         return finished

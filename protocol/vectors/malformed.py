@@ -28,8 +28,8 @@ def refused_requests() -> Iterator[Vector]:
     good = request(1, "health")
     fields = [b"\xa7jsonrpc\xa32.0", b"\xa2id\x01", b"\xa6method\xa6health"]
     twice = b"\x84" + b"".join(fields) + b"\xa2id\x02"
-    nested: object = 1
-    for _ in range(17):
+    nested: object = []
+    for _ in range(15):
         nested = [nested]
     cases: list[tuple[str, str, bytes, object, int, str]] = [
         (
@@ -76,7 +76,7 @@ def refused_requests() -> Iterator[Vector]:
         ),
         (
             "deep",
-            "18 levels deep; 16 are allowed",
+            "17 levels deep, the innermost one empty; 16 are allowed",
             msgpack.packb({**good, "params": nested}),
             None,
             -32700,

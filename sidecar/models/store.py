@@ -42,7 +42,7 @@ def default_models_dir() -> Path:
     """``SPEAKER_SIDECAR_MODELS_DIR``, or else ``models`` in the user's data folder."""
     chosen = os.environ.get(MODELS_DIR_VARIABLE)
     if chosen:
-        return Path(chosen)
+        return Path(chosen).expanduser()
     return platformdirs.user_data_path("speaker-sidecar", appauthor=False) / "models"
 
 

@@ -50,7 +50,10 @@ def sidecar_argv() -> list[str]:
     """The command that starts a sidecar: ``SIDECAR_ARGV`` where it is set, or this program."""
     chosen = os.environ.get(ARGV_VARIABLE)
     if chosen:
-        return shlex.split(chosen, posix=os.name == "posix")
+        if os.name == "posix":
+            return shlex.split(chosen)
+        # Backslashes are no escapes there, and the quotes would stay.
+        return [word.strip('"') for word in shlex.split(chosen, posix=False)]
     if getattr(sys, "frozen", False):
         return [sys.executable]
     return [sys.executable, "-m", "sidecar"]

@@ -89,9 +89,15 @@ def light_demo(light_argv, tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            # Where the tests run in the background, a shell has told them to ignore it.
+            preexec_fn=obey_ctrl_c if os.name == "posix" else None,  # noqa: PLW1509 - no threads
         )
 
     return start
+
+
+def obey_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_a_sidecar_that_dies_on_the_way(light_demo):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +12,14 @@ import pytest
 from protocol.params import EmbedParams, PathAudio, PcmAudio
 from sidecar.tools.client import Client, sidecar_argv
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "model"))
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    seeded_ecapa = pytest.importorskip("seeded_ecapa")
+    pytest.importorskip("torch")
+    from model.seeded_ecapa import write_checkpoint
+
     made = tmp_path_factory.mktemp("seeded")
-    seeded_ecapa.write_checkpoint(made)
+    write_checkpoint(made)
     return made
 
 

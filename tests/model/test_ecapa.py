@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,15 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(n_threads)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_lazy_module_stays() -> Iterator[None]:
+    # SpeechBrain's raise when anything looks at them, as hypothesis does at all that is imported.
+    yield
+    for name, module in list(sys.modules.items()):
+        if "Lazy" in type(module).__name__ or "Redirect" in type(module).__name__:
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocol import errors
 from protocol.errors import InvalidParams, InvalidRequest, ParseError, SidecarError
 from protocol.fields import Fields
+from protocol.hello import Hello, Limits, encode_hello
 from protocol.messages import (
     Failure,
     Ignored,
@@ -41,7 +42,7 @@ from protocol.params import (
     StoredEmbedding,
 )
 from protocol.payload import MAX_ARRAY_ITEMS, MAX_CONTAINERS, MAX_DEPTH, pack, unpack
-from protocol.reports import EmbedTimings, Progress, ScoreResult
+from protocol.reports import EmbedTimings, Progress, ScoreResult, to_wire
 
 times = st.none() | st.floats(-1e6, 1e6)
 pcm = st.builds(
@@ -92,6 +93,14 @@ def test_a_notification_is_read_as_it_was_written():
     read = decode_from_child(encode_notification(Progress("download", 1, None, "bytes")))
     params = {"phase": "download", "done": 1, "total": None, "unit": "bytes"}
     assert read == Notice("progress", params)
+
+
+def test_hello_is_read_as_it_was_written():
+    limits = Limits(1, 2, 3, 4, 5)
+    hello = Hello("sidecar", "1.0", 7, "abc", ("audio.pcm",), limits)
+    read = decode_from_child(encode_hello(hello))
+    assert read == Notice("hello", to_wire(hello))
+    assert (read.params["protocol"], read.params["limits"]["max_windows"]) == (1, 5)
 
 
 ERROR_CLASSES = [
@@ -179,14 +188,11 @@ GOOD_PCM = {"pcm": b"", "encoding": "f32le", "sample_rate_hz": 16000, "channels"
         ("embed_windows", {"audio": GOOD_PCM, "window_s": 1}, "hop_s is missing"),
         ("score", {"a": GOOD_PCM}, "params.b is missing"),
         ("score", {"a": {"embedding": b"123", "fingerprint": ""}, "b": GOOD_PCM}, "whole"),
-        ("score", {"a": {"embedding": b"", "fingerprint": ""}, "b": GOOD_PCM}, "at least one"),
+        ("score", {"a": {"embedding": b"", "fingerprint": ""}, "b": GOOD_PCM}, "whole"),
         (
             "score",
-            {
-                "a": {"embedding": b"1234", "fingerprint": ""},
-                "b": {"embedding": b"12345678", "fingerprint": ""},
-            },
-            "equally long",
+            {"a": {"embedding": b"1234" * 5000, "fingerprint": ""}, "b": GOOD_PCM},
+            "16384 bytes at most",
         ),
         ("health", {"verbose": True}, "does not know: 'verbose'"),
     ],

@@ -70,3 +70,36 @@ def test_a_closed_standard_error_is_no_fault():
     handler.emit(record("nobody hears this"))
     handler.finish(timeout_s=10)
     os.close(write_fd)
+
+
+def test_a_wrong_call_costs_a_line_and_not_its_thread():
+    read_fd, write_fd = os.pipe()
+    handler = log.StderrHandler(write_fd)
+    handler.setFormatter(log.JsonFormatter())
+    handler.emit(record("%d of %d", 1))
+    handler.emit(record("the next"))
+    handler.finish(timeout_s=10)
+    os.close(write_fd)
+    lines = bytes(read_to_end(read_fd)).splitlines()
+    os.close(read_fd)
+    assert [json.loads(line)["message"] for line in lines] == [
+        "1 log lines dropped: standard error was not read",
+        "the next",
+    ]
+
+
+def test_a_pipe_in_non_blocking_mode_loses_nothing():
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    handler = log.StderrHandler(write_fd)
+    handler.setFormatter(log.TextFormatter())
+    for number in range(900):
+        handler.emit(record("line %d %s", number, "x" * 200))
+    seen = bytearray()
+    reader = threading.Thread(target=lambda: seen.extend(read_to_end(read_fd)))
+    reader.start()
+    handler.finish(timeout_s=30)
+    os.close(write_fd)
+    reader.join()
+    os.close(read_fd)
+    assert len(seen.splitlines()) == 900

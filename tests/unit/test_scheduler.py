@@ -92,6 +92,15 @@ def test_windows_take_the_place_of_their_audio():
     assert [run_one(scheduler)[1] for _ in range(3)] == [[], [], [admitted]]
 
 
+def test_windows_take_no_one_elses_place():
+    scheduler = Scheduler(LIMITS)
+    admit(scheduler, 1)
+    decode(scheduler, n_windows=LIMITS.max_windows)
+    assert (scheduler.n_in_flight, scheduler.n_queued) == (1, LIMITS.max_windows)
+    admit(scheduler, 2, n_items=4)
+    assert scheduler.n_in_flight == 5
+
+
 def test_admission_is_all_or_nothing():
     scheduler = Scheduler(LIMITS)
     admit(scheduler, 1, n_items=4)
@@ -208,7 +217,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.next_id = 0
         self.open, self.finished = set(), []
         self.decoding, self.running = [], []
-        self.arrivals = {}
+        self.n_audios = {}
 
     def note(self, jobs):
         for done in jobs:
@@ -231,6 +240,7 @@ class AnyInterleaving(RuleBasedStateMachine):
             assert not fits
         else:
             self.open.add(self.next_id)
+            self.n_audios[self.next_id] = n_items
 
     @rule()
     def start_to_decode(self):
@@ -286,7 +296,8 @@ class AnyInterleaving(RuleBasedStateMachine):
         scheduler = self.scheduler
         assert scheduler.is_idle == (not self.open)
         assert scheduler.queued_bytes <= LIMITS.max_queued_bytes
-        assert scheduler.n_queued <= scheduler.n_in_flight
+        assert scheduler.n_in_flight == sum(self.n_audios[job_id] for job_id in self.open)
+        assert scheduler.n_in_flight <= LIMITS.max_in_flight
         if scheduler.is_idle:
             assert (scheduler.n_in_flight, scheduler.n_queued, scheduler.queued_bytes) == (0, 0, 0)
         for job_id in self.open:
