@@ -1,7 +1,4 @@
-"""Frames: a u32 little-endian length N, then N bytes. Bytes in, frames out, no I/O.
-
-The JavaScript twin of this file is ``node/src/framing.js``; change both or neither.
-"""
+"""Frames: a u32 little-endian length N, then N bytes. Bytes in, frames out, no I/O."""
 
 from __future__ import annotations
 

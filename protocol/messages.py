@@ -1,7 +1,7 @@
 """The envelope: JSON-RPC 2.0 messages as payloads, in both directions.
 
 ``decode_from_host`` never raises: what cannot be read comes back as a ``Refusal`` that says whom to
-answer. The JavaScript twin of this file is ``node/src/messages.js``.
+answer.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ WHEEL_INDEX = "https://download.pytorch.org/whl"
 
 # The CUDA release that PyTorch's own index offers a torch release for; the first match from the
 # top. PyPI's Windows wheels are CPU-only, so there it has to be named.
-_CUDA_BUILDS = (((2, 15), "cu132"), ((2, 11), "cu130"), ((2, 7), "cu128"), ((0, 0), "cu124"))
+_CUDA_BUILDS = (((2, 11), "cu130"), ((2, 7), "cu128"), ((0, 0), "cu124"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def fall_back(requested: str, wants_gpu: bool, failed: Choice, error: SidecarErr
     """
     if failed.selected == "cpu":
         raise error
-    return _use_cpu(requested, wants_gpu, f"{failed.selected} was tried, but {error.message}")
+    return _use_cpu(requested, wants_gpu, f"a GPU was tried, but {error.message}")
 
 
 def cuda_build_command(facts: Facts) -> str:

@@ -67,7 +67,7 @@ class Encoder:
 
     def peak_reserved_bytes(self) -> int | None:
         """The most GPU memory that was held so far; None on the CPU."""
-        return self._runtime.peak_reserved_bytes()
+        return self._runtime.peak_reserved_bytes
 
     def _embed(self, waveform: Waveform) -> Embedding | SidecarError:
         try:
@@ -100,7 +100,7 @@ def open_encoder(
     card = installed.card
     network = importlib.import_module(f"sidecar.models.{card.network}")
     made_by = fingerprint(card, installed.weights_sha256, network.RECIPE)
-    facts = torch_runtime.facts()
+    facts = torch_runtime.facts(opens_gpus=config.device != "cpu")
     choice = choose(config.device, config.gpu, facts)
 
     def load() -> Network:
@@ -118,7 +118,8 @@ def open_encoder(
 
     waveform = self_test.waveform()
     reference = self_test.keep_reference(
-        references_dir / made_by, lambda: torch_runtime.reference_embedding(load(), waveform)
+        references_dir / self_test.reference_name(made_by, waveform),
+        lambda: torch_runtime.reference_embedding(load(), waveform),
     )
     try:
         runtime, result = start_on(choice.selected)

@@ -24,8 +24,8 @@ class Ending:
     """Why and how the process ends.
 
     ``error`` answers what is not finished by ``finish_by`` (monotonic seconds). What waits in the
-    queue is answered with it at once, unless ``drains_queue``. ``outcomes_before`` is how requests
-    had come out when the shutdown was asked for.
+    queue is answered with it at once, unless ``drains_queue``. ``answered_before``: the jobs
+    answered before the shutdown was asked for, by outcome.
     """
 
     exit_code: int
@@ -34,7 +34,7 @@ class Ending:
     finish_by: float
     drains_queue: bool = False
     shutdown_id: RequestId | None = None
-    outcomes_before: Counter[str] = field(default_factory=Counter)
+    answered_before: Counter[str] = field(default_factory=Counter)
     flush_s: float = _FLUSH_S
 
 
@@ -49,7 +49,7 @@ def at_once(exit_code: int, reason: str) -> Ending:
 
 
 def by_shutdown(
-    request_id: RequestId, drain_ms: float | None, outcomes_before: Counter[str]
+    request_id: RequestId, drain_ms: float | None, answered_before: Counter[str]
 ) -> Ending:
     """The ending that the host asked for: what is in flight has ``drain_ms``."""
     drain_s = _DEFAULT_DRAIN_S if drain_ms is None else drain_ms / 1000
@@ -60,6 +60,6 @@ def by_shutdown(
         finish_by=time.monotonic() + drain_s,
         drains_queue=True,
         shutdown_id=request_id,
-        outcomes_before=outcomes_before,
+        answered_before=answered_before,
         flush_s=_SHUTDOWN_FLUSH_S,
     )

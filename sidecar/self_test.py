@@ -42,6 +42,11 @@ def waveform() -> FloatArray:
     return (0.1 * syllables * voice + 0.005 * noise).astype(np.float32)
 
 
+def reference_name(fingerprint: str, samples: FloatArray) -> str:
+    """The name under which the reference of this waveform by that model is kept."""
+    return f"{fingerprint}.{hashlib.sha256(samples.tobytes()).hexdigest()[:8]}"
+
+
 def compare(embedding: FloatArray, reference: DoubleArray) -> SelfTest:
     """Whether ``embedding`` is the reference, as nearly as float32 can be."""
     norms = np.linalg.norm(embedding) * np.linalg.norm(reference)

@@ -10,6 +10,7 @@ import logging
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -94,6 +95,7 @@ class Server:
         self._encoder: Encoder | None = None
         self._served: Served | None = None
         self._natives_imported = threading.Event()
+        self._jobs_answered: Counter[str] = Counter()
         self._ending: Ending | None = None
         self._ending_or_deadline = threading.Condition()
         self._has_new_deadline = False
@@ -123,10 +125,17 @@ class Server:
     # Dispatch, on the reader's thread
 
     def _before_read(self) -> None:
+        # Only the reader's thread may ask the pipe: on Windows a question waits for a pending read.
         if sys.platform == "win32":
             # Importing numpy hangs there while another thread waits on a piped standard input.
-            self._natives_imported.wait()
-        self._writer.wait_for_room()
+            while not self._natives_imported.wait(_TICK_S):
+                self._look_for_hang_up()
+        while not self._writer.wait_for_room(_TICK_S):
+            self._look_for_hang_up()
+
+    def _look_for_hang_up(self) -> None:
+        if self._wire.input_hung_up():
+            self._end_now(EXIT_OK, "the host hung up while its input was not being read")
 
     def _on_payload(self, payload: bytes, received_at: float) -> None:
         message = decode_from_host(payload)
@@ -180,7 +189,7 @@ class Server:
     def _shut_down(self, request_id: RequestId, params: ShutdownParams) -> None:
         if self._ending is not None:
             raise InvalidRequest("the shutdown is under way already", kind="shutting_down")
-        self._end_with(by_shutdown(request_id, params.drain_ms, self._status.outcomes.copy()))
+        self._end_with(by_shutdown(request_id, params.drain_ms, self._jobs_answered.copy()))
 
     # What the pipeline runs
 
@@ -230,6 +239,7 @@ class Server:
         """See ``Stages.answer``."""
         response = respond(job, self._served)
         self._status.outcomes[response.outcome] += 1
+        self._jobs_answered[response.outcome] += 1
         self._writer.send(response.payload)
 
     def failed(self, error: SidecarError) -> None:
@@ -277,7 +287,7 @@ class Server:
                 ending = replace(
                     ending,
                     shutdown_id=self._ending.shutdown_id,
-                    outcomes_before=self._ending.outcomes_before,
+                    answered_before=self._ending.answered_before,
                 )
             self._ending = ending
             self._pipeline.drain()
@@ -320,27 +330,26 @@ class Server:
             self._end_now(EXIT_OK, self._stop_reason)
         elif self._host_watch is not None and self._host_watch.is_gone():
             self._end_now(EXIT_OK, f"the parent process {self._config.parent_pid} is gone")
-        elif self._reading_waits() and self._wire.input_hung_up():
-            self._end_now(EXIT_OK, "the host hung up while its input was not being read")
         elif call_started_at and time.monotonic() - call_started_at > DEVICE_CALL_TIMEOUT_S:
             message = f"the device did not return within {DEVICE_CALL_TIMEOUT_S:.0f} s"
             self.failed(DeviceError(message, kind="device_hangs"))
-
-    def _reading_waits(self) -> bool:
-        waits_for_imports = sys.platform == "win32" and not self._natives_imported.is_set()
-        return waits_for_imports or self._writer.is_backed_up
 
     def _end(self, ending: Ending) -> int:
         log = _log.warning if ending.exit_code else _log.info
         log("ending with code %d: %s", ending.exit_code, ending.reason)
         with self._pipeline.lock:
             self._enter("failed" if ending.exit_code else "draining", ending.reason)
-        ending = self._finish_work()
+        asked_for, ending = ending, self._finish_work()
+        if ending is not asked_for:
+            _log.warning("ending with code %d instead: %s", ending.exit_code, ending.reason)
+            if ending.exit_code:
+                with self._pipeline.lock:
+                    self._enter("failed", ending.reason)
         self._pipeline.fail_all(ending.error)
         with self._pipeline.lock:
             self._is_closed = True
             if ending.shutdown_id is not None:
-                since = self._status.outcomes - ending.outcomes_before
+                since = self._jobs_answered - ending.answered_before
                 cancelled = since["cancelled"]
                 result = ShutdownResult(since.total() - cancelled, cancelled)
                 self._writer.send(encode_result(ending.shutdown_id, result))

@@ -146,7 +146,6 @@ class FrameWriter(threading.Thread):
         self._frames: deque[bytes] = deque()
         self._backlog_bytes = 0
         self._closed = False
-        self.is_backed_up = False
 
     def send(self, payload: bytes) -> None:
         """Queue ``payload``; once closed, drop it."""
@@ -158,13 +157,10 @@ class FrameWriter(threading.Thread):
             self._backlog_bytes += len(frame)
             self._changed.notify_all()
 
-    def wait_for_room(self) -> None:
-        """Block while the host leaves too much unread."""
+    def wait_for_room(self, timeout_s: float) -> bool:
+        """Block while the host leaves too much unread; False if it still does after that long."""
         with self._changed:
-            while self._is_full() and not self._closed:
-                self.is_backed_up = True
-                self._changed.wait()
-            self.is_backed_up = False
+            return self._changed.wait_for(lambda: self._closed or not self._is_full(), timeout_s)
 
     def _is_full(self) -> bool:
         return self._backlog_bytes > _MAX_BACKLOG_BYTES or len(self._frames) > _MAX_BACKLOG_FRAMES

@@ -25,6 +25,7 @@ from sidecar.models.pinned import (
     require_room,
 )
 
+_IMPORT_LIMIT_S = 60.0
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 
 
@@ -52,7 +53,6 @@ class HubFile:
         require_room(work, file.n_bytes)
         # A folder of its own, where an abandoned transfer that wakes late spoils no other.
         folder = Path(tempfile.mkdtemp(dir=work))
-        patience = Patience(self.answer_limit_s, self.stall_limit_s)
         transfer = _HubTransfer(self, folder)
         transfer.start()
         n_bytes = 0
@@ -60,7 +60,7 @@ class HubFile:
             transfer.join(POLL_S)
             n_bytes = max(n_bytes, largest_file_bytes(folder))
             watch(n_bytes)
-            patience.check(n_bytes)
+            transfer.patience.check(n_bytes)
         if transfer.failure is not None:
             raise _source_failed(transfer.failure) from transfer.failure
         return folder / self.path
@@ -72,6 +72,8 @@ class _HubTransfer(threading.Thread):
         super().__init__(name="hub-transfer", daemon=True)
         self._source = source
         self._folder = folder
+        # Anew for each step; the first one is the client's import, from a cold disk perhaps.
+        self.patience = Patience(_IMPORT_LIMIT_S, source.stall_limit_s)
         self.failure: Exception | None = None
 
     def run(self) -> None:
@@ -87,8 +89,10 @@ class _HubTransfer(threading.Thread):
         import huggingface_hub  # noqa: PLC0415 - half a second, and seldom needed
 
         source = self._source
+        self.patience = Patience(source.answer_limit_s, source.stall_limit_s)
         url = huggingface_hub.hf_hub_url(source.repo, source.path, revision=source.revision)
         huggingface_hub.get_hf_file_metadata(url, timeout=source.answer_limit_s)
+        self.patience = Patience(source.stall_limit_s, source.stall_limit_s)
         huggingface_hub.hf_hub_download(
             source.repo, source.path, revision=source.revision, local_dir=self._folder
         )

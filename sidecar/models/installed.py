@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from protocol.errors import ModelUnavailable
@@ -58,16 +58,17 @@ def install(model: str, card: ModelCard, store: WeightStore) -> InstalledModel:
         ModelUnavailable: they are not, and cannot be had.
     """
     if card.files:
-        first = card.files[0]
-        return InstalledModel(card, store.ensure(card)[first.name], first.sha256)
-    weights = Path(model).resolve() / FOLDER_WEIGHTS
+        weights = card.files[0]  # all that serving reads
+        paths = store.ensure(replace(card, files=(weights,)))
+        return InstalledModel(card, paths[weights.name], weights.sha256)
+    path = Path(model).resolve() / FOLDER_WEIGHTS
     try:
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise ModelUnavailable(
-            f"{weights} cannot be read ({error.strerror}): a folder given as --model must hold an "
+            f"{path} cannot be read ({error.strerror}): a folder given as --model must hold an "
             f"ECAPA-TDNN in SpeechBrain's layout, its weights in {FOLDER_WEIGHTS}",
             kind="not_readable",
-            path=str(weights),
+            path=str(path),
         ) from error
-    return InstalledModel(card, weights, digest)
+    return InstalledModel(card, path, digest)

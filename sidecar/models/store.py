@@ -283,14 +283,18 @@ def _require_right(fetched: Path, file: PinnedFile) -> None:
 
 
 def _place(fetched: Path, path: Path) -> None:
-    with fetched.open("rb+") as written:
-        os.fsync(written.fileno())
     for _attempt in range(_PLACE_ATTEMPTS):
         with suppress(PermissionError):
-            fetched.replace(path)
+            _sync_and_move(fetched, path)
             return
         # On Windows a virus scanner holds a new file open for a moment.
         time.sleep(_PLACE_PAUSE_S)
+    _sync_and_move(fetched, path)
+
+
+def _sync_and_move(fetched: Path, path: Path) -> None:
+    with fetched.open("rb+") as written:
+        os.fsync(written.fileno())
     fetched.replace(path)
 
 

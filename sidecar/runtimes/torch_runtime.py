@@ -40,6 +40,9 @@ class TorchRuntime:
 
     def __init__(self, network: Network, device: str, n_threads: int | None) -> None:
         self.device = device
+        # The most GPU memory that torch's allocator held so far; None on the CPU. Kept here, since
+        # to ask the allocator can block behind a device call that hangs.
+        self.peak_reserved_bytes: int | None = None
         self._torch_device = torch.device(device)
         self.n_threads = n_threads or _default_threads()
         torch.set_num_threads(self.n_threads)
@@ -58,13 +61,9 @@ class TorchRuntime:
         with self._faults(), torch.inference_mode():
             waveforms = torch.from_numpy(samples).unsqueeze(0).to(self._torch_device)
             embedding: FloatArray = self._network(waveforms)[0].cpu().numpy()
+            if self._torch_device.type == "cuda":
+                self.peak_reserved_bytes = torch.cuda.max_memory_reserved(self._torch_device)
         return embedding
-
-    def peak_reserved_bytes(self) -> int | None:
-        """The most GPU memory that torch's allocator held; None on the CPU."""
-        if self._torch_device.type == "cpu":
-            return None
-        return torch.cuda.max_memory_reserved(self._torch_device)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -98,9 +97,12 @@ def reference_embedding(network: Network, samples: FloatArray) -> NDArray[np.flo
     return embedding
 
 
-def facts() -> Facts:
-    """What is known about CUDA on this machine."""
-    gpus, fault = _open_gpus()
+def facts(*, opens_gpus: bool) -> Facts:
+    """What is known about CUDA on this machine.
+
+    Without ``opens_gpus`` no GPU is touched: after a fault of one, that may be why the CPU serves.
+    """
+    gpus, fault = _open_gpus() if opens_gpus else ((), None)
     return Facts(
         system=sys.platform,
         driver=nvidia.driver(),

@@ -64,7 +64,7 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     from sidecar import device as choice_of_device  # noqa: PLC0415
     from sidecar.runtimes import torch_runtime  # noqa: PLC0415
 
-    facts = torch_runtime.facts()
+    facts = torch_runtime.facts(opens_gpus=True)
     choice = choice_of_device.choose("auto", wants_gpu=False, facts=facts)
     models = _models(models_dir)
     model = model or _first_installed(models)

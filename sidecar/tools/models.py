@@ -20,7 +20,7 @@ from sidecar.models.store import (
     WeightStore,
     default_models_dir,
 )
-from sidecar.tools.console import complain
+from sidecar.tools.console import complain, open_console
 from sidecar.tools.model_parity import check_parity
 
 _PLAIN_LINE_INTERVAL_S = 5.0
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what ``args`` ask, and give the exit code: 0, 64 (unknown id) or 69 (unavailable)."""
+    open_console()  # a path may have letters that a code page lacks
     asset_id: str | None = getattr(args, "id", None)
     if args.action == "verify" and asset_id is not None and Path(asset_id).is_dir():
         return _verify_folder(Path(asset_id), as_json=args.json)
@@ -177,7 +178,7 @@ class _ProgressDisplay:
     """Progress on stderr: one line rewritten in place on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
-        self._on_terminal = sys.stderr.isatty()
+        self._on_terminal = sys.stderr is not None and sys.stderr.isatty()
         self._shown = 0
         self._line = ""
         self._detail = ""

@@ -133,11 +133,11 @@ BAD_SELF_TEST = DeviceError("its self-test failed: cosine 0.83", kind="self_test
     [
         (
             NO_MEMORY,
-            "the CPU serves: cuda:0 was tried, but cuda:0 has too little free memory",
+            "the CPU serves: a GPU was tried, but cuda:0 has too little free memory",
         ),
         (
             BAD_SELF_TEST,
-            "the CPU serves: cuda:0 was tried, but its self-test failed: cosine 0.83",
+            "the CPU serves: a GPU was tried, but its self-test failed: cosine 0.83",
         ),
     ],
 )
@@ -158,7 +158,7 @@ def test_after_the_cpu_there_is_nothing_left():
 
 @pytest.mark.parametrize(
     ("version", "index"),
-    [("2.15.0", "cu132"), ("2.11.0+cpu", "cu130"), ("2.8.0", "cu128"), ("2.6.0", "cu124")],
+    [("2.14.1", "cu130"), ("2.11.0+cpu", "cu130"), ("2.8.0", "cu128"), ("2.6.0", "cu124")],
 )
 def test_the_cuda_build_for_each_torch(version, index):
     command = cuda_build_command(facts(torch=TorchBuild(version, None, (0, 0))))

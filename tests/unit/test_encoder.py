@@ -77,6 +77,8 @@ def machine(monkeypatch, tmp_path):
     """Opens an encoder on a machine with a GPU, whose devices give what the test says."""
     from sidecar.runtimes import torch_runtime
 
+    asked = []
+
     def open_on(gpu_gives, config=None, cpu_gives=RIGHT):
         class FakeRuntime:
             n_threads = 1
@@ -95,12 +97,21 @@ def machine(monkeypatch, tmp_path):
         network = types.SimpleNamespace(RECIPE="r", load=lambda path: None)
         monkeypatch.setattr(encoder_module.importlib, "import_module", lambda name: network)
         monkeypatch.setattr(encoder_module, "TorchRuntime", FakeRuntime)
-        monkeypatch.setattr(torch_runtime, "facts", lambda: WITH_GPU)
+        monkeypatch.setattr(
+            torch_runtime, "facts", lambda *, opens_gpus: asked.append(opens_gpus) or WITH_GPU
+        )
         monkeypatch.setattr(torch_runtime, "reference_embedding", lambda *_: RIGHT)
         installed = InstalledModel(CARD, tmp_path / "weights", "0" * 64)
         return open_encoder(config or Config(), installed, tmp_path / "references", lambda _: None)
 
+    open_on.asked = asked
     return open_on
+
+
+def test_no_gpu_is_touched_where_the_cpu_was_asked_for(machine):
+    assert machine(WRONG, Config(device="cpu")).device.selected == "cpu"
+    machine(RIGHT)
+    assert machine.asked == [False, True]
 
 
 def test_a_gpu_that_works_serves(machine):
@@ -123,7 +134,7 @@ def test_a_gpu_that_works_serves(machine):
 def test_a_gpu_that_fails_is_not_used_and_the_report_says_why(machine, gpu_gives, why):
     opened = machine(gpu_gives, Config(gpu=True))
     assert opened.device.selected == "cpu"
-    assert opened.device.reason.startswith(f"the CPU serves: cuda:0 was tried, but {why}")
+    assert opened.device.reason.startswith(f"the CPU serves: a GPU was tried, but {why}")
     assert opened.degraded == opened.device.reason
     assert opened.device.self_test.passed
 
@@ -142,5 +153,5 @@ def test_a_cpu_that_fails_does_not_serve(machine):
 def test_the_reference_is_kept_under_the_fingerprint(machine, tmp_path):
     opened = machine(RIGHT)
     [kept] = (tmp_path / "references").iterdir()
-    assert kept.name == opened.model.fingerprint
+    assert kept.name.startswith(f"{opened.model.fingerprint}.")
     assert self_test.keep_reference(kept, lambda: 1 / 0).tolist() == RIGHT.tolist()

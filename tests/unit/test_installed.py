@@ -38,11 +38,20 @@ def test_what_is_neither_says_what_there_is():
     assert caught.value.kind == "unknown_model"
 
 
-def test_the_default_model_offline_and_absent_names_every_file_and_place(tmp_path):
+def test_the_default_model_offline_and_absent_names_the_file_and_its_place(tmp_path):
     card = find_card("ecapa-voxceleb")
     with pytest.raises(ModelUnavailable) as caught:
         install("ecapa-voxceleb", card, WeightStore(tmp_path, offline=True))
     assert caught.value.kind == "offline"
+    weights = card.files[0]
+    assert f"{tmp_path / 'ecapa-voxceleb' / weights.name} (" in caught.value.message
+    assert weights.sha256 in caught.value.message
+
+
+def test_fetching_the_default_model_names_every_file_and_place(tmp_path):
+    card = find_card("ecapa-voxceleb")
+    with pytest.raises(ModelUnavailable) as caught:
+        WeightStore(tmp_path, offline=True).ensure(card)
     for file in card.files:
         assert f"{tmp_path / 'ecapa-voxceleb' / file.name} (" in caught.value.message
         assert file.sha256 in caught.value.message
