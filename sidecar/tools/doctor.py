@@ -55,12 +55,37 @@ def run(options: argparse.Namespace) -> int:
         open_console()
         print("\n".join(in_words(report)))
     return (
-        EXIT_OK if any("embed_ms" in device for device in report["devices"]) else EXIT_UNAVAILABLE
+        EXIT_OK
+        if any("embed_ms" in device for device in report.get("devices", ()))
+        else EXIT_UNAVAILABLE
     )
 
 
 def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
-    """Everything about this machine that decides how the sidecar serves on it."""
+    """Everything about this machine that decides how the sidecar serves on it.
+
+    Where the libraries cannot be imported, ``fault`` says so, and nothing more is known.
+    """
+    about = {
+        "speaker_sidecar": __version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": platform.platform(),
+        "frozen": bool(getattr(sys, "frozen", False)),
+        "packages": {name: _version(name) for name in _PACKAGES},
+    }
+    try:
+        from sidecar.backend import SpeechBackend  # noqa: PLC0415
+
+        SpeechBackend(Config(model=model or DEFAULT_MODEL)).import_natives()
+    except SidecarError as error:
+        return {**about, "fault": error.message}
+    except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
+        fault = f"a library cannot be imported: {type(error).__name__}: {error}"
+        return {**about, "fault": f"{fault}; install speaker-sidecar anew"}
+    return {**about, **_examine_devices(model, models_dir)}
+
+
+def _examine_devices(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     from sidecar import device as choice_of_device  # noqa: PLC0415
     from sidecar.runtimes import torch_runtime  # noqa: PLC0415
 
@@ -69,11 +94,6 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     models = _models(models_dir)
     model = model or _first_installed(models)
     return {
-        "speaker_sidecar": __version__,
-        "python": f"{platform.python_version()} ({sys.executable})",
-        "system": platform.platform(),
-        "frozen": bool(getattr(sys, "frozen", False)),
-        "packages": {name: _version(name) for name in _PACKAGES},
         "selected": choice.selected,
         "reason": choice.reason,
         "cpu": to_wire(torch_runtime.cpu()),
@@ -92,11 +112,23 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
 
 def in_words(report: dict[str, Any]) -> list[str]:
     """The report's lines for a person."""
-    cpu, driver, torch = report["cpu"], report["driver"], report["torch"]
     lines = [
         f"speaker-sidecar  {report['speaker_sidecar']}{' (bundled)' if report['frozen'] else ''}",
         f"system           {report['system']}",
         f"Python           {report['python']}",
+    ]
+    if "fault" in report:
+        lines.append(f"FAULT            {report['fault']}")
+    else:
+        lines += _devices_in_words(report)
+    lines += ["", "packages"]
+    lines += [f"  {name:16} {version or 'absent'}" for name, version in report["packages"].items()]
+    return lines
+
+
+def _devices_in_words(report: dict[str, Any]) -> list[str]:
+    cpu, driver, torch = report["cpu"], report["driver"], report["torch"]
+    lines = [
         f"CPU              {cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}",
         f"NVIDIA driver    {_driver_in_words(driver)}",
         f"torch            {torch['version']}, {_cuda_in_words(torch)}",
@@ -111,8 +143,6 @@ def in_words(report: dict[str, Any]) -> list[str]:
     lines += ["", f"a second of audio with {report['tried_model']}"]
     for device in report["devices"]:
         lines.append(f"  {device['device']:7}  {_trial_in_words(device)}")
-    lines += ["", "packages"]
-    lines += [f"  {name:16} {version or 'absent'}" for name, version in report["packages"].items()]
     return lines
 
 
@@ -192,8 +222,8 @@ def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, A
             run_at = time.perf_counter()
             encoder.embed([Waveform(waveform())])
             times_ms.append(1000 * (time.perf_counter() - run_at))
-    except SidecarError as error:
-        return {"device": device, "error": error.message}
+    except Exception as error:  # noqa: BLE001 - what is wrong is what is asked
+        return {"device": device, "error": getattr(error, "message", f"{error!r}")}
     assert encoder.device.self_test is not None
     return {
         "device": device,

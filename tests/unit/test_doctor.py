@@ -85,3 +85,22 @@ def test_the_model_that_is_tried_is_one_that_is_installed():
     models = [{"model": model, "state": state} for model, state in files]
     assert doctor._first_installed(models) == "b"
     assert doctor._first_installed(models[:2]) == "ecapa-voxceleb"
+
+
+@pytest.mark.parametrize("error", [OSError("DLL load failed"), ImportError("no torch")])
+def test_a_broken_installation_is_reported_too(monkeypatch, capsys, error):
+    def fail(self):
+        raise error
+
+    monkeypatch.setattr("sidecar.backend.SpeechBackend.import_natives", fail)
+    options = argparse.Namespace(model=None, models_dir=None, json=False)
+    assert doctor.run(options) == 69
+    out = capsys.readouterr().out
+    assert f"FAULT            a library cannot be imported: {type(error).__name__}: {error}" in out
+    assert "packages" in out
+
+
+def test_an_unknown_model_is_told(capsys):
+    options = argparse.Namespace(model="nope", models_dir=None, json=True)
+    assert doctor.run(options) == 69
+    assert "neither one of the catalog" in json.loads(capsys.readouterr().out)["fault"]
