@@ -132,6 +132,7 @@ def _devices_in_words(report: dict[str, Any]) -> list[str]:
         f"CPU              {cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}",
         f"NVIDIA driver    {_driver_in_words(driver)}",
         f"torch            {torch['version']}, {_cuda_in_words(torch)}",
+        *(f"GPU {gpu['index']}            {_gpu_in_words(gpu)}" for gpu in report["gpus"]),
         f"device           {report['selected']}",
         f"why              {report['reason']}",
         "",
@@ -157,6 +158,11 @@ def _cuda_in_words(torch: dict[str, Any]) -> str:
     if torch["cuda"] is None:
         return "a CPU-only build"
     return f"built for CUDA {torch['cuda']} and cards since {_dotted(torch['oldest_capability'])}"
+
+
+def _gpu_in_words(gpu: dict[str, Any]) -> str:
+    free_gib, total_gib = (gpu[f"memory_{of}_bytes"] / 2**30 for of in ("free", "total"))
+    return f"{gpu['name']}, {free_gib:.1f} of {total_gib:.1f} GiB free"
 
 
 def _dotted(numbers: list[int]) -> str:

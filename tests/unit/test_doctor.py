@@ -22,7 +22,15 @@ REPORT = {
         "cards": [{"name": "RTX 4070", "capability": [8, 9]}],
     },
     "torch": {"version": "2.14.1+cu130", "cuda": "13.0", "oldest_capability": [7, 5]},
-    "gpus": [],
+    "gpus": [
+        {
+            "index": 0,
+            "name": "RTX 4070",
+            "memory_total_bytes": 12 * 2**30,
+            "memory_free_bytes": 11 * 2**30,
+            "compute_capability": "8.9",
+        }
+    ],
     "cuda_visible_devices": None,
     "models": [
         {"model": "m", "file": "f", "path": "/m/f", "sha256": "0" * 64, "state": "installed"}
@@ -48,6 +56,7 @@ def test_the_report_in_words():
         "speaker-sidecar  0.1.0 (bundled)",
         "NVIDIA driver    581.29, CUDA 13.0 at most; RTX 4070 (8.9)",
         "torch            2.14.1+cu130, built for CUDA 13.0 and cards since 7.5",
+        "GPU 0            RTX 4070, 11.0 of 12.0 GiB free",
         "why              the GPU serves: RTX 4070 with 12 GiB",
         "  installed  m: /m/f",
         "a second of audio with m",

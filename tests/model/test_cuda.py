@@ -1,0 +1,67 @@
+"""What only a CUDA device can show: run where there is one, skipped elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from model.seeded_ecapa import write_checkpoint
+
+from protocol.params import EmbedBatchParams, HealthParams, PcmAudio
+from sidecar.tools.client import Client, sidecar_argv
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+MAX_PEAK_BYTES = 300 * 10**6
+
+
+@pytest.fixture(scope="module")
+def ecapa_folder(tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp("seeded")).parent
+
+
+def audios(n, seconds):
+    random = np.random.default_rng(0)
+    for _ in range(n):
+        samples = random.normal(0, 0.1, round(16_000 * seconds)).astype("<f4")
+        yield PcmAudio(samples.tobytes(), "f32le", 16_000, 1)
+
+
+def embed_on(device, model, items):
+    argv = [*sidecar_argv(), "serve", "--model", str(model), "--device", device, "--offline"]
+    with Client(argv) as client:
+        client.wait_until_ready(120)
+        results = client.call(EmbedBatchParams(tuple(items), normalize=True))["results"]
+        embeddings = [np.frombuffer(entry["result"]["embedding"], "<f4") for entry in results]
+        return np.array(embeddings), client.call(HealthParams())
+
+
+@pytest.mark.parametrize("network", ["ecapa", "campplus"])
+def test_the_gpu_and_the_cpu_give_the_same_embeddings(network, ecapa_folder, request):
+    model = ecapa_folder
+    if network == "campplus":
+        request.getfixturevalue("campplus_weights")
+        model = "campplus-zh-en"
+    items = [*audios(4, 1.0), *audios(4, 3.7), *audios(1, 20.0)]
+    on_gpu, health = embed_on("cuda:0", model, items)
+    on_cpu, _ = embed_on("cpu", model, items)
+    assert health["device"]["selected"] == "cuda:0"
+    assert health["device"]["self_test"]["passed"]
+    assert (on_gpu * on_cpu).sum(axis=1).min() >= 0.99999
+    on_gpu, on_cpu = on_gpu - on_gpu.mean(axis=0), on_cpu - on_cpu.mean(axis=0)
+    norms = np.linalg.norm(on_gpu, axis=1) * np.linalg.norm(on_cpu, axis=1)
+    assert ((on_gpu * on_cpu).sum(axis=1) / norms).min() >= 0.9999
+
+
+def test_a_batch_of_seconds_stays_within_a_small_cards_memory(ecapa_folder):
+    _, health = embed_on("cuda:0", ecapa_folder, audios(32, 1.0))
+    assert 0 < health["process"]["gpu_peak_reserved_bytes"] <= MAX_PEAK_BYTES
+
+
+def test_tf32_is_off():
+    from sidecar.runtimes.torch_runtime import TorchRuntime
+
+    TorchRuntime(torch.nn.Identity(), "cuda:0", None)
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cudnn.benchmark
