@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from textwrap import shorten
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from protocol.errors import ModelUnavailable
+from sidecar.models.checkpoint import load_weights
 from sidecar.models.kaldi_fbank import (
     FRAME_SAMPLES,
     HOP_SAMPLES,
@@ -355,25 +354,9 @@ def statistics_pooling(x: Tensor) -> Tensor:
 def load(path: Path) -> CamPlusPlus:
     """The network with the published weights, on the CPU, for inference only.
 
-    The caller has checked the file's hash. ``weights_only`` is the second lock: nothing in the file
-    is executed.
-
     Raises:
-        ModelUnavailable: the file cannot be read, or does not hold exactly this network's weights.
+        ModelUnavailable: see ``load_weights``.
     """
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in any way
-        raise ModelUnavailable(
-            f"{path} is not readable as a checkpoint ({type(error).__name__}); "
-            "delete it and fetch the model again",
-        ) from error
     model = CamPlusPlus()
-    try:
-        model.load_state_dict(weights, strict=True)
-    except Exception as error:  # the keys and values may be anything
-        raise ModelUnavailable(
-            f"{path} does not hold the weights of CAM++: {shorten(str(error), 300)}; "
-            "delete it and fetch the model again",
-        ) from error
+    load_weights(model, path, "CAM++")
     return model.eval().requires_grad_(requires_grad=False)

@@ -17,13 +17,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from textwrap import shorten
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from protocol.errors import ModelUnavailable
+from sidecar.models.checkpoint import load_weights
 from sidecar.models.speechbrain_fbank import (
     HOP_SAMPLES,
     N_MELS,
@@ -306,25 +305,9 @@ def softmax_over_time(scores: Tensor) -> Tensor:
 def load(path: Path) -> EcapaTdnn:
     """The network with the weights of an ``embedding_model.ckpt``, on the CPU, for inference only.
 
-    The caller has checked the file's hash. ``weights_only`` is the second lock: nothing in the file
-    is executed.
-
     Raises:
-        ModelUnavailable: the file cannot be read, or does not hold exactly this network's weights.
+        ModelUnavailable: see ``load_weights``.
     """
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in any way
-        raise ModelUnavailable(
-            f"{path} is not readable as a checkpoint ({type(error).__name__}); "
-            "delete it and fetch the model again",
-        ) from error
     model = EcapaTdnn()
-    try:
-        model.network.load_state_dict(weights, strict=True)
-    except Exception as error:  # the keys and values may be anything
-        raise ModelUnavailable(
-            f"{path} does not hold the weights of SpeechBrain's ECAPA-TDNN with 1024 channels: "
-            f"{shorten(str(error), 300)}; delete it and fetch the model again",
-        ) from error
+    load_weights(model.network, path, "SpeechBrain's ECAPA-TDNN with 1024 channels")
     return model.eval().requires_grad_(requires_grad=False)
