@@ -5,6 +5,8 @@ import types
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="torch is not installed")
+
 from protocol.errors import BadAudio, DeviceError, OutOfMemory
 from protocol.reports import Gpu
 from sidecar import encoder as encoder_module

@@ -7,6 +7,7 @@ __main__``; the tools stand above all of it.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,8 @@ def test_what_is_imported_before_hello():
 
 def test_serving_needs_no_judge():
     """What the server imports once it works: torch, but neither SpeechBrain nor torchaudio."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
     code = "import sys, sidecar.encoder, sidecar.models.campplus; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
