@@ -25,6 +25,8 @@ EXIT_UNAVAILABLE = 69
 EXIT_SOFTWARE = 70
 EXIT_IO = 74
 EXIT_PROTOCOL = 76
+# Of the tools: as a shell counts a program that Ctrl-C ended.
+EXIT_INTERRUPTED = 130
 
 # Which files a host may name: any, none, or those in a folder and below it.
 PathRoot: TypeAlias = Path | Literal["any", "none"]

@@ -112,7 +112,7 @@ def open_encoder(
         runtime = _load_onto(device, load(), config.threads)
         on_progress(Progress("load", 1, 1, "models"))
         on_progress(Progress("warmup", 0, 1, "passes"))
-        result = _self_test(runtime, reference)
+        result = _self_test(runtime, waveform, reference)
         on_progress(Progress("warmup", 1, 1, "passes"))
         return runtime, result
 
@@ -155,8 +155,9 @@ def _load_onto(device: str, network: Network, n_threads: int | None) -> TorchRun
         ) from error
 
 
-def _self_test(runtime: TorchRuntime, reference: self_test.DoubleArray) -> SelfTest:
-    waveform = self_test.waveform()
+def _self_test(
+    runtime: TorchRuntime, waveform: FloatArray, reference: self_test.DoubleArray
+) -> SelfTest:
     try:
         runtime.embed(waveform)  # the first call allocates, and selects kernels
         result = self_test.compare(runtime.embed(waveform), reference)

@@ -15,7 +15,14 @@ from pathlib import Path
 
 from protocol.errors import ModelUnavailable
 from protocol.params import EmbedParams, PathAudio
-from sidecar.config import DEVICE_PATTERN, EXIT_IO, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.config import (
+    DEVICE_PATTERN,
+    EXIT_INTERRUPTED,
+    EXIT_IO,
+    EXIT_OK,
+    EXIT_UNAVAILABLE,
+    EXIT_USAGE,
+)
 from sidecar.models.catalog import CONVERSATION_SAMPLE
 from sidecar.models.store import (
     MODELS_DIR_VARIABLE,
@@ -44,7 +51,6 @@ from sidecar.tools.recording import (
 from sidecar.tools.start import started_sidecar, wait_for
 
 EXIT_NOT_MET = 1
-EXIT_INTERRUPTED = 130  # as a shell counts a program that Ctrl-C ended
 
 # Between the mean cosine of two turns of one person and that of two people's, with CAM++.
 _THRESHOLD = 0.4

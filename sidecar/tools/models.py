@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from protocol.errors import ModelUnavailable
-from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.config import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.models.catalog import ASSETS, MODELS, ModelCard
 from sidecar.models.pinned import Asset, PinnedFile
 from sidecar.models.store import (
@@ -24,7 +24,6 @@ from sidecar.tools.console import complain, open_console
 from sidecar.tools.model_parity import check_parity
 
 _PLAIN_LINE_INTERVAL_S = 5.0
-_EXIT_INTERRUPTED = 130  # as a shell counts a program that Ctrl-C ended
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         display.end_line()
         complain("Stopped. Nothing half-fetched will be used.")
-        return _EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     return EXIT_OK if is_verified else EXIT_UNAVAILABLE
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sidecar.config import EXIT_IO, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.config import EXIT_INTERRUPTED, EXIT_IO, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.tools.client import sidecar_argv
 from sidecar.tools.console import open_console
 from sidecar.tools.harness.child import Child
@@ -21,7 +21,6 @@ from sidecar.tools.harness.session import Session, StartFailed
 from sidecar.tools.harness.vocabulary import VOCABULARY
 
 EXIT_MISMATCH = 1
-EXIT_INTERRUPTED = 130  # as a shell counts a program that Ctrl-C ended
 
 EXAMPLES = Path(__file__).parent / "examples"
 
