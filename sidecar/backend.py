@@ -16,7 +16,7 @@ from protocol.errors import InvalidParams
 from protocol.params import Audio, EmbedWindowsParams, Params
 from protocol.reports import Progress
 from sidecar.config import SAMPLE_RATE_HZ, Config
-from sidecar.scheduler import Decoded
+from sidecar.jobs import Decoded
 from sidecar.windowing import max_windowed_samples, plan_windows
 
 if TYPE_CHECKING:

@@ -55,6 +55,7 @@ class Encoder:
         self.model = model
         self.device = device
         self.degraded = degraded
+        self.batch_limits = runtime.batch_limits
         self._runtime = runtime
 
     def embed(self, waveforms: Sequence[Waveform]) -> list[Embedding | SidecarError]:

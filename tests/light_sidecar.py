@@ -2,6 +2,7 @@
 
 Environment:
     LIGHT_LOAD_S: how long it loads. LIGHT_EMBED_S: how long one audio takes.
+    LIGHT_BATCH: how many audios it takes together.
     LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that loading, or each batch, waits for.
     LIGHT_FAULT: what a batch then ends with: device (the device fails), crash (a bug).
     LIGHT_DEVICE_TIMEOUT_S: in place of the server's own.
@@ -29,6 +30,7 @@ from protocol.errors import DeviceError
 from protocol.reports import Cpu, DeviceReport, ModelReport, Progress, SelfTest
 from sidecar.__main__ import _build_parser, serve
 from sidecar.backend import SpeechBackend
+from sidecar.batching import BatchLimits
 
 
 class LightEmbedding:
@@ -44,6 +46,11 @@ class LightEncoder:
     """Embeds an audio as four numbers that depend on its samples alone."""
 
     degraded = None
+    batch_limits = BatchLimits(
+        max_items=int(os.environ.get("LIGHT_BATCH", "1")),
+        max_padded_samples=20 * 16_000,
+        min_likeness=0.5,
+    )
     model = ModelReport("light", 4, 16_000, 0.045, 120.0, "light.0", None, None)
     device = DeviceReport(
         requested="auto",

@@ -18,6 +18,7 @@ from torch import nn
 
 from protocol.errors import DeviceError, OutOfMemory
 from protocol.reports import Cpu, Gpu
+from sidecar.batching import ONE_BY_ONE, BatchLimits, cuda_limits
 from sidecar.device import Facts, TorchBuild
 from sidecar.runtimes import nvidia
 
@@ -64,6 +65,14 @@ class TorchRuntime:
             if self._torch_device.type == "cuda":
                 self.peak_reserved_bytes = torch.cuda.max_memory_reserved(self._torch_device)
         return embedding
+
+    @property
+    def batch_limits(self) -> BatchLimits:
+        """What one batch may be, by the memory that is free now."""
+        if self._torch_device.type == "cpu":
+            return ONE_BY_ONE
+        free_bytes, _ = torch.cuda.mem_get_info(self._torch_device)
+        return cuda_limits(free_bytes)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
