@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -14,7 +14,8 @@ import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from protocol.errors import DeviceError, OutOfMemory
 from protocol.reports import Cpu, Gpu
@@ -26,7 +27,7 @@ NAME = "torch"
 VERSION: str = torch.__version__
 
 FloatArray = NDArray[np.float32]
-# Waveforms [batch, n_samples] to embeddings [batch, dim].
+# Waveforms [batch, n_samples], and where their lengths differ these, to embeddings [batch, dim].
 Network: TypeAlias = nn.Module
 
 
@@ -52,19 +53,21 @@ class TorchRuntime:
         with self._faults():
             self._network = network.to(self._torch_device).eval()
 
-    def embed(self, samples: FloatArray) -> FloatArray:
-        """The embedding, shape (dim,), of one waveform, shape (n_samples,).
+    def embed(self, waveforms: Sequence[FloatArray]) -> FloatArray:
+        """The embeddings, shape (n, dim), of n waveforms, each of a shape (n_samples,) of its own.
+
+        They pass through the network as one batch; each embedding is what it would be alone.
 
         Raises:
-            OutOfMemory: this waveform does not fit.
+            OutOfMemory: these waveforms do not fit together.
             DeviceError: the device failed, and with it this process's use of it.
         """
         with self._faults(), torch.inference_mode():
-            waveforms = torch.from_numpy(samples).unsqueeze(0).to(self._torch_device)
-            embedding: FloatArray = self._network(waveforms)[0].cpu().numpy()
+            batch = [tensor.to(self._torch_device) for tensor in _batch(waveforms)]
+            embeddings: FloatArray = self._network(*batch).cpu().numpy()
             if self._torch_device.type == "cuda":
                 self.peak_reserved_bytes = torch.cuda.max_memory_reserved(self._torch_device)
-        return embedding
+        return embeddings
 
     @property
     def batch_limits(self) -> BatchLimits:
@@ -86,6 +89,14 @@ class TorchRuntime:
             if self._torch_device.type == "cpu":
                 raise
             raise DeviceError(f"{self.device} failed: {_first_line(error)}") from error
+
+
+def _batch(waveforms: Sequence[FloatArray]) -> Iterator[Tensor]:
+    """The waveforms, zeros behind each up to the longest; and their lengths where they differ."""
+    lengths = [len(waveform) for waveform in waveforms]
+    yield pad_sequence([torch.from_numpy(waveform) for waveform in waveforms], batch_first=True)
+    if len(set(lengths)) > 1:
+        yield torch.tensor(lengths)
 
 
 def _set_up_cuda() -> None:

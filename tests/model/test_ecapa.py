@@ -142,7 +142,7 @@ def batchnorm_before_relu(module: str) -> Mutate:
 
 
 def zero_padding(_: EcapaTdnn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ecapa, "reflect_pad", lambda x, n: functional.pad(x, (n, n)))
+    monkeypatch.setattr(ecapa, "reflect_pad", lambda x, n, _: functional.pad(x, (n, n)))
 
 
 def no_mean_subtraction(model: EcapaTdnn, monkeypatch: pytest.MonkeyPatch) -> None:
