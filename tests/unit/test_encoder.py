@@ -12,6 +12,7 @@ from protocol.reports import Gpu
 from sidecar import encoder as encoder_module
 from sidecar import self_test
 from sidecar.audio import Waveform
+from sidecar.batching import ONE_BY_ONE
 from sidecar.config import Config
 from sidecar.device import Card, Driver, Facts, TorchBuild
 from sidecar.encoder import Embedding, Encoder, fingerprint, open_encoder
@@ -23,6 +24,8 @@ CARD = MODELS["campplus-zh-en"]
 
 class Runtime:
     """Gives for any batch what it is told to give."""
+
+    batch_limits = ONE_BY_ONE
 
     def __init__(self, result):
         self.result = result
@@ -92,6 +95,7 @@ def machine(monkeypatch, tmp_path):
     def open_on(gpu_gives, config=None, cpu_gives=RIGHT):
         class FakeRuntime:
             n_threads = 1
+            batch_limits = ONE_BY_ONE
 
             def __init__(self, network, device, n_threads):
                 self.device = device
