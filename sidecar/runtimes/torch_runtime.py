@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
@@ -15,7 +16,6 @@ import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from protocol.errors import DeviceError, OutOfMemory
 from protocol.reports import Cpu, Gpu
@@ -27,8 +27,13 @@ NAME = "torch"
 VERSION: str = torch.__version__
 
 FloatArray = NDArray[np.float32]
-# Waveforms [batch, n_samples], and where their lengths differ these, to embeddings [batch, dim].
+# Waveforms [batch, n_samples], and where they do not fill it their lengths, to embeddings
+# [batch, dim].
 Network: TypeAlias = nn.Module
+
+# On CUDA each new shape costs a choice of kernels for each layer, which is then kept. Padded to
+# half a second, at most 240 lengths occur.
+_CUDA_GRID_SAMPLES = 8000
 
 
 class TorchRuntime:
@@ -63,7 +68,8 @@ class TorchRuntime:
             DeviceError: the device failed, and with it this process's use of it.
         """
         with self._faults(), torch.inference_mode():
-            batch = [tensor.to(self._torch_device) for tensor in _batch(waveforms)]
+            grid = _CUDA_GRID_SAMPLES if self._torch_device.type == "cuda" else 1
+            batch = [tensor.to(self._torch_device) for tensor in _batch(waveforms, grid)]
             embeddings: FloatArray = self._network(*batch).cpu().numpy()
             if self._torch_device.type == "cuda":
                 self.peak_reserved_bytes = torch.cuda.max_memory_reserved(self._torch_device)
@@ -91,11 +97,18 @@ class TorchRuntime:
             raise DeviceError(f"{self.device} failed: {_first_line(error)}") from error
 
 
-def _batch(waveforms: Sequence[FloatArray]) -> Iterator[Tensor]:
-    """The waveforms, zeros behind each up to the longest; and their lengths where they differ."""
+def _batch(waveforms: Sequence[FloatArray], grid_samples: int) -> Iterator[Tensor]:
+    """The waveforms, zeros behind each up to the longest; and their lengths where there are zeros.
+
+    The longest counts as a whole multiple of ``grid_samples``.
+    """
     lengths = [len(waveform) for waveform in waveforms]
-    yield pad_sequence([torch.from_numpy(waveform) for waveform in waveforms], batch_first=True)
-    if len(set(lengths)) > 1:
+    n_samples = math.ceil(max(lengths) / grid_samples) * grid_samples
+    batch = np.zeros((len(waveforms), n_samples), np.float32)
+    for row, waveform in zip(batch, waveforms, strict=True):
+        row[: len(waveform)] = waveform
+    yield torch.from_numpy(batch)
+    if min(lengths) < n_samples:
         yield torch.tensor(lengths)
 
 
