@@ -104,13 +104,24 @@ class AnyInterleaving(RuleBasedStateMachine):
     @precondition(lambda self: self.decoding)
     @rule(data=st.data(), lengths=st.lists(LENGTHS, min_size=1, max_size=3))
     def decoded(self, data, lengths):
-        item = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
+        self.take_in(self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1))), lengths)
+
+    def take_in(self, item, lengths):
         self.scheduler.decoded(item, [Decoded("w", n) for n in lengths], self.now)
         self.ready += [
             window
             for window in item.job.items
             if window.stage is Stage.READY and window not in self.ready
         ]
+
+    @rule(lengths=st.lists(LENGTHS, min_size=1, max_size=6), wait=st.none() | st.integers(1, 3))
+    def a_crowd_arrives_and_is_decoded(self, lengths, wait):
+        for _ in lengths:
+            self.arrive(n_items=1, n_bytes=1, wait=wait)
+        for length in lengths:
+            item = self.scheduler.next_undecoded(self.now)
+            if item is not None:
+                self.take_in(item, [length])
 
     @precondition(lambda self: self.decoding)
     @rule(data=st.data())
@@ -133,7 +144,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         if not batch:
             return
         limits = self.scheduler.batch_limits
-        assert len(batch) <= limits.max_items
+        assert len(set(batch)) == len(batch) <= limits.max_items
         longest = max(item.n_samples for item in batch)
         assert len(batch) == 1 or longest * len(batch) <= limits.max_padded_samples
         assert batch[0] is min(still_in_time, key=lambda item: item.order), "the oldest waits on"
