@@ -18,10 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.seeded_ecapa import write_checkpoint
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.functional import cosine_similarity
 from torch.nn.utils.rnn import pad_sequence
 
 from sidecar.models import campplus, ecapa, kaldi_fbank, speechbrain_fbank
+from sidecar.runtimes import torch_runtime
 from sidecar.runtimes.torch_runtime import TorchRuntime
 
 MIN_COSINE = 0.999999
@@ -201,6 +203,19 @@ def test_double_precision_agrees_to_its_own_rounding(model: nn.Module) -> None:
     assert agreement(batched, embed_alone(double, utterances)).max_difference < 1e-13
 
 
+def test_padding_behind_the_longest_changes_nothing(model: nn.Module) -> None:
+    utterances = noises((4000, 16_000))
+    padded, n_samples = zeros_up_to(20_000, utterances)
+    with torch.inference_mode():
+        embeddings = model(padded, n_samples)
+    assert agreement(embeddings, embed_alone(model, utterances)).holds
+
+
+def zeros_up_to(n_samples: int, utterances: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    filled = [functional.pad(u, (0, n_samples - len(u))) for u in utterances]
+    return torch.stack(filled), torch.tensor([len(u) for u in utterances])
+
+
 # ---- Hostile neighbours ----
 
 
@@ -363,6 +378,15 @@ def test_the_runtime_gives_lengths_where_they_differ() -> None:
         [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]],
         [3, 5],
     ]
+
+
+def test_on_a_grid_the_runtime_gives_lengths_unless_they_fill_it() -> None:
+    waveforms = [np.ones(n, np.float32) for n in (5, 8)]
+    padded, lengths = torch_runtime._batch(waveforms, grid_samples=6)
+    assert padded.shape == (2, 12)
+    assert lengths.tolist() == [5, 8]
+    [filled] = torch_runtime._batch([np.ones(12, np.float32)], grid_samples=6)
+    assert filled.tolist() == [[1.0] * 12]
 
 
 def test_the_runtime_embeds_a_batch_as_each_alone(model: nn.Module) -> None:
