@@ -33,6 +33,11 @@ class BatchLimits:
 
 ONE_BY_ONE = BatchLimits(max_items=1, max_padded_samples=0, min_likeness=1.0)
 
+# torch on one core of a Zen 4: eight utterances of half a second take half to four fifths of their
+# time together, four of one second two thirds to nine tenths; from two seconds on nothing is won,
+# and padding is paid in full.
+TORCH_CPU_LIMITS = BatchLimits(max_items=8, max_padded_samples=4 * SAMPLE_RATE_HZ, min_likeness=0.9)
+
 # Free GPU memory, and how many seconds a batch may be padded to. The larger network holds some 7 MB
 # for each, so that a batch takes less than half of what is free.
 _CUDA_BUDGETS = ((8 * _GIB, 480), (4 * _GIB, 240), (2 * _GIB, 120), (1 * _GIB, 60), (0, 20))

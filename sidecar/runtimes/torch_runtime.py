@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from protocol.errors import DeviceError, OutOfMemory
 from protocol.reports import Cpu, Gpu
-from sidecar.batching import ONE_BY_ONE, BatchLimits, cuda_limits
+from sidecar.batching import TORCH_CPU_LIMITS, BatchLimits, cuda_limits
 from sidecar.device import Facts, TorchBuild
 from sidecar.runtimes import nvidia
 
@@ -79,7 +79,7 @@ class TorchRuntime:
     def batch_limits(self) -> BatchLimits:
         """What one batch may be, by the memory that is free now."""
         if self._torch_device.type == "cpu":
-            return ONE_BY_ONE
+            return TORCH_CPU_LIMITS
         free_bytes, _ = torch.cuda.mem_get_info(self._torch_device)
         return cuda_limits(free_bytes)
 
