@@ -118,7 +118,7 @@ def start_faulty(start_light, gate, **environment):
 
 
 def test_a_device_fault(start_light, gate):
-    host, ids = start_faulty(start_light, gate, LIGHT_FAULT="device")
+    host, ids = start_faulty(start_light, gate, FAULT="device:1")
     gate.touch()
     assert host.wait() == 70
     assert_each_answered_once(host, ids)
@@ -129,7 +129,7 @@ def test_a_device_fault(start_light, gate):
 
 
 def test_a_bug_on_the_device_worker(start_light, gate):
-    host, ids = start_faulty(start_light, gate, LIGHT_FAULT="crash")
+    host, ids = start_faulty(start_light, gate, FAULT="crash:1")
     gate.touch()
     assert host.wait() == 70
     assert_each_answered_once(host, ids)
@@ -140,7 +140,7 @@ def test_a_bug_on_the_device_worker(start_light, gate):
 
 
 def test_a_device_that_hangs(start_light, gate):
-    host, ids = start_faulty(start_light, gate, LIGHT_DEVICE_TIMEOUT_S="0.5")
+    host, ids = start_faulty(start_light, gate, DEVICE_TIMEOUT_S="0.5")
     assert host.wait() == 70  # the gate never opens
     assert_each_answered_once(host, ids)
     for answer in host.answers:
@@ -148,7 +148,7 @@ def test_a_device_that_hangs(start_light, gate):
 
 
 def test_a_device_fault_during_a_drain(start_light, gate):
-    host, ids = start_faulty(start_light, gate, LIGHT_FAULT="device")
+    host, ids = start_faulty(start_light, gate, FAULT="device:1")
     bye = host.request("shutdown", {"drain_ms": 60_000})
     host.wait_for_state("draining")
     gate.touch()
