@@ -142,6 +142,8 @@ class Pipeline:
     def _answer(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._stages.answer(job)
+            # Each item names its job: in a cycle, the audio would outlive its answer by minutes.
+            job.items.clear()
         if jobs:
             self._decodable.notify()
         if self._scheduler.is_idle:
@@ -174,7 +176,8 @@ class Pipeline:
         try:
             return self._stages.decode(item)
         except SidecarError as error:
-            return error
+            # The traceback holds the audio, and the item, whose outcome this becomes: a cycle.
+            return error.with_traceback(None)
         except Exception:  # noqa: BLE001 - one request fails, whatever it is; the process goes on
             # Decoding keeps no state between audios, so the next one is not in danger.
             _log.exception("decoding failed in a way that it should not")

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import gc
 import logging
 import threading
+import weakref
 from collections import Counter
 
 import pytest
 
-from protocol.errors import DeadlineExceeded, DeviceError, InternalError, OutOfMemory
+from protocol.errors import BadAudio, DeadlineExceeded, DeviceError, InternalError, OutOfMemory
 from sidecar.batching import BatchLimits
 from sidecar.config import DEFAULT_LIMITS
 from sidecar.jobs import Decoded, Job
@@ -168,3 +170,46 @@ def test_a_bug_while_decoding_costs_one_request():
     assert isinstance(stages.answers[1][0], InternalError)
     assert stages.answers[0] == stages.answers[2] == ["embedding of 100"]
     assert stages.error is None
+
+
+def test_nothing_of_a_request_outlives_its_answer():
+    """Audio must not wait for the collector of cycles, which comes late where much lives long."""
+
+    class Audio:
+        def __init__(self, kind):
+            self.kind = kind
+
+    class Forgetful(Stages):
+        def decode(self, item):
+            super().decode(item)
+            if item.audio.kind == "bad":
+                raise BadAudio("no audio")
+            n_windows = 3 if item.audio.kind == "windows" else 1
+            return [Decoded(100, 100)] * n_windows
+
+        def answer(self, job):
+            self.answers[job.id] = len(job.items)
+
+    kinds = ["good", "bad", "windows", "late", "good"]
+    audios = [Audio(kind) for kind in kinds]
+    gc.disable()
+    try:
+        scheduler = Scheduler(DEFAULT_LIMITS)
+        stages = Forgetful(scheduler, len(audios))
+        pipeline = Pipeline(scheduler, stages)
+        for number, audio in enumerate(audios):
+            deadline_at = 0.0 if audio.kind == "late" else None
+            job = Job(number, audio, 1, 0.0, deadline_at)
+            pipeline.admit(job, [audio], retry_after_ms=1)
+        alive = [weakref.ref(audio) for audio in audios]
+        del audios, audio, job
+        pipeline.start()
+        finish(pipeline)
+        for thread in threading.enumerate():
+            if thread.name == "decoder":
+                thread.join(PATIENCE_S)
+        assert stages.answers == {0: 1, 1: 1, 2: 3, 3: 1, 4: 1}
+        outliving = [kind for kind, audio in zip(kinds, alive, strict=True) if audio() is not None]
+        assert outliving == []
+    finally:
+        gc.enable()
