@@ -1,4 +1,4 @@
-"""Prints how memory grows with new lengths: ``python tests/e2e/measure_memory.py [options of serve]``.
+"""Prints how memory grows: ``python tests/e2e/measure_memory.py [options of serve]``.
 
 1,500 requests one after the other, 0.5 to 10 s of noise, mostly short, no two of the same length;
 the resident memory every 100. ``SIDECAR_ARGV`` may name the program, ``MEMORY_REQUESTS`` another

@@ -127,11 +127,15 @@ class Load:
     def run(self, n_requests):
         """Send so many, and wait until all are answered."""
         print(f"LOAD_SEED={SEED}: {n_requests} requests, {len(self._alone)} audios known alone")
+        n_before_rss = min(N_BEFORE_RSS, n_requests // 2)
         began_at = time.monotonic()
         for request_id in range(n_requests):
-            if request_id == min(N_BEFORE_RSS, n_requests // 2):
+            if request_id in {n_before_rss, *range(n_requests // 8, n_requests, n_requests // 8)}:
                 self._wait_for_answers(0)
-                self._rss_bytes = self._metrics()["rss_bytes"]
+                rss_bytes = self._metrics()["rss_bytes"]
+                print(f"{rss_bytes / 2**20:.0f} MiB after {request_id} requests", flush=True)
+                if request_id == n_before_rss:
+                    self._rss_bytes = rss_bytes
             self._wait_for_answers(N_IN_FLIGHT - 1)
             self._send(self._mix.draw(request_id))
         self._wait_for_answers(0)
