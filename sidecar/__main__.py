@@ -20,12 +20,15 @@ from sidecar.config import (
     DEVICE_PATTERN,
     EXIT_SOFTWARE,
     EXIT_USAGE,
+    PRECISIONS,
+    RUNTIMES,
     Config,
     PathRoot,
 )
 
 # Each is a module of ``sidecar.tools``, imported only when it runs.
 TOOLS = {
+    "convert": "make a model ready for OpenVINO, as its first start does",
     "demo": "tell the people in a conversation apart",
     "doctor": "say what this machine has, which device serves, and why",
     "harness": "play a JSON file to a sidecar, and test what comes",
@@ -106,7 +109,10 @@ def _add_serve_options(parser: argparse.ArgumentParser) -> None:
     add("--offline", action="store_true", help="never use the network")
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
     add("--gpu", action="store_true", help="like auto, but degraded if the CPU has to serve")
-    add("--threads", type=_positive, metavar="N", help="for the CPU; default: its physical cores")
+    add("--runtime", choices=RUNTIMES, default="auto", help="auto: OpenVINO on the CPU, else torch")
+    add("--precision", choices=PRECISIONS, default="f32", help="bf16: on CPUs that have it")
+    add("--threads", type=_positive, metavar="N", help="for the CPU; default: cores, but one")
+    add("--background", action="store_true", help="leave the CPU to others that want it")
     add("--parent-pid", type=_positive, metavar="N", help="end when this process is gone")
     add(
         "--path-root",
@@ -173,6 +179,8 @@ def _read_config(options: argparse.Namespace) -> Config:
         _refuse(f"--device {options.device}: it must be auto, cpu, cuda or cuda:N")
     if options.gpu and options.device != "auto":
         _refuse("--gpu means --device auto: give one of the two")
+    if options.runtime == "openvino" and (options.gpu or options.device.startswith("cuda")):
+        _refuse("--runtime openvino is for the CPU: a GPU needs torch")
     max_frame_bytes = options.max_frame_mib * _MIB
     if max_frame_bytes >= 2**32:
         _refuse("--max-frame-mib: a frame's length has 32 bits, so 4095 is the most")
@@ -187,7 +195,10 @@ def _read_config(options: argparse.Namespace) -> Config:
         offline=options.offline,
         device=options.device,
         gpu=options.gpu,
+        runtime=options.runtime,
+        precision=options.precision,
         threads=options.threads,
+        background=options.background,
         parent_pid=options.parent_pid,
         path_root=options.path_root or "any",
         limits=limits,

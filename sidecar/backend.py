@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_NATIVE_LIBRARIES = ("numpy", "soundfile", "soxr", "torch")
+_NATIVE_LIBRARIES = ("numpy", "soundfile", "soxr")
 # OpenMP's threads spin while they wait for each other. By default so long that, with other programs
 # busy on the same cores, a network takes ten times as long as its work; these are GNU's iterations
 # (about 30 us here) and LLVM's and Intel's milliseconds.
@@ -37,6 +37,9 @@ _OPENMP_PATIENCE = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
 _ONEDNN_CACHE = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
 # Audio for windows may be longer than a network's, but it is held in memory whole.
 MAX_WINDOWED_S = 1800.0
+
+# How far ``--background`` steps back, on POSIX: half of the way.
+_BACKGROUND_NICENESS = 10
 
 
 class SpeechBackend:
@@ -51,7 +54,13 @@ class SpeechBackend:
         self.find_model()
         for variable, value in (_OPENMP_PATIENCE | _ONEDNN_CACHE).items():
             os.environ.setdefault(variable, value)
+        if self._config.background:
+            _step_back()
         for name in _NATIVE_LIBRARIES:
+            importlib.import_module(name)
+        from sidecar.runtimes.machine import libraries  # noqa: PLC0415
+
+        for name in libraries(self._config):
             importlib.import_module(name)
 
     def find_model(self) -> None:
@@ -77,7 +86,7 @@ class SpeechBackend:
             models_dir, offline=self._config.offline, on_progress=tell, should_stop=should_stop
         )
         installed = install(self._config.model, self._card, store)
-        return open_encoder(self._config, installed, models_dir / ".self-test", on_progress)
+        return open_encoder(self._config, installed, models_dir, on_progress, should_stop)
 
     def decode(self, audio: Audio, params: Params) -> Sequence[Decoded]:
         """See ``Backend.decode``."""
@@ -118,3 +127,14 @@ class SpeechBackend:
             Decoded(Waveform(waveform.samples[start:end]), end - start, start)
             for start, end in plan
         ]
+
+
+def _step_back() -> None:
+    """Lower this process's priority, and with it that of what it starts."""
+    import psutil  # noqa: PLC0415
+
+    lower = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", _BACKGROUND_NICENESS)
+    try:
+        psutil.Process().nice(lower)
+    except (OSError, psutil.Error) as error:
+        _log.warning("the priority cannot be lowered: %s", error)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from protocol.framing import MAX_FRAME_BYTES
 from protocol.hello import Limits
 
 # What --device takes.
 DEVICE_PATTERN = re.compile(r"auto|cpu|cuda(:\d+)?")
+# What --runtime and --precision take.
+Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
+Precision: TypeAlias = Literal["f32", "bf16"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 DEFAULT_MODEL = "ecapa-voxceleb"
 
@@ -49,7 +54,10 @@ class Config:
     offline: bool = False
     device: str = "auto"
     gpu: bool = False
+    runtime: Runtime = "auto"
+    precision: Precision = "f32"
     threads: int | None = None
+    background: bool = False
     parent_pid: int | None = None
     path_root: PathRoot = "any"
     limits: Limits = DEFAULT_LIMITS

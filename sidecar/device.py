@@ -39,24 +39,28 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class TorchBuild:
-    """What torch was built for: a CUDA release or None, and cards since ``oldest_capability``."""
+    """What torch was built for: a CUDA release or None, and cards since ``oldest_capability``.
+
+    That is None where torch was not imported, since no card can serve.
+    """
 
     version: str
     cuda: str | None
-    oldest_capability: tuple[int, int]
+    oldest_capability: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known about this machine.
 
-    ``gpus`` are those that torch can open; ``fault`` is what it said where it can open none.
+    ``torch`` is None where it is not installed. ``gpus`` are those that it can open; ``fault`` is
+    what it said where it can open none.
     ``visible_devices`` is the environment's ``CUDA_VISIBLE_DEVICES``; None: not set.
     """
 
     system: str
     driver: Driver | None
-    torch: TorchBuild
+    torch: TorchBuild | None
     gpus: tuple[Gpu, ...] = ()
     fault: str | None = None
     visible_devices: str | None = None
@@ -105,6 +109,7 @@ def fall_back(requested: str, wants_gpu: bool, failed: Choice, error: SidecarErr
 
 def cuda_build_command(facts: Facts) -> str:
     """What installs a CUDA build of the torch release in use, by pip."""
+    assert facts.torch is not None
     release = facts.torch.version.partition("+")[0]
     command = f"pip install --force-reinstall torch=={release}"
     if facts.system != "win32":
@@ -144,6 +149,12 @@ def _why_no_gpu(facts: Facts) -> str:
             f"from {DRIVER_PAGE}; the CUDA Toolkit is not needed)"
         )
     names = " and ".join(card.name for card in driver.cards) or "no card"
+    if torch is None:
+        return f"there is {names}, but torch, which it needs, is not installed"
+    return _why_not_opened(names, driver, torch, facts)
+
+
+def _why_not_opened(names: str, driver: Driver, torch: TorchBuild, facts: Facts) -> str:
     if torch.cuda is None:
         return (
             f"there is {names}, but torch {torch.version} is a CPU-only build; "
@@ -168,8 +179,9 @@ def _why_no_gpu(facts: Facts) -> str:
 
 
 def _why_too_old(card: Card, facts: Facts) -> str | None:
+    assert facts.torch is not None
     oldest = facts.torch.oldest_capability
-    if card.capability >= oldest:
+    if oldest is None or card.capability >= oldest:
         return None
     return (
         f"{card.name} has compute capability {_dotted(card.capability)}, and torch "

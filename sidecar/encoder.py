@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,16 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.errors import BadAudio, DeviceError, OutOfMemory, SidecarError
-from protocol.reports import DeviceReport, ModelReport, Progress, SelfTest
-from sidecar import self_test
+from protocol.errors import BadAudio, DeviceError, SidecarError
+from protocol.reports import DeviceReport, ModelReport, Progress
 from sidecar.audio import Waveform
 from sidecar.config import Config
-from sidecar.device import choose, fall_back
-from sidecar.models.catalog import ModelCard
-from sidecar.models.installed import InstalledModel
-from sidecar.runtimes import torch_runtime
-from sidecar.runtimes.torch_runtime import Network, TorchRuntime
+from sidecar.device import Choice, choose, fall_back
+from sidecar.models.installed import InstalledModel, fingerprint
+from sidecar.runtimes import machine
+from sidecar.runtimes.cpu import cpu
+from sidecar.start import Runtime, Start
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +47,7 @@ class Encoder:
         model: ModelReport,
         device: DeviceReport,
         degraded: str | None,
-        runtime: TorchRuntime,
+        runtime: Runtime,
     ) -> None:
         self.model = model
         self.device = device
@@ -85,95 +82,56 @@ def _embedding(values: FloatArray) -> Embedding | SidecarError:
 def open_encoder(
     config: Config,
     installed: InstalledModel,
-    references_dir: Path,
+    models_dir: Path,
     on_progress: Callable[[Progress], None],
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Encoder:
     """Load the model, choose a device, warm it up, and self-test it.
 
-    Where no device was demanded and a GPU cannot be brought to serve, the CPU does. The reference
-    embeddings of the self-test are kept in ``references_dir``.
+    Where no device was demanded and a GPU cannot be brought to serve, the CPU does. What was made
+    of the weights is kept in ``models_dir``.
 
     Raises:
-        ModelUnavailable: the weights do not fit the network.
-        DeviceError: the device that was demanded is not there, or the self-test failed.
+        ModelUnavailable: the weights do not fit the network, or ``should_stop`` said so.
+        DeviceError: the device or the runtime that was demanded is not there, or the self-test
+            failed.
     """
-    card = installed.card
-    network = importlib.import_module(f"sidecar.models.{card.network}")
-    made_by = fingerprint(card, installed.weights_sha256, network.RECIPE)
-    facts = torch_runtime.facts(opens_gpus=config.device != "cpu")
+    made_by = fingerprint(installed.card, installed.weights_sha256, installed.card.recipe)
+    start = Start(config, installed, made_by, models_dir, on_progress, should_stop)
+    facts = machine.facts(config)
     choice = choose(config.device, config.gpu, facts)
-
-    def load() -> Network:
-        module: Network = network.load(installed.weights)
-        return module
-
-    def start_on(device: str) -> tuple[TorchRuntime, SelfTest]:
-        on_progress(Progress("load", 0, 1, "models"))
-        runtime = _load_onto(device, load(), config.threads)
-        on_progress(Progress("load", 1, 1, "models"))
-        on_progress(Progress("warmup", 0, 1, "passes"))
-        result = _self_test(runtime, waveform, reference)
-        on_progress(Progress("warmup", 1, 1, "passes"))
-        return runtime, result
-
-    waveform = self_test.waveform()
-    reference = self_test.keep_reference(
-        references_dir / self_test.reference_name(made_by, waveform),
-        lambda: torch_runtime.reference_embedding(load(), waveform),
-    )
+    if config.runtime == "openvino" and config.device == "auto":
+        choice = Choice("cpu", "the CPU serves, as --runtime openvino asks")
     try:
-        runtime, result = start_on(choice.selected)
+        started = start.on(choice.selected)
     except DeviceError as error:
         choice = fall_back(config.device, config.gpu, choice, error)
         _log.warning("%s", choice.reason)
-        runtime, result = start_on(choice.selected)
-    _log.info("%s on %s: self-test cosine %.8f", card.id, choice.selected, result.cosine)
+        started = start.on(choice.selected)
+    runtime, result = started.runtime, started.self_test
+    reason = "; ".join((choice.reason, *started.remarks))
+    _log.info(
+        "%s on %s with %s: self-test cosine %.8f",
+        installed.card.id,
+        choice.selected,
+        runtime.name,
+        result.cosine,
+    )
     device = DeviceReport(
         requested="auto --gpu" if config.gpu else config.device,
         selected=choice.selected,
-        reason=choice.reason,
-        runtime=f"{torch_runtime.NAME} {torch_runtime.VERSION}",
-        precision="f32",
+        reason=reason,
+        runtime=f"{runtime.name} {runtime.version}",
+        precision=runtime.precision,
         threads=runtime.n_threads,
         gpus=facts.gpus,
         driver=facts.driver.version if facts.driver else None,
-        torch=facts.torch.version,
-        cuda=facts.torch.cuda,
-        cpu=torch_runtime.cpu(),
+        torch=facts.torch.version if facts.torch else None,
+        cuda=facts.torch.cuda if facts.torch else None,
+        cpu=cpu(),
         self_test=result,
     )
     return Encoder(describe(installed, made_by), device, choice.degraded, runtime)
-
-
-def _load_onto(device: str, network: Network, n_threads: int | None) -> TorchRuntime:
-    try:
-        return TorchRuntime(network, device, n_threads)
-    except OutOfMemory as error:
-        raise DeviceError(
-            f"{device} has too little free memory for the model; close what else uses it",
-            kind="out_of_memory",
-        ) from error
-
-
-def _self_test(
-    runtime: TorchRuntime, waveform: FloatArray, reference: self_test.DoubleArray
-) -> SelfTest:
-    try:
-        runtime.embed([waveform])  # the first call allocates, and selects kernels
-        result = self_test.compare(runtime.embed([waveform])[0], reference)
-    except OutOfMemory as error:
-        raise DeviceError(
-            f"{runtime.device} has too little free memory for a second of audio; close what else "
-            "uses it",
-            kind="out_of_memory",
-        ) from error
-    if not result.passed:
-        raise DeviceError(
-            f"the self-test on {runtime.device} failed: cosine {result.cosine:.6f} to the "
-            f"reference, at least {self_test.MIN_COSINE} is needed; it computes wrong results",
-            kind="self_test_failed",
-        )
-    return result
 
 
 def describe(installed: InstalledModel, made_by: str) -> ModelReport:
@@ -189,9 +147,3 @@ def describe(installed: InstalledModel, made_by: str) -> ModelReport:
         weights_sha256=installed.weights_sha256,
         source=str(installed.weights),
     )
-
-
-def fingerprint(card: ModelCard, weights_sha256: str, recipe: str) -> str:
-    """What embeddings must have in common to be compared: the weights, frontend and network."""
-    digest = hashlib.sha256(f"{weights_sha256}\n{recipe}".encode()).hexdigest()
-    return f"{card.network}.{digest[:16]}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,11 +11,11 @@ from numpy.typing import NDArray
 
 from protocol.reports import SelfTest
 from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.kept_file import keep, read_kept
 
 # Two float32 computations of one embedding, on any device, come out far nearer than this.
 MIN_COSINE = 0.9999
 _DURATION_S = 1.0
-_DIGEST_BYTES = 32
 
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
@@ -60,16 +58,9 @@ def keep_reference(path: Path, compute: Callable[[], DoubleArray]) -> DoubleArra
     A file that cannot be read, or was damaged, counts as none; a folder that cannot be written in
     costs only time, at each start.
     """
-    with contextlib.suppress(OSError):
-        kept = path.read_bytes()
-        digest, values = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
-        if values and hashlib.sha256(values).digest() == digest:
-            return np.frombuffer(values, "<f8")
+    kept = read_kept(path)
+    if kept is not None:
+        return np.frombuffer(kept, "<f8")
     reference = compute().astype("<f8", copy=False)
-    values = reference.tobytes()
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.write_bytes(hashlib.sha256(values).digest() + values)
-        part.replace(path)
+    keep(path, reference.tobytes())
     return reference

@@ -29,15 +29,12 @@ from sidecar.models.kaldi_fbank import (
 )
 from sidecar.models.own_frames import OwnFrames, mean_over_time, own_frames, zero_behind
 
-__all__ = ["EMBEDDING_DIM", "MIN_SAMPLES", "RECIPE", "SAMPLE_RATE_HZ", "CamPlusPlus", "load"]
+__all__ = ["EMBEDDING_DIM", "MIN_SAMPLES", "SAMPLE_RATE_HZ", "CamPlusPlus", "load"]
 
 EMBEDDING_DIM = 192
 # 45 ms. The unbiased standard deviation needs two frames after the TDNN, whose stride of 2 makes
 # them of three; from a single one it would be 0 / 0.
 MIN_SAMPLES = FRAME_SAMPLES + 2 * HOP_SAMPLES
-# Names what turns a waveform into an embedding, weights apart. Embeddings are comparable only where
-# it is the same: change it with any change of their meaning.
-RECIPE = "kaldi-fbank-80-16k-unit-scale/utterance-mean-norm/campplus-12-24-16-dim192/1"
 
 HEAD_CHANNELS = 32
 HEAD_FREQUENCIES = N_MELS // 8
@@ -82,9 +79,9 @@ class Frontend(nn.Module):
 
     def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
-        features: Tensor = self.fbank(waveforms, n_samples).mT
+        features: Tensor = self.fbank(waveforms, n_samples).transpose(-2, -1)
         own = own_frames(count_frames(n_samples), features)
-        return zero_behind(features - mean_over_time(features, own), own).mT
+        return zero_behind(features - mean_over_time(features, own), own).transpose(-2, -1)
 
 
 class EmbeddingNetwork(nn.Module):
@@ -130,8 +127,8 @@ class FrontConvolutionModule(nn.Module):
 
     def forward(self, features: Tensor, n_frames: Tensor | None) -> Tensor:
         """See the class."""
-        own = own_frames(n_frames, features.mT)
-        x = features.mT.unsqueeze(1)  # [batch, 1, 80, n_frames]
+        own = own_frames(n_frames, features.transpose(-2, -1))
+        x = features.transpose(-2, -1).unsqueeze(1)  # [batch, 1, 80, n_frames]
         x = zero_behind(functional.relu(self.bn1(self.conv1(x))), own)
         for block in (*self.layer1, *self.layer2):
             x = block(x, own)

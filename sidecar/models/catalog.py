@@ -11,12 +11,21 @@ from sidecar.models.hub_file import HubFile
 from sidecar.models.pinned import Asset, PinnedFile
 from sidecar.models.wheel_member import WheelMember
 
+# Each network's recipe names what turns a waveform into an embedding, weights apart. Embeddings are
+# comparable only where it is the same: change it with any change of their meaning.
+RECIPES: Mapping[str, str] = MappingProxyType(
+    {
+        "campplus": "kaldi-fbank-80-16k-unit-scale/utterance-mean-norm/campplus-12-24-16-dim192/1",
+        "ecapa": "speechbrain-fbank-80-16k/utterance-mean-norm/ecapa-tdnn-1024-3072-dim192/1",
+    },
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard(Asset):
     """A model: its weights, and what a caller must know before loading them.
 
-    ``network`` names the module in ``sidecar.models`` that runs these weights.
+    ``network`` names the module in ``sidecar.models`` that runs these weights, and the recipe.
     """
 
     network: str
@@ -24,6 +33,11 @@ class ModelCard(Asset):
     sample_rate_hz: int
     min_duration_s: float
     max_duration_s: float
+
+    @property
+    def recipe(self) -> str:
+        """What turns a waveform into an embedding, weights apart."""
+        return RECIPES[self.network]
 
 
 _CAMPPLUS_ZH_EN = ModelCard(

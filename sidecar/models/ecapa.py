@@ -32,16 +32,13 @@ from sidecar.models.speechbrain_fbank import (
     count_frames,
 )
 
-__all__ = ["EMBEDDING_DIM", "MIN_SAMPLES", "RECIPE", "SAMPLE_RATE_HZ", "EcapaTdnn", "load"]
+__all__ = ["EMBEDDING_DIM", "MIN_SAMPLES", "SAMPLE_RATE_HZ", "EcapaTdnn", "load"]
 
 EMBEDDING_DIM = 192
 DILATIONS = (2, 3, 4)
 # 40 ms. A reflection that is 4 frames long needs 5 frames to come from, and the frames are centred
 # on multiples of the hop, the first on sample 0.
 MIN_SAMPLES = max(DILATIONS) * HOP_SAMPLES
-# Names what turns a waveform into an embedding, weights apart. Embeddings are comparable only where
-# it is the same: change it with any change of their meaning.
-RECIPE = "speechbrain-fbank-80-16k/utterance-mean-norm/ecapa-tdnn-1024-3072-dim192/1"
 
 CHANNELS = 1024
 AGGREGATE_CHANNELS = 3072
@@ -85,9 +82,9 @@ class Frontend(nn.Module):
 
     def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
-        features: Tensor = self.fbank(waveforms, n_samples).mT
+        features: Tensor = self.fbank(waveforms, n_samples).transpose(-2, -1)
         own = own_frames(count_frames(n_samples), features)
-        return (features - mean_over_time(features, own)).mT
+        return (features - mean_over_time(features, own)).transpose(-2, -1)
 
 
 class EmbeddingNetwork(nn.Module):
@@ -108,7 +105,7 @@ class EmbeddingNetwork(nn.Module):
 
     def forward(self, features: Tensor, n_frames: Tensor | None = None) -> Tensor:
         """See the class."""
-        x = features.mT
+        x = features.transpose(-2, -1)
         own = own_frames(n_frames, x)
         tdnn, *se_res2_blocks = self.blocks
         x = tdnn(x, own)

@@ -72,3 +72,9 @@ def install(model: str, card: ModelCard, store: WeightStore) -> InstalledModel:
             path=str(path),
         ) from error
     return InstalledModel(card, path, digest)
+
+
+def fingerprint(card: ModelCard, weights_sha256: str, recipe: str) -> str:
+    """What embeddings must have in common to be compared: the weights, frontend and network."""
+    digest = hashlib.sha256(f"{weights_sha256}\n{recipe}".encode()).hexdigest()
+    return f"{card.network}.{digest[:16]}"

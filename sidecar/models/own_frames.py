@@ -46,7 +46,7 @@ def mean_over_time(x: Tensor, own: OwnFrames | None) -> Tensor:
     """The mean over an utterance's own frames, ``[batch, channels, 1]``."""
     if own is None:
         return x.mean(dim=-1, keepdim=True)
-    return x @ own.weights.mT  # a product needs no masked copy of x
+    return x @ own.weights.transpose(-2, -1)  # a product needs no masked copy of x
 
 
 def zero_behind(x: Tensor, own: OwnFrames | None) -> Tensor:

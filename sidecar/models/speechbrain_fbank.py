@@ -53,12 +53,10 @@ class SpeechBrainFbank(nn.Module):
 
     def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
-        spectra = functional.conv1d(
-            waveforms.unsqueeze(1),
-            self.analysis,
-            stride=HOP_SAMPLES,
-            padding=FRAME_SAMPLES // 2,
-        )
+        # Not by the convolution: OpenVINO would compile code for each of the frames of each new
+        # length, 12 ms and a megabyte for a second of audio.
+        padded = functional.pad(waveforms, (FRAME_SAMPLES // 2, FRAME_SAMPLES // 2))
+        spectra = functional.conv1d(padded.unsqueeze(1), self.analysis, stride=HOP_SAMPLES)
         real, imaginary = spectra.chunk(2, dim=1)  # each [batch, n_bins, n_frames]
         power = real.square() + imaginary.square()
         energies = self.mel_filters @ power

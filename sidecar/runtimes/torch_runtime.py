@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,16 +11,17 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from protocol.errors import DeviceError, OutOfMemory
-from protocol.reports import Cpu, Gpu
+from protocol.reports import Gpu
 from sidecar.batching import TORCH_CPU_LIMITS, BatchLimits, cuda_limits
+from sidecar.config import Precision
 from sidecar.device import Facts, TorchBuild
 from sidecar.runtimes import nvidia
+from sidecar.runtimes.cpu import default_threads
 
 NAME = "torch"
 VERSION: str = torch.__version__
@@ -42,8 +42,12 @@ class TorchRuntime:
     Args:
         network: moved to ``device``.
         device: ``cpu`` or ``cuda:N``.
-        n_threads: for the CPU's work; None: one for each physical core.
+        n_threads: for the CPU's work; None: see ``default_threads``.
     """
+
+    name = NAME
+    version = VERSION
+    precision: Precision = "f32"
 
     def __init__(self, network: Network, device: str, n_threads: int | None) -> None:
         self.device = device
@@ -51,7 +55,7 @@ class TorchRuntime:
         # to ask the allocator can block behind a device call that hangs.
         self.peak_reserved_bytes: int | None = None
         self._torch_device = torch.device(device)
-        self.n_threads = n_threads or _default_threads()
+        self.n_threads = n_threads or default_threads()
         torch.set_num_threads(self.n_threads)
         if self._torch_device.type == "cuda":
             _set_up_cuda()
@@ -166,15 +170,6 @@ def _oldest_capability() -> tuple[int, int]:
     return divmod(min(numbers), 10) if numbers else (0, 0)
 
 
-def cpu() -> Cpu:
-    """The processor that this process runs on."""
-    return Cpu(
-        name=_cpu_name(),
-        cores=_default_threads(),
-        simd=torch.backends.cpu.get_cpu_capability(),
-    )
-
-
 def _gpu(index: int) -> Gpu:
     properties = torch.cuda.get_device_properties(index)
     free_bytes, total_bytes = torch.cuda.mem_get_info(index)
@@ -185,23 +180,6 @@ def _gpu(index: int) -> Gpu:
         memory_free_bytes=free_bytes,
         compute_capability=f"{properties.major}.{properties.minor}",
     )
-
-
-def _default_threads() -> int:
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    return min(physical, allowed or physical)
-
-
-def _cpu_name() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - no ordinary file
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _out_of_memory(device: str) -> OutOfMemory:

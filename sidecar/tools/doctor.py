@@ -22,6 +22,7 @@ from sidecar.config import DEFAULT_MODEL, EXIT_OK, EXIT_UNAVAILABLE, Config
 from sidecar.tools.console import open_console
 
 _PACKAGES = (
+    "openvino",
     "torch",
     "torchaudio",
     "speechbrain",
@@ -87,16 +88,17 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
 
 def _examine_devices(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     from sidecar import device as choice_of_device  # noqa: PLC0415
-    from sidecar.runtimes import torch_runtime  # noqa: PLC0415
+    from sidecar.runtimes import machine  # noqa: PLC0415
+    from sidecar.runtimes.cpu import cpu  # noqa: PLC0415
 
-    facts = torch_runtime.facts(opens_gpus=True)
+    facts = machine.facts(Config())
     choice = choice_of_device.choose("auto", wants_gpu=False, facts=facts)
     models = _models(models_dir)
     model = model or _first_installed(models)
     return {
         "selected": choice.selected,
         "reason": choice.reason,
-        "cpu": to_wire(torch_runtime.cpu()),
+        "cpu": to_wire(cpu()),
         "driver": to_wire(facts.driver),
         "torch": to_wire(facts.torch),
         "gpus": to_wire(facts.gpus),
@@ -131,7 +133,7 @@ def _devices_in_words(report: dict[str, Any]) -> list[str]:
     lines = [
         f"CPU              {cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}",
         f"NVIDIA driver    {_driver_in_words(driver)}",
-        f"torch            {torch['version']}, {_cuda_in_words(torch)}",
+        f"torch            {_torch_in_words(torch)}",
         *(f"GPU {gpu['index']}            {_gpu_in_words(gpu)}" for gpu in report["gpus"]),
         f"device           {report['selected']}",
         f"why              {report['reason']}",
@@ -154,10 +156,14 @@ def _driver_in_words(driver: dict[str, Any] | None) -> str:
     return f"{driver['version']}, CUDA {_dotted(driver['cuda'])} at most; {cards or 'no card'}"
 
 
-def _cuda_in_words(torch: dict[str, Any]) -> str:
+def _torch_in_words(torch: dict[str, Any] | None) -> str:
+    if torch is None:
+        return "absent"
     if torch["cuda"] is None:
-        return "a CPU-only build"
-    return f"built for CUDA {torch['cuda']} and cards since {_dotted(torch['oldest_capability'])}"
+        return f"{torch['version']}, a CPU-only build"
+    words = f"{torch['version']}, built for CUDA {torch['cuda']}"
+    oldest = torch["oldest_capability"]
+    return words if oldest is None else f"{words} and cards since {_dotted(oldest)}"
 
 
 def _gpu_in_words(gpu: dict[str, Any]) -> str:
@@ -175,7 +181,7 @@ def _trial_in_words(trial: dict[str, Any]) -> str:
     peak = trial["gpu_peak_reserved_bytes"]
     memory = "" if peak is None else f", {peak / 2**20:.0f} MiB of GPU memory"
     return (
-        f"{trial['embed_ms']:.1f} ms (median of {_TIMED_RUNS}), ready after "
+        f"{trial['embed_ms']:.1f} ms with {trial['runtime']} (median of {_TIMED_RUNS}), ready after "
         f"{trial['start_s']:.1f} s, self-test cosine {trial['cosine']:.8f}{memory}"
     )
 
@@ -235,6 +241,7 @@ def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, A
         "device": device,
         "start_s": round(start_s, 2),
         "embed_ms": round(statistics.median(times_ms), 2),
+        "runtime": encoder.device.runtime,
         "cosine": encoder.device.self_test.cosine,
         "fingerprint": encoder.model.fingerprint,
         "gpu_peak_reserved_bytes": encoder.peak_reserved_bytes(),

@@ -42,6 +42,7 @@ REPORT = {
             "device": "cuda:0",
             "start_s": 2.5,
             "embed_ms": 6.25,
+            "runtime": "torch 2.14.1",
             "cosine": 0.99999991,
             "fingerprint": "m.0",
             "gpu_peak_reserved_bytes": 200 * 2**20,
@@ -61,7 +62,7 @@ def test_the_report_in_words():
         "  installed  m: /m/f",
         "a second of audio with m",
         "  cpu      does not serve: the self-test on cpu failed",
-        "  cuda:0   6.2 ms (median of 5), ready after 2.5 s, self-test cosine 0.99999991, "
+        "  cuda:0   6.2 ms with torch 2.14.1 (median of 5), ready after 2.5 s, self-test cosine 0.99999991, "
         "200 MiB of GPU memory",
         "  speechbrain      absent",
     ):

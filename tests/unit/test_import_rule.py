@@ -18,11 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Each may import from its own rank and from lower ones. Names are those below ``sidecar``.
 RANKS = [
-    {"", "config", "windows", "containers", "windowing", "log", "host_watch", "jobs"},
+    {"", "config", "windows", "containers", "windowing", "log", "host_watch", "kept_file", "jobs"},
     {"audio", "audio_file", "audio_path", "batching", "scheduler", "device", "stdio", "hello"},
     {
         "models",
         "runtimes",
+        "conversion",
         "meter",
         "pipeline",
         "responses",
@@ -31,7 +32,7 @@ RANKS = [
         "ending",
         "interface",
     },
-    {"encoder"},
+    {"encoder", "start"},
     {"server", "backend"},
     {"__main__", "tools"},
 ]

@@ -1,0 +1,169 @@
+"""Models as OpenVINO reads them, on disk: made once, checked before every use.
+
+Layout: ``<root>/<fingerprint>-<OpenVINO's release>/``, and in it the frontend and the network, each
+an ``.xml`` beside a ``.bin``, the self-test's reference embedding, and a manifest that says what
+made them and how they hash. A folder is there whole, or not at all: it is filled beside its place,
+and only then moved there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from sidecar import __version__
+
+_log = logging.getLogger(__name__)
+
+FRONTEND = "frontend.xml"
+NETWORK = "network.xml"
+REFERENCE = "reference.f64"
+FILES = (FRONTEND, "frontend.bin", NETWORK, "network.bin", REFERENCE)
+_MANIFEST = "manifest.json"
+_WORK_PREFIX = ".convert-"
+_HASH_CHUNK_BYTES = 1 << 20
+_LOCK_POLL_S = 0.2
+_PLACE_ATTEMPTS = 20
+_PLACE_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a conversion depends on; where any of it differs, the files are another's.
+
+    ``reference``: names the self-test's waveform. ``program``: conversions change with releases.
+    """
+
+    fingerprint: str
+    openvino: str
+    reference: str
+    program: str = __version__
+
+    @property
+    def folder_name(self) -> str:
+        """Where it belongs, below the root."""
+        return f"{self.fingerprint}-{self.openvino.partition('-')[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A converted model, checked just now."""
+
+    folder: Path
+
+    @property
+    def frontend(self) -> Path:
+        """Waveform ``[1, n_samples]`` -> features ``[1, n_frames, 80]``."""
+        return self.folder / FRONTEND
+
+    @property
+    def network(self) -> Path:
+        """Features -> embedding ``[1, dim]``."""
+        return self.folder / NETWORK
+
+    def reference(self) -> NDArray[np.float64]:
+        """The self-test's reference embedding, shape (dim,)."""
+        return np.fromfile(self.folder / REFERENCE, "<f8")
+
+
+def find(root: Path, origin: Origin) -> Converted | None:
+    """The converted model of exactly this origin; None where it is to be made, the log says why."""
+    folder = root / origin.folder_name
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
+        if manifest["origin"] != asdict(origin):
+            _log.info("%s was made by another release; it is made anew", folder)
+            return None
+        for name in FILES:
+            if manifest["sha256"][name] != _sha256(folder / name):
+                _log.warning("%s is damaged; it is made anew", folder / name)
+                return None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        _log.warning("%s cannot be used (%s); it is made anew", folder, error)
+        return None
+    return Converted(folder)
+
+
+@contextmanager
+def making(root: Path, on_wait: Callable[[], None]) -> Iterator[Path]:
+    """An empty folder to convert into; one process at a time, ``on_wait`` is called while it waits.
+
+    Raises:
+        OSError: ``root`` cannot be written in.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / ".lock")
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            on_wait()
+            time.sleep(_LOCK_POLL_S)
+    try:
+        # Whoever holds the lock is alone: other such folders are of processes that were killed.
+        for leftover in root.glob(f"{_WORK_PREFIX}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        around = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=root))
+        try:
+            work = around / "made"  # unlike the folder around it, as open to others as any
+            work.mkdir()
+            yield work
+        finally:
+            shutil.rmtree(around, ignore_errors=True)
+    finally:
+        lock.release()
+
+
+def place(work: Path, root: Path, origin: Origin) -> Converted:
+    """Seal what was made in ``work``, a folder of ``making``, and move it to its place.
+
+    Raises:
+        OSError: it cannot be moved there.
+    """
+    hashes = {name: _sha256(work / name) for name in FILES}
+    manifest = {"origin": asdict(origin), "sha256": hashes}
+    (work / _MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
+    for name in (*FILES, _MANIFEST):
+        with (work / name).open("rb+") as written:
+            os.fsync(written.fileno())
+    target = root / origin.folder_name
+    if target.exists():
+        replaced = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=root))
+        _move(target, replaced / target.name)
+        shutil.rmtree(replaced, ignore_errors=True)
+    _move(work, target)
+    return Converted(target)
+
+
+def _move(folder: Path, target: Path) -> None:
+    for _attempt in range(_PLACE_ATTEMPTS):
+        with suppress(PermissionError):
+            folder.rename(target)
+            return
+        # On Windows a virus scanner holds new files open for a moment.
+        time.sleep(_PLACE_PAUSE_S)
+    folder.rename(target)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

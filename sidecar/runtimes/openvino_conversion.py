@@ -1,0 +1,124 @@
+"""A torch network as OpenVINO reads it: converted, verified, put in its place.
+
+It needs a gigabyte or two of memory, and torch: run it in a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from protocol.errors import DeviceError
+from sidecar import self_test
+from sidecar.models import converted
+from sidecar.models.converted import Converted, Origin
+from sidecar.models.installed import InstalledModel
+from sidecar.runtimes import torch_runtime
+from sidecar.runtimes.openvino_library import ov
+from sidecar.runtimes.openvino_runtime import OpenVinoRuntime
+
+FloatArray = NDArray[np.float32]
+
+# Two f32 computations of the same network; measured: 1 - 1e-11.
+MIN_COSINE = 0.999999
+N_STEPS = 5
+_DURATIONS_S = (0.1, 0.5, 1.0, 1.2345, 3.0, 7.77)
+_SEED = 0
+
+
+def convert(
+    installed: InstalledModel,
+    root: Path,
+    origin: Origin,
+    on_progress: Callable[[int, int], None],
+) -> Converted:
+    """The model, converted into its place below ``root``, unless it lies there already.
+
+    Safe in several processes at once: one converts, the others wait and use what it made.
+    ``on_progress`` is called with the steps done and N_STEPS, and while it waits.
+
+    Raises:
+        ModelUnavailable: the weights do not fit the network.
+        DeviceError: what OpenVINO computes is not what torch does.
+        OSError: ``root`` cannot be written in.
+    """
+    with converted.making(root, on_wait=lambda: on_progress(0, N_STEPS)) as work:
+        # Another process may have made it while this one waited.
+        found = converted.find(root, origin)
+        if found is not None:
+            return found
+        on_progress(0, N_STEPS)
+        network = importlib.import_module(f"sidecar.models.{installed.card.network}")
+        model: Any = network.load(installed.weights)
+        example = torch.from_numpy(self_test.waveform())[np.newaxis]
+        on_progress(1, N_STEPS)
+        with torch.inference_mode():
+            features = model.frontend(example)
+        _save(model.frontend, example, work / converted.FRONTEND)
+        on_progress(2, N_STEPS)
+        _save(model.network, features, work / converted.NETWORK)
+        on_progress(3, N_STEPS)
+        _verify(OpenVinoRuntime(Converted(work), 1, "f32"), model, installed.card.min_duration_s)
+        # What the verification compiled would be kept under this process's options.
+        shutil.rmtree(work / "compiled", ignore_errors=True)
+        on_progress(4, N_STEPS)
+        # Last, since it turns the model into float64.
+        reference = torch_runtime.reference_embedding(model, self_test.waveform())
+        reference.astype("<f8").tofile(work / converted.REFERENCE)
+        made = converted.place(work, root, origin)
+        on_progress(N_STEPS, N_STEPS)
+        return made
+
+
+def _save(module: nn.Module, example: torch.Tensor, path: Path) -> None:
+    """Convert ``module``, whose input's second dimension (of samples or frames) is free."""
+    shape = ov.PartialShape([1, -1, *example.shape[2:]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit.trace, which OpenVINO calls, is deprecated
+        model = ov.convert_model(module, example_input=example, input=[shape])
+    ov.save_model(model, path, compress_to_fp16=False)
+
+
+def _verify(runtime: OpenVinoRuntime, model: nn.Module, min_duration_s: float) -> None:
+    worst = min(
+        _cosine(runtime.embed([waveform])[0], _embed(model, waveform))
+        for waveform in _probes(min_duration_s)
+    )
+    if not worst >= MIN_COSINE:
+        raise DeviceError(
+            f"OpenVINO computes other embeddings than torch: cosine {worst:.8f}, at least "
+            f"{MIN_COSINE} is needed; --runtime torch does without it",
+            kind="self_test_failed",
+        )
+
+
+def _probes(min_duration_s: float) -> list[FloatArray]:
+    """Something like a voice, and noise, of several lengths from the shortest on."""
+    voice = self_test.waveform()
+    random = np.random.default_rng(_SEED)
+    probes = []
+    for duration_s in (min_duration_s, *_DURATIONS_S):
+        n_samples = round(duration_s * len(voice))
+        probes.append(np.resize(voice, n_samples))
+        probes.append(random.normal(0, 0.1, n_samples).astype(np.float32))
+    return probes
+
+
+def _embed(model: nn.Module, waveform: FloatArray) -> FloatArray:
+    with torch.inference_mode():
+        embedding: FloatArray = model(torch.from_numpy(waveform)[np.newaxis])[0].numpy()
+    return embedding
+
+
+def _cosine(a: FloatArray, b: FloatArray) -> float:
+    a64, b64 = a.astype(np.float64), b.astype(np.float64)
+    return float(a64 @ b64 / (np.linalg.norm(a64) * np.linalg.norm(b64)))

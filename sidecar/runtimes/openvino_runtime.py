@@ -1,0 +1,153 @@
+"""Runs a converted network with OpenVINO, on the CPU; needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.errors import DeviceError, OutOfMemory
+from sidecar.batching import ONE_BY_ONE, BatchLimits
+from sidecar.config import SAMPLE_RATE_HZ, Precision
+from sidecar.kept_file import keep, read_kept
+from sidecar.models.converted import Converted
+from sidecar.runtimes.cpu import default_threads
+from sidecar.runtimes.openvino_library import VERSION, ov
+
+_log = logging.getLogger(__name__)
+
+NAME = "openvino"
+
+FloatArray = NDArray[np.float32]
+
+_DEVICE = "CPU"
+# How many pieces of compiled code of each kind are kept: about what one length needs. With
+# OpenVINO's own 5,000, each new length would take 3 to 5 MB for good.
+_N_KEPT_CODES = "64"
+# Behind an audio longer than this the memory of what the network computed between is given back.
+_LONG_SAMPLES = 20 * SAMPLE_RATE_HZ
+# A network that compiles faster than this gains nothing from being kept compiled.
+_SLOW_COMPILE_S = 0.8
+_MAX_COMPILED = 4
+
+
+class OpenVinoRuntime:
+    """One converted network on the CPU, called by one thread.
+
+    The frontend always computes in f32; ``precision`` is the network's, f32 where this CPU has no
+    instructions for the one that was wished.
+
+    Args:
+        converted: its files, checked.
+        n_threads: None: see ``default_threads``.
+        wished: the precision that was asked for.
+    """
+
+    name = NAME
+    version = VERSION.partition("-")[0]
+    device = "cpu"
+    batch_limits: BatchLimits = ONE_BY_ONE
+    peak_reserved_bytes: int | None = None
+
+    def __init__(self, converted: Converted, n_threads: int | None, wished: Precision) -> None:
+        self.n_threads = n_threads or default_threads()
+        with _faults():
+            self._core = ov.Core()
+            capabilities = self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+            self.precision: Precision = wished if wished.upper() in capabilities else "f32"
+            frontend = self._core.compile_model(converted.frontend, _DEVICE, self._options("f32"))
+            self._network = self._compile(converted, self._options(self.precision))
+            self._frontend_request = frontend.create_infer_request()
+            self._network_request = self._network.create_infer_request()
+
+    def embed(self, waveforms: Sequence[FloatArray]) -> FloatArray:
+        """The embeddings, shape (n, dim), of n waveforms, each of a shape (n_samples,) of its own.
+
+        They pass through the network one by one: on a CPU a batch gains nothing.
+
+        Raises:
+            OutOfMemory: one of these waveforms does not fit.
+            DeviceError: OpenVINO failed.
+        """
+        with _faults():
+            return np.stack([self._embed(waveform) for waveform in waveforms])
+
+    def _embed(self, waveform: FloatArray) -> FloatArray:
+        frontend, network = self._frontend_request, self._network_request
+        frontend.set_input_tensor(ov.Tensor(np.ascontiguousarray(waveform[np.newaxis])))
+        frontend.infer()
+        network.set_input_tensor(frontend.get_output_tensor())
+        network.infer()
+        embedding: FloatArray = network.get_output_tensor().data[0].copy()
+        if len(waveform) > _LONG_SAMPLES:
+            self._network.release_memory()
+        return embedding
+
+    def _options(self, precision: Precision) -> dict[str, str]:
+        return {
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": "1",
+            "INFERENCE_NUM_THREADS": str(self.n_threads),
+            # Pinned threads would share their cores with whatever else is pinned or busy there.
+            "ENABLE_CPU_PINNING": "NO",
+            "CPU_RUNTIME_CACHE_CAPACITY": _N_KEPT_CODES,
+        }
+
+    def _compile(self, converted: Converted, options: dict[str, str]) -> ov.CompiledModel:
+        """Compile the network, or take what such a CPU compiled with such options."""
+        made_for = (
+            VERSION,
+            self._core.get_property(_DEVICE, "FULL_DEVICE_NAME"),
+            sorted(self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")),
+            sorted(options.items()),
+        )
+        name = hashlib.sha256(repr(made_for).encode()).hexdigest()[:16]
+        path = converted.folder / "compiled" / name
+        kept = read_kept(path)
+        if kept is not None:
+            try:
+                return self._core.import_model(io.BytesIO(kept), _DEVICE, options)
+            except RuntimeError as error:
+                _log.warning("%s cannot be used: %s", path, _first_line(error))
+        started_at = time.perf_counter()
+        compiled = self._core.compile_model(converted.network, _DEVICE, options)
+        if time.perf_counter() - started_at > _SLOW_COMPILE_S:
+            keep(path, compiled.export_model().getvalue())
+            _remove_all_but_newest(path.parent)
+        return compiled
+
+
+def _remove_all_but_newest(folder: Path) -> None:
+    with suppress(OSError):
+        for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-_MAX_COMPILED]:
+            old.unlink()
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise _out_of_memory() from error
+    except RuntimeError as error:
+        if "alloc" in str(error):
+            raise _out_of_memory() from error
+        raise DeviceError(
+            f"OpenVINO failed on the CPU: {_first_line(error)}; --runtime torch does without it"
+        ) from error
+
+
+def _out_of_memory() -> OutOfMemory:
+    return OutOfMemory("cpu has too little memory for this audio: send a shorter one")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,85 @@
+"""``speaker-sidecar convert``: make an installed model ready for OpenVINO.
+
+The first start of a model on the CPU, and ``models fetch``, run it as a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from protocol.errors import SidecarError
+from sidecar.config import EXIT_OK, EXIT_SOFTWARE, EXIT_UNAVAILABLE
+from sidecar.host_watch import HostWatch
+from sidecar.tools.console import complain, open_console
+
+_WATCH_S = 0.25
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to ``parser``."""
+    add = parser.add_argument
+    add("model", metavar="ID|DIR", help="a model that is installed")
+    add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
+    add("--parent-pid", type=int, metavar="N", help="end when this process is gone")
+    add("--json", action="store_true", help="tell the progress as JSON, an object a line")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert; 0 if the converted model lies in its place, 69 or 70 if it does not."""
+    open_console()
+    if options.parent_pid is not None:
+        threading.Thread(target=_end_with, args=(options.parent_pid,), daemon=True).start()
+    try:
+        folder = _convert(options)
+    except (SidecarError, OSError, ImportError) as error:
+        return _fail(options, getattr(error, "message", str(error)), EXIT_UNAVAILABLE)
+    except Exception as error:  # noqa: BLE001 - torch and OpenVINO raise anything
+        return _fail(options, f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE)
+    if not options.json:
+        print(folder)
+    return EXIT_OK
+
+
+def _convert(options: argparse.Namespace) -> Path:
+    from sidecar.models.installed import find_card, fingerprint, install  # noqa: PLC0415
+    from sidecar.models.store import WeightStore, default_models_dir  # noqa: PLC0415
+    from sidecar.runtimes.openvino_conversion import convert  # noqa: PLC0415
+    from sidecar.runtimes.openvino_library import VERSION  # noqa: PLC0415
+    from sidecar.start import converted_origin, converted_root  # noqa: PLC0415
+
+    models_dir = options.models_dir or default_models_dir()
+    card = find_card(options.model)
+    installed = install(options.model, card, WeightStore(models_dir, offline=True))
+    made_by = fingerprint(card, installed.weights_sha256, card.recipe)
+    origin = converted_origin(made_by, VERSION)
+    tell = _tell if options.json else _show
+    return convert(installed, converted_root(models_dir), origin, tell).folder
+
+
+def _tell(done: int, total: int) -> None:
+    print(json.dumps({"done": done, "total": total}), flush=True)
+
+
+def _show(done: int, total: int) -> None:
+    print(f"converting: {done} of {total} steps", file=sys.stderr)
+
+
+def _fail(options: argparse.Namespace, message: str, code: int) -> int:
+    if options.json:
+        print(json.dumps({"error": message}), flush=True)
+    else:
+        complain(message)
+    return code
+
+
+def _end_with(parent_pid: int) -> None:
+    watch = HostWatch(parent_pid)
+    while not watch.is_gone():
+        time.sleep(_WATCH_S)
+    os._exit(EXIT_SOFTWARE)
