@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -47,7 +48,17 @@ def sidecar_argv(campplus_weights) -> list[str]:
 
     assert campplus_weights
     model = os.environ.get("SIDECAR_MODEL", "campplus-zh-en")
+    _convert(model)
     return [*sidecar_argv(), "serve", "--model", model]
+
+
+def _convert(model: str) -> None:
+    """Once, here: else the first test that starts a sidecar waits for it, and may lose patience."""
+    from sidecar.conversion import ConversionFailed, convert_apart
+    from sidecar.models.store import default_models_dir
+
+    with contextlib.suppress(ConversionFailed):  # torch takes its place
+        convert_apart(model, default_models_dir(), lambda _: None, lambda: False)
 
 
 @pytest.fixture(scope="session")

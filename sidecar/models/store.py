@@ -86,6 +86,11 @@ class WeightStore:
         self._on_progress = on_progress
         self._should_stop = should_stop
 
+    @property
+    def models_dir(self) -> Path:
+        """The folder, as an absolute path."""
+        return self._models_dir
+
     def path(self, asset: Asset, file: PinnedFile) -> Path:
         """The place of a file, whatever lies there."""
         return self._models_dir / asset.id / file.name

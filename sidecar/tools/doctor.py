@@ -181,8 +181,8 @@ def _trial_in_words(trial: dict[str, Any]) -> str:
     peak = trial["gpu_peak_reserved_bytes"]
     memory = "" if peak is None else f", {peak / 2**20:.0f} MiB of GPU memory"
     return (
-        f"{trial['embed_ms']:.1f} ms with {trial['runtime']} (median of {_TIMED_RUNS}), ready after "
-        f"{trial['start_s']:.1f} s, self-test cosine {trial['cosine']:.8f}{memory}"
+        f"{trial['embed_ms']:.1f} ms with {trial['runtime']} (median of {_TIMED_RUNS}), ready "
+        f"after {trial['start_s']:.1f} s, self-test cosine {trial['cosine']:.8f}{memory}"
     )
 
 

@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from protocol.errors import ModelUnavailable
+from protocol.reports import Progress
 from sidecar.config import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.conversion import ConversionFailed, convert_apart
 from sidecar.models.catalog import ASSETS, MODELS, ModelCard
 from sidecar.models.pinned import Asset, PinnedFile
 from sidecar.models.store import (
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     )
     try:
         if args.action == "fetch":
-            return _fetch(store, chosen)
+            return _fetch(store, chosen, display)
         found = [_inspect(store, asset) for asset in chosen]
         print(json.dumps([f.as_json() for f in found], indent=2) if args.json else _table(found))
         is_verified = args.action == "list" or _verify(found, asset_id, as_json=args.json)
@@ -98,13 +100,30 @@ def _verify_folder(folder: Path, *, as_json: bool) -> int:
     return EXIT_OK if check.passed else EXIT_UNAVAILABLE
 
 
-def _fetch(store: WeightStore, chosen: list[Asset]) -> int:
+def _fetch(store: WeightStore, chosen: list[Asset], display: _ProgressDisplay) -> int:
     for asset in chosen:
         paths = store.ensure(asset)
         print(f"{asset.id}: installed, {len(paths)} file(s) verified")
         for path in paths.values():
             print(f"  {path}")
+        if asset.id in MODELS:
+            _convert(asset.id, store.models_dir, display)
     return EXIT_OK
+
+
+def _convert(model: str, models_dir: Path, display: _ProgressDisplay) -> None:
+    """Convert it for OpenVINO; where that fails, the model is fetched all the same."""
+
+    def show(progress: Progress) -> None:
+        display.show_step(f"{model}: converting for OpenVINO", progress.done, progress.total)
+
+    try:
+        convert_apart(model, models_dir, show, lambda: False)
+    except ConversionFailed as error:
+        display.end_line()
+        complain(f"{model} could not be converted for OpenVINO, torch will run it: {error}")
+    else:
+        print(f"{model}: converted for OpenVINO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +204,16 @@ class _ProgressDisplay:
 
     def show(self, progress: FetchProgress) -> None:
         """Show it, if it is news."""
-        at_end = progress.done_bytes == progress.total_bytes
         line = progress.detail
         if progress.done_bytes:
             line += f": {progress.done_bytes / 1e6:.1f} of {progress.total_bytes / 1e6:.1f} MB"
+        self._show(line, progress.detail, at_end=progress.done_bytes == progress.total_bytes)
+
+    def show_step(self, detail: str, done: int, total: int | None) -> None:
+        """Show how many steps of ``detail`` are done."""
+        self._show(f"{detail}: {done} of {total} steps", detail, at_end=done == total)
+
+    def _show(self, line: str, detail: str, *, at_end: bool) -> None:
         if self._on_terminal:
             print(f"\r{line:{self._shown}}", end="", file=sys.stderr, flush=True)
             self._shown = len(line)
@@ -197,10 +222,10 @@ class _ProgressDisplay:
             return
         now_s = time.monotonic()
         due = now_s - self._printed_s >= _PLAIN_LINE_INTERVAL_S
-        if (at_end or due or progress.detail != self._detail) and line != self._line:
+        if (at_end or due or detail != self._detail) and line != self._line:
             print(line, file=sys.stderr, flush=True)
             self._line = line
-            self._detail = progress.detail
+            self._detail = detail
             self._printed_s = now_s
 
     def end_line(self) -> None:

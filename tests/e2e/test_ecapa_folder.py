@@ -24,10 +24,11 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(folder):
+def client(folder, tmp_path_factory):
     argv = [*sidecar_argv(), "serve", "--model", str(folder), "--offline", "--threads", "1"]
+    argv += ["--models-dir", str(tmp_path_factory.mktemp("models"))]
     with Client(argv) as started:
-        started.wait_until_ready(timeout_s=120)
+        started.wait_until_ready(timeout_s=300)  # it converts
         yield started
 
 

@@ -18,10 +18,10 @@ def open_model(campplus_weights, tmp_path):
 
     card = MODELS["campplus-zh-en"]
     installed = InstalledModel(card, campplus_weights, card.files[0].sha256)
-    config = Config(model=card.id, device="cpu", threads=1)
+    config = Config(model=card.id, device="cpu", runtime="torch", threads=1)
 
     def open_it():
-        return open_encoder(config, installed, tmp_path / "references", lambda _: None)
+        return open_encoder(config, installed, tmp_path, lambda _: None)
 
     return open_it
 

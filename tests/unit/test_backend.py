@@ -70,7 +70,7 @@ def test_libraries_neither_spin_nor_hoard_unless_told_to(monkeypatch):
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
     monkeypatch.setenv("KMP_BLOCKTIME", "77")
-    monkeypatch.setattr("sidecar.backend._NATIVE_LIBRARIES", ("numpy",))
+    monkeypatch.setattr("sidecar.runtimes.machine.libraries", lambda config: ())
     SpeechBackend(Config()).import_natives()
     assert os.environ["GOMP_SPINCOUNT"] == "10000"
     assert os.environ["KMP_BLOCKTIME"] == "77"

@@ -62,8 +62,8 @@ def test_the_report_in_words():
         "  installed  m: /m/f",
         "a second of audio with m",
         "  cpu      does not serve: the self-test on cpu failed",
-        "  cuda:0   6.2 ms with torch 2.14.1 (median of 5), ready after 2.5 s, self-test cosine 0.99999991, "
-        "200 MiB of GPU memory",
+        "  cuda:0   6.2 ms with torch 2.14.1 (median of 5), ready after 2.5 s, self-test cosine "
+        "0.99999991, 200 MiB of GPU memory",
         "  speechbrain      absent",
     ):
         assert line in text

@@ -1,25 +1,15 @@
 from __future__ import annotations
 
-import types
-
 import numpy as np
 import pytest
-
-pytest.importorskip("torch", reason="torch is not installed")
+from unit.fake_runtimes import CARD, RIGHT, WITH_GPU, WRONG, FakeMachine
 
 from protocol.errors import BadAudio, DeviceError, OutOfMemory
-from protocol.reports import Gpu
-from sidecar import encoder as encoder_module
 from sidecar import self_test
 from sidecar.audio import Waveform
 from sidecar.batching import ONE_BY_ONE
-from sidecar.config import Config
-from sidecar.device import Card, Driver, Facts, TorchBuild
-from sidecar.encoder import Embedding, Encoder, fingerprint, open_encoder
-from sidecar.models.catalog import MODELS
-from sidecar.models.installed import InstalledModel
-
-CARD = MODELS["campplus-zh-en"]
+from sidecar.encoder import Embedding, Encoder
+from sidecar.models.installed import fingerprint
 
 
 class Runtime:
@@ -74,58 +64,17 @@ def test_the_fingerprint_names_the_weights_and_the_recipe():
     assert made != fingerprint(CARD, "a" * 64, "another")
 
 
-GPU = Gpu(0, "RTX 4070", 12 * 2**30, 11 * 2**30, "8.9")
-WITH_GPU = Facts(
-    "linux",
-    Driver("581.29", (13, 0), (Card("RTX 4070", (8, 9)),)),
-    TorchBuild("2.14.1", "13.0", (7, 5)),
-    (GPU,),
-)
-RIGHT = np.array([1.0, 2.0, 3.0])
-WRONG = np.array([1.0, 2.0, -3.0])
-
-
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
     """Opens an encoder on a machine with a GPU, whose devices give what the test says."""
-    from sidecar.runtimes import torch_runtime
+    fake = FakeMachine(monkeypatch, tmp_path)
+    fake.facts = WITH_GPU
 
-    asked = []
+    def open_on(gpu_gives, cpu_gives=RIGHT, **options):
+        fake.gpu_gives, fake.cpu_gives = gpu_gives, cpu_gives
+        return fake.open(runtime="torch", **options)
 
-    def open_on(gpu_gives, config=None, cpu_gives=RIGHT):
-        class FakeRuntime:
-            n_threads = 1
-            batch_limits = ONE_BY_ONE
-
-            def __init__(self, network, device, n_threads):
-                self.device = device
-                if gpu_gives is OutOfMemory and device != "cpu":
-                    raise OutOfMemory("no")
-
-            def embed(self, waveforms):
-                gives = cpu_gives if self.device == "cpu" else gpu_gives
-                if isinstance(gives, Exception):
-                    raise gives
-                return np.stack([gives.astype(np.float32)] * len(waveforms))
-
-        network = types.SimpleNamespace(RECIPE="r", load=lambda path: None)
-        monkeypatch.setattr(encoder_module.importlib, "import_module", lambda name: network)
-        monkeypatch.setattr(encoder_module, "TorchRuntime", FakeRuntime)
-        monkeypatch.setattr(
-            torch_runtime, "facts", lambda *, opens_gpus: asked.append(opens_gpus) or WITH_GPU
-        )
-        monkeypatch.setattr(torch_runtime, "reference_embedding", lambda *_: RIGHT)
-        installed = InstalledModel(CARD, tmp_path / "weights", "0" * 64)
-        return open_encoder(config or Config(), installed, tmp_path / "references", lambda _: None)
-
-    open_on.asked = asked
     return open_on
-
-
-def test_no_gpu_is_touched_where_the_cpu_was_asked_for(machine):
-    assert machine(WRONG, Config(device="cpu")).device.selected == "cpu"
-    machine(RIGHT)
-    assert machine.asked == [False, True]
 
 
 def test_a_gpu_that_works_serves(machine):
@@ -146,7 +95,7 @@ def test_a_gpu_that_works_serves(machine):
     ],
 )
 def test_a_gpu_that_fails_is_not_used_and_the_report_says_why(machine, gpu_gives, why):
-    opened = machine(gpu_gives, Config(gpu=True))
+    opened = machine(gpu_gives, gpu=True)
     assert opened.device.selected == "cpu"
     assert opened.device.reason.startswith(f"the CPU serves: a GPU was tried, but {why}")
     assert opened.degraded == opened.device.reason
@@ -155,7 +104,7 @@ def test_a_gpu_that_fails_is_not_used_and_the_report_says_why(machine, gpu_gives
 
 def test_a_demanded_gpu_that_fails_is_not_replaced(machine):
     with pytest.raises(DeviceError, match=r"--device cuda cannot be had: .*self-test"):
-        machine(WRONG, Config(device="cuda"))
+        machine(WRONG, device="cuda")
 
 
 def test_a_cpu_that_fails_does_not_serve(machine):
@@ -166,6 +115,6 @@ def test_a_cpu_that_fails_does_not_serve(machine):
 
 def test_the_reference_is_kept_under_the_fingerprint(machine, tmp_path):
     opened = machine(RIGHT)
-    [kept] = (tmp_path / "references").iterdir()
+    [kept] = (tmp_path / ".self-test").iterdir()
     assert kept.name.startswith(f"{opened.model.fingerprint}.")
     assert self_test.keep_reference(kept, lambda: 1 / 0).tolist() == RIGHT.tolist()

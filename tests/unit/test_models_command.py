@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from protocol.reports import Progress
+from sidecar.conversion import ConversionFailed
 from sidecar.models.pinned import Asset, PinnedFile, SourceFailed, Watch
 from sidecar.models.store import FetchProgress
 from sidecar.tools import models
@@ -39,6 +41,11 @@ def make_asset(asset_id: str, failure: BaseException | None = None) -> Asset:
     return Asset(asset_id, "A title", "MIT", "https://example.org", (file,))
 
 
+def fake_conversion(model, models_dir, on_progress, should_stop):
+    assert (models_dir / model / "a.pt").read_bytes() == GOOD
+    on_progress(Progress("convert", 5, 5, "steps"))
+
+
 @pytest.fixture
 def command(monkeypatch, tmp_path):
     assets = [
@@ -49,6 +56,7 @@ def command(monkeypatch, tmp_path):
     ]
     monkeypatch.setattr(models, "ASSETS", {asset.id: asset for asset in assets})
     monkeypatch.setattr(models, "MODELS", {"one": assets[0]})
+    monkeypatch.setattr(models, "convert_apart", fake_conversion)
 
     def run(*words: str) -> int:
         parser = argparse.ArgumentParser()
@@ -72,6 +80,24 @@ def test_list_as_json(command, tmp_path, capsys):
     assert (one["id"], one["kind"], one["state"]) == ("one", "model", "installed")
     assert one["files"][0]["path"] == str(tmp_path / "one" / "a.pt")
     assert (broken["kind"], broken["state"]) == ("sample", "absent")
+
+
+def test_fetch_converts_models_and_nothing_else(command, capsys):
+    assert command("fetch", "one") == 0
+    captured = capsys.readouterr()
+    assert "one: converted for OpenVINO" in captured.out
+    assert "one: converting for OpenVINO: 5 of 5 steps" in captured.err
+    assert command("fetch", "two") == 0
+    assert "convert" not in "".join(capsys.readouterr())
+
+
+def test_a_model_that_cannot_be_converted_is_fetched_all_the_same(command, capsys, monkeypatch):
+    def fail(*_):
+        raise ConversionFailed("the disk is full")
+
+    monkeypatch.setattr(models, "convert_apart", fail)
+    assert command("fetch", "one") == 0
+    assert "torch will run it: the disk is full" in capsys.readouterr().err
 
 
 def test_fetch_prints_the_path_and_plain_progress(command, tmp_path, capsys):

@@ -1,0 +1,187 @@
+"""Converted networks against torch's own."""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+from model.seeded_ecapa import write_checkpoint
+
+from sidecar.models import converted
+from sidecar.models.catalog import MODELS
+from sidecar.models.installed import InstalledModel, find_card, fingerprint
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("openvino")
+
+from sidecar import self_test
+from sidecar.runtimes.openvino_conversion import convert
+from sidecar.runtimes.openvino_library import VERSION, ov
+from sidecar.runtimes.openvino_runtime import OpenVinoRuntime
+from sidecar.start import converted_origin
+
+MIN_COSINE = 0.999999
+LENGTHS = [720, 800, 1111, 1600, 7999, 16_000, 16_001, 23_456, 48_000, 79_999, 160_000, 320_123]
+MIN_BF16_COSINE = 0.99
+
+
+@pytest.fixture(scope="module", params=["ecapa", "campplus"])
+def model(request, tmp_path_factory):
+    """A network in torch, the same converted, and where that lies."""
+    if request.param == "ecapa":
+        folder = tmp_path_factory.mktemp("seeded")
+        weights, card = write_checkpoint(folder), find_card(str(folder))
+    else:
+        weights, card = request.getfixturevalue("campplus_weights"), MODELS["campplus-zh-en"]
+    sha256 = converted._sha256(weights)
+    origin = converted_origin(fingerprint(card, sha256, card.recipe), VERSION)
+    root = tmp_path_factory.mktemp("models")
+    steps = []
+    made = convert(
+        InstalledModel(card, weights, sha256), root, origin, lambda *step: steps.append(step)
+    )
+    return SimpleNamespace(
+        torch=importlib.import_module(f"sidecar.models.{card.network}").load(weights),
+        converted=made,
+        found=converted.find(root, origin),
+        steps=steps,
+    )
+
+
+@pytest.fixture(scope="module")
+def runtime(model):
+    return OpenVinoRuntime(model.converted, 1, "f32")
+
+
+def noise(n_samples, seed=0):
+    return np.random.default_rng(seed).normal(0, 0.1, n_samples).astype(np.float32)
+
+
+def with_torch(model, waveform):
+    with torch.inference_mode():
+        return model.torch(torch.from_numpy(waveform)[None])[0].numpy()
+
+
+def cosine(a, b):
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def test_it_is_found_where_it_was_placed(model):
+    assert model.found == model.converted
+    assert model.steps == [(n, 5) for n in range(6)]
+    assert not list(model.converted.folder.parent.glob(".convert-*"))
+
+
+def test_weights_are_kept_as_they_are(model):
+    """Not halved to f16, which OpenVINO's ``save_model`` does unless it is told otherwise."""
+    network = ov.Core().read_model(model.converted.network)
+    types = {op.get_element_type().get_type_name() for op in network.get_ops() if _is_large(op)}
+    assert types == {"f32"}
+
+
+def _is_large(op):
+    return op.get_type_name() == "Constant" and op.get_output_size() and op.data.size > 1000
+
+
+def test_the_reference_is_torchs_in_float64(model, runtime):
+    reference = model.converted.reference()
+    assert reference.dtype == np.float64
+    assert cosine(reference, with_torch(model, self_test.waveform())) > 1 - 1e-9
+    assert self_test.compare(runtime.embed([self_test.waveform()])[0], reference).passed
+
+
+@pytest.mark.parametrize("n_samples", LENGTHS)
+def test_noise_of_any_length_gets_the_embedding_of_torch(model, runtime, n_samples):
+    waveform = noise(n_samples, seed=n_samples)
+    [embedding] = runtime.embed([waveform])
+    expected = with_torch(model, waveform)
+    assert embedding.shape == expected.shape
+    assert embedding.dtype == np.float32
+    assert cosine(embedding, expected) >= MIN_COSINE
+    assert np.linalg.norm(embedding) == pytest.approx(np.linalg.norm(expected), rel=1e-3)
+
+
+def test_real_speech_gets_the_embedding_of_torch(model, runtime, shared):
+    paths = sorted((shared / "audio" / "librispeech").rglob("*.flac"))[::7]
+    for path in paths:
+        waveform, _ = soundfile.read(path, dtype="float32")
+        assert cosine(runtime.embed([waveform])[0], with_torch(model, waveform)) >= MIN_COSINE
+
+
+def test_a_sequence_is_as_each_alone_in_any_order(runtime):
+    waveforms = [noise(n, seed=n) for n in (16_000, 800, 40_000, 16_000)]
+    together = runtime.embed(waveforms)
+    assert together.shape == (4, 192)
+    for embedding, waveform in zip(together, waveforms, strict=True):
+        assert np.array_equal(embedding, runtime.embed([waveform])[0])
+
+
+def test_waveforms_that_cannot_be_written_in_are_taken(runtime):
+    waveform = np.frombuffer(noise(16_000).tobytes(), "<f4")
+    assert np.array_equal(runtime.embed([waveform])[0], runtime.embed([noise(16_000)])[0])
+
+
+def test_what_it_runs_with_is_as_asked(model, runtime):
+    assert (runtime.name, runtime.device, runtime.n_threads) == ("openvino", "cpu", 1)
+    assert runtime.precision == "f32"
+    assert runtime._network.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    assert runtime._network.get_property("INFERENCE_NUM_THREADS") == 1
+    assert runtime._network.get_property("NUM_STREAMS") == 1
+
+
+def test_bf16_is_near(model):
+    wished = OpenVinoRuntime(model.converted, 1, "bf16")
+    has_bf16 = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert wished.precision == ("bf16" if has_bf16 else "f32")
+    frontend = wished._frontend_request.get_compiled_model()
+    assert frontend.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    if not has_bf16:
+        pytest.skip("this CPU has no bf16 instructions")
+    found = [
+        cosine(wished.embed([noise(n)])[0], with_torch(model, noise(n))) for n in (8000, 48_000)
+    ]
+    print(f"bf16: cosines {found}")
+    assert MIN_BF16_COSINE <= min(found) < 1 - 1e-7
+
+
+def test_many_lengths_do_not_pile_up(runtime):
+    process = psutil.Process()
+    lengths = np.random.default_rng(0).permutation(np.arange(8000, 24_000, 160))
+    for n_samples in lengths[:20]:
+        runtime.embed([noise(n_samples)])
+    before = process.memory_info().rss
+    for n_samples in lengths[20:]:
+        runtime.embed([noise(n_samples)])
+    grown_mib = (process.memory_info().rss - before) / 2**20
+    print(f"{len(lengths) - 20} new lengths: {grown_mib:.0f} MiB")
+    assert grown_mib < 80  # without a bound, 200 to 400
+
+
+def test_a_kept_compilation_is_used_and_a_damaged_one_is_not(model, monkeypatch):
+    monkeypatch.setattr("sidecar.runtimes.openvino_runtime._SLOW_COMPILE_S", 0)
+    monkeypatch.setattr("sidecar.runtimes.openvino_runtime._MAX_COMPILED", 2)
+    waveform = noise(16_000)
+    expected = OpenVinoRuntime(model.converted, 2, "f32").embed([waveform])[0]
+    folder = model.converted.folder / "compiled"
+    newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+    compiles = []
+    compile_model = ov.Core.compile_model
+
+    def counted(self, path, *rest):
+        compiles.append(path)
+        return compile_model(self, path, *rest)
+
+    monkeypatch.setattr(ov.Core, "compile_model", counted)
+    again = OpenVinoRuntime(model.converted, 2, "f32")
+    assert compiles == [model.converted.frontend]
+    assert cosine(again.embed([waveform])[0], expected) >= MIN_COSINE
+    newest.write_bytes(newest.read_bytes()[:-1])
+    OpenVinoRuntime(model.converted, 2, "f32")
+    assert compiles[-1] == model.converted.network
+    OpenVinoRuntime(model.converted, 3, "f32")
+    assert len(list(folder.iterdir())) <= 2

@@ -1,0 +1,119 @@
+"""An encoder on a machine of the test's making: neither torch nor OpenVINO is imported."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+
+import sidecar.runtimes
+from protocol.errors import OutOfMemory
+from protocol.reports import Gpu
+from sidecar import start as start_module
+from sidecar.batching import ONE_BY_ONE
+from sidecar.config import Config
+from sidecar.conversion import ConversionFailed
+from sidecar.device import Card, Driver, Facts, TorchBuild
+from sidecar.encoder import open_encoder
+from sidecar.models.catalog import MODELS
+from sidecar.models.installed import InstalledModel
+from sidecar.runtimes import machine
+
+CARD = MODELS["campplus-zh-en"]
+RIGHT = np.array([1.0, 2.0, 3.0])
+WRONG = np.array([1.0, 2.0, -3.0])
+BUILD = TorchBuild("2.14.1", "13.0", (7, 5))
+GPU = Gpu(0, "RTX 4070", 12 * 2**30, 11 * 2**30, "8.9")
+WITH_GPU = Facts("linux", Driver("581.29", (13, 0), (Card("RTX 4070", (8, 9)),)), BUILD, (GPU,))
+WITHOUT_GPU = Facts("linux", None, BUILD)
+
+
+class FakeRuntime:
+    """Gives what it is told to give."""
+
+    batch_limits = ONE_BY_ONE
+    version = "1.2.3"
+    peak_reserved_bytes = None
+
+    def __init__(self, name, device, n_threads, precision, gives):
+        self.name = name
+        self.device = device
+        self.n_threads = n_threads or 1
+        self.precision = precision
+        self.gives = gives
+
+    def embed(self, waveforms):
+        if isinstance(self.gives, Exception):
+            raise self.gives
+        return np.stack([self.gives.astype(np.float32)] * len(waveforms))
+
+
+class FakeMachine:
+    """Opens encoders.
+
+    gpu_gives, cpu_gives: what torch computes there, or what it raises; ``OutOfMemory`` itself: the
+        model does not fit. openvino_gives: the same; an ImportError: it is not installed.
+    converts: what a conversion ends with: None (it is there then), or why it failed.
+    has_bf16: whether the CPU has the instructions.
+    """
+
+    def __init__(self, monkeypatch, folder):
+        self.folder = folder
+        self.facts = WITHOUT_GPU
+        self.gpu_gives = self.cpu_gives = self.openvino_gives = RIGHT
+        self.is_converted = True
+        self.converts = None
+        self.has_bf16 = True
+        self.conversions = []
+        self.progress = []
+        self._monkeypatch = monkeypatch
+        torch_runtime = SimpleNamespace(
+            TorchRuntime=self._torch, reference_embedding=lambda *_: RIGHT
+        )
+        network = SimpleNamespace(load=lambda path: None)
+        self._replace("sidecar.models.campplus", network)
+        self._replace("sidecar.runtimes.torch_runtime", torch_runtime)
+        monkeypatch.setattr(machine, "facts", lambda config: self.facts)
+        monkeypatch.setattr(start_module, "convert_apart", self._convert)
+        monkeypatch.setattr(start_module.converted, "find", self._find)
+
+    def open(self, **options):
+        missing = isinstance(self.openvino_gives, ImportError)
+        openvino_runtime = None if missing else SimpleNamespace(OpenVinoRuntime=self._openvino)
+        self._replace("sidecar.runtimes.openvino_library", SimpleNamespace(VERSION="9.9"))
+        self._replace("sidecar.runtimes.openvino_runtime", openvino_runtime)
+        config = Config(model=CARD.id, **options)
+        installed = InstalledModel(CARD, self.folder / "weights", "0" * 64)
+        return open_encoder(config, installed, self.folder, self.progress.append)
+
+    def _replace(self, name, fake):
+        self._monkeypatch.setitem(sys.modules, name, fake)
+        if name.startswith("sidecar.runtimes."):
+            last = name.rpartition(".")[2]
+            if fake is None:
+                self._monkeypatch.delattr(sidecar.runtimes, last, raising=False)
+            else:
+                self._monkeypatch.setattr(sidecar.runtimes, last, fake, raising=False)
+
+    def _torch(self, network, device, n_threads):
+        gives = self.cpu_gives if device == "cpu" else self.gpu_gives
+        if gives is OutOfMemory:
+            raise OutOfMemory("no")
+        return FakeRuntime("torch", device, n_threads, "f32", gives)
+
+    def _openvino(self, converted, n_threads, wished):
+        if isinstance(self.openvino_gives, Exception):
+            raise self.openvino_gives
+        precision = wished if self.has_bf16 else "f32"
+        return FakeRuntime("openvino", "cpu", n_threads, precision, self.openvino_gives)
+
+    def _convert(self, model, models_dir, on_progress, should_stop):
+        self.conversions.append((model, models_dir))
+        if self.converts is not None:
+            raise ConversionFailed(self.converts)
+        self.is_converted = True
+
+    def _find(self, root, origin):
+        assert root.is_relative_to(self.folder)
+        return SimpleNamespace(reference=lambda: RIGHT) if self.is_converted else None
