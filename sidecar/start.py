@@ -198,7 +198,8 @@ class Start:
             what = "a second of audio"
             self.on_progress(Progress("warmup", 0, 1, "passes"))
             runtime.embed([waveform])  # the first call allocates, and selects kernels
-            result = self_test.compare(runtime.embed([waveform])[0], reference)
+            embedding = runtime.embed([waveform])[0]
+            result = self_test.compare(embedding, reference, runtime.precision)
             self.on_progress(Progress("warmup", 1, 1, "passes"))
         except OutOfMemory as error:
             raise DeviceError(
@@ -208,7 +209,8 @@ class Start:
         if not result.passed:
             raise DeviceError(
                 f"the self-test on {device} failed: cosine {result.cosine:.6f} to the "
-                f"reference, at least {self_test.MIN_COSINE} is needed; it computes wrong results",
+                f"reference, at least {self_test.MIN_COSINE[runtime.precision]} is needed; it "
+                "computes wrong results",
                 kind="self_test_failed",
             )
         return Started(runtime, result)

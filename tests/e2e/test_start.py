@@ -28,7 +28,7 @@ sys.meta_path.insert(0, Hold())
 
 @pytest.fixture
 def start_held(start, sidecar_argv, tmp_path, gate):
-    """Starts the real sidecar: ``start_held("openvino")`` imports it not before ``gate.touch()``."""
+    """Starts the real sidecar: ``start_held("numpy")`` imports it not before ``gate.touch()``."""
     if os.environ.get(ARGV_VARIABLE):
         pytest.skip(f"{ARGV_VARIABLE} names a program whose imports cannot be held")
     folder = tmp_path / "hold"
