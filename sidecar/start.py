@@ -165,9 +165,15 @@ class Start:
         return found
 
     def _with_torch(self, device: str, remarks: tuple[str, ...]) -> Started:
-        from sidecar.runtimes import torch_runtime  # noqa: PLC0415
+        try:
+            from sidecar.runtimes import torch_runtime  # noqa: PLC0415
 
-        module = importlib.import_module(f"sidecar.models.{self.installed.card.network}")
+            module = importlib.import_module(f"sidecar.models.{self.installed.card.network}")
+        except ImportError as error:
+            raise DeviceError(
+                "; ".join((*remarks, f"but torch cannot be imported: {error}")),
+                kind="device_unavailable",
+            ) from error
 
         def load_network() -> Network:
             network: Network = module.load(self.installed.weights)

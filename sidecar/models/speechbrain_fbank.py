@@ -54,7 +54,7 @@ class SpeechBrainFbank(nn.Module):
     def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
         # Not by the convolution: OpenVINO would compile code for each of the frames of each new
-        # length, 12 ms and a megabyte for a second of audio.
+        # length: 12 ms and over a megabyte for a second of audio.
         padded = functional.pad(waveforms, (FRAME_SAMPLES // 2, FRAME_SAMPLES // 2))
         spectra = functional.conv1d(padded.unsqueeze(1), self.analysis, stride=HOP_SAMPLES)
         real, imaginary = spectra.chunk(2, dim=1)  # each [batch, n_bins, n_frames]

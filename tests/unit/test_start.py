@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 from unit.fake_runtimes import WITH_GPU, WRONG, FakeMachine
@@ -101,6 +102,14 @@ def test_where_openvino_cannot_be_had_torch_runs_it_and_the_report_says_why(mach
     assert opened.degraded is None
     assert opened.device.reason.startswith(f"{NO_DRIVER}; torch runs it, since ")
     assert re.search(f"since {why}$", opened.device.reason)
+
+
+def test_where_neither_can_be_had_both_reasons_are_given(machine, monkeypatch):
+    machine.is_converted, machine.converts = False, "the disk is full"
+    monkeypatch.setitem(sys.modules, "sidecar.models.campplus", None)
+    with pytest.raises(DeviceError, match="disk is full; but torch cannot be imported") as caught:
+        machine.open()
+    assert caught.value.kind == "device_unavailable"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
