@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
 
+@functools.cache
 def waveform() -> FloatArray:
     """A second of something like a voice, the same on every machine: shape (16000,).
 

@@ -10,7 +10,7 @@ import sys
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 # Its convolutions' code is compiled for each new length, and every length is new. oneDNN would keep
 # 1,024 of them; it reads this once, when it is first used.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
 
 import openvino as ov  # noqa: E402
 
