@@ -32,9 +32,10 @@ _NATIVE_LIBRARIES = ("numpy", "soundfile", "soxr")
 # busy on the same cores, a network takes ten times as long as its work; these are GNU's iterations
 # (about 30 us here) and LLVM's and Intel's milliseconds.
 _OPENMP_PATIENCE = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
-# oneDNN keeps the compiled code of each shape it met, 1,024 of them by default, 0.3 MB each; an
-# utterance of a new length brings 10 to 80. So many hold the last length or two: windows.
-_ONEDNN_CACHE = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
+# torch's oneDNN keeps the compiled code of each shape it met, by default of 1,024, 0.3 MB each;
+# an utterance of a new length brings 10 to 80. So many hold the last length or two: windows.
+# (OpenVINO has a oneDNN of its own, and needs fewer: see ``openvino_library``.)
+_TORCH_CACHE = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
 # Audio for windows may be longer than a network's, but it is held in memory whole.
 MAX_WINDOWED_S = 1800.0
 
@@ -52,15 +53,14 @@ class SpeechBackend:
     def import_natives(self) -> None:
         """See ``Backend.import_natives``."""
         self.find_model()
-        for variable, value in (_OPENMP_PATIENCE | _ONEDNN_CACHE).items():
+        from sidecar.runtimes.machine import libraries  # noqa: PLC0415
+
+        names = libraries(self._config)
+        for variable, value in environment(names).items():
             os.environ.setdefault(variable, value)
         if self._config.background:
             _step_back()
-        for name in _NATIVE_LIBRARIES:
-            importlib.import_module(name)
-        from sidecar.runtimes.machine import libraries  # noqa: PLC0415
-
-        for name in libraries(self._config):
+        for name in (*_NATIVE_LIBRARIES, *names):
             importlib.import_module(name)
 
     def find_model(self) -> None:
@@ -127,6 +127,11 @@ class SpeechBackend:
             Decoded(Waveform(waveform.samples[start:end]), end - start, start)
             for start, end in plan
         ]
+
+
+def environment(libraries: Sequence[str]) -> dict[str, str]:
+    """The variables that ``libraries`` read when they are first used, unless the user set them."""
+    return _OPENMP_PATIENCE | (_TORCH_CACHE if "torch" in libraries else {})
 
 
 def _step_back() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from protocol.errors import BadAudio, InvalidParams, ModelUnavailable
 from protocol.params import EmbedParams, EmbedWindowsParams, PcmAudio
-from sidecar.backend import SpeechBackend
+from sidecar.backend import SpeechBackend, environment
 from sidecar.config import Config
 from sidecar.models.catalog import MODELS
 
@@ -66,12 +66,16 @@ def test_a_model_that_is_not_in_the_catalog_is_named_with_those_that_are():
     assert caught.value.kind == "unknown_model"
 
 
-def test_libraries_neither_spin_nor_hoard_unless_told_to(monkeypatch):
-    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
-    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
-    monkeypatch.setenv("KMP_BLOCKTIME", "77")
+def test_libraries_do_not_spin_unless_told_to(monkeypatch):
+    monkeypatch.setattr("os.environ", {**os.environ, "KMP_BLOCKTIME": "77"})
+    os.environ.pop("GOMP_SPINCOUNT", None)
     monkeypatch.setattr("sidecar.runtimes.machine.libraries", lambda config: ())
     SpeechBackend(Config()).import_natives()
     assert os.environ["GOMP_SPINCOUNT"] == "10000"
     assert os.environ["KMP_BLOCKTIME"] == "77"
-    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "128"
+
+
+def test_torch_keeps_the_code_of_few_shapes_and_openvino_chooses_for_itself():
+    variable = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    assert environment(("torch", "sidecar.runtimes.openvino_library"))[variable] == "128"
+    assert variable not in environment(("sidecar.runtimes.openvino_library",))
