@@ -1,0 +1,48 @@
+/** Speaker embeddings for Electron and Node. README.md has an example. */
+
+export { SpeakerSidecar } from "./sidecar";
+export type {
+  CallOptions,
+  EmbedOptions,
+  EmbedWindowsOptions,
+  SidecarEvents,
+  StartOptions,
+} from "./sidecar";
+export type {
+  Audio,
+  AudioBufferLike,
+  BufferedAudio,
+  Crop,
+  FileAudio,
+  PathAudio,
+  SampledAudio,
+  StoredEmbedding,
+} from "./audio";
+export type { BatchItem } from "./results";
+export type { ExitReport, LogLine, RestartReport } from "./supervisor";
+export type * from "./reports";
+export {
+  BadAudio,
+  Cancelled,
+  ChildGone,
+  Closed,
+  CommandNotFound,
+  DeadlineExceeded,
+  DeviceError,
+  Draining,
+  FramingError,
+  IncompatibleEmbeddings,
+  InternalError,
+  InvalidParams,
+  InvalidRequest,
+  KillsChild,
+  MethodNotFound,
+  ModelUnavailable,
+  OutOfMemory,
+  Overloaded,
+  ParseError,
+  ProtocolMismatch,
+  SidecarError,
+  UnknownError,
+} from "./errors";
+export { PROTOCOL, PROTOCOL_MINOR } from "./messages";
