@@ -31,7 +31,8 @@ export const LIGHT_SKIP = reasonToSkip(
 export const REAL_SKIP =
   LIGHT_SKIP ??
   reasonToSkip(
-    `import torch
+    `import importlib.util
+assert importlib.util.find_spec("torch"), "no torch"
 from sidecar.models.catalog import MODELS
 from sidecar.models.store import WeightStore, default_models_dir
 WeightStore(default_models_dir()).ensure(MODELS["campplus-zh-en"])`,
