@@ -45,4 +45,6 @@ export {
   SidecarError,
   UnknownError,
 } from "./errors";
+export { closeBeforeQuit, type QuittingApp } from "./electron";
+export { findCommand, type FindOptions, type FoundCommand } from "./find_command";
 export { PROTOCOL, PROTOCOL_MINOR } from "./messages";

@@ -1,6 +1,6 @@
 /** What an app uses: one sidecar, its methods and its events. */
 
-import { EventEmitter } from "node:events";
+import { EventEmitter, setMaxListeners } from "node:events";
 
 import { audioToWire, embeddingToWire, type Audio, type StoredEmbedding } from "./audio";
 import { Child, type Command } from "./child";
@@ -204,7 +204,11 @@ export class SpeakerSidecar extends EventEmitter {
     const request = this.supervisor.submit(method, params, requestOptions);
     const withdraw = (error: Error) => this.supervisor.withdraw(request, error);
     const onAbort = () => withdraw(cancelledBy(signal!));
-    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal !== undefined) {
+      // One signal for many calls is no leak.
+      setMaxListeners(0, signal);
+      signal.addEventListener("abort", onAbort, { once: true });
+    }
     const timer =
       deadlineMs === undefined
         ? null
