@@ -24,8 +24,14 @@ async function runApp(electron, speakerSidecar) {
 }
 
 async function startSidecar(app, { SpeakerSidecar, closeBeforeQuit, findCommand }) {
-  const { command, args } = findCommand({ isPackaged: app.isPackaged, projectFolder: __dirname });
-  const sidecar = await SpeakerSidecar.start({ command, args: [...args, "--model", "campplus-zh-en"] });
+  const { command, args } = findCommand({
+    isPackaged: app.isPackaged,
+    projectFolder: __dirname,
+  });
+  const sidecar = await SpeakerSidecar.start({
+    command,
+    args: [...args, "--model", "campplus-zh-en"],
+  });
   closeBeforeQuit(app, sidecar);
   sidecar.on("log", ({ text }) => console.log(text));
   return sidecar;
@@ -55,7 +61,9 @@ async function openWindow({ BrowserWindow, ipcMain, session }, sidecar) {
     });
   }
   // The page may use the microphone, and nothing else.
-  session.defaultSession.setPermissionRequestHandler((_, permission, allow) => allow(permission === "media"));
+  session.defaultSession.setPermissionRequestHandler((_, permission, allow) =>
+    allow(permission === "media"),
+  );
   window.webContents.setWindowOpenHandler(() => ({ action: "deny" }));
   window.webContents.on("will-navigate", (event) => event.preventDefault());
   await window.loadFile(join(__dirname, "page", "index.html"));

@@ -21,7 +21,10 @@ function handlersFor(sidecar) {
     async compare(samples, sampleRateHz) {
       const { stored } = voice;
       if (stored === null) throw new Error("Enrol a voice first.");
-      const { cosine } = await sidecar.score(stored, await sidecar.embed(audioOf(samples, sampleRateHz)));
+      const { cosine } = await sidecar.score(
+        stored,
+        await sidecar.embed(audioOf(samples, sampleRateHz)),
+      );
       return { cosine };
     },
 
@@ -34,7 +37,9 @@ function handlersFor(sidecar) {
     /** State, device and model. */
     health: () => sidecar.health(),
   };
-  return Object.fromEntries(Object.entries(handlers).map(([name, handler]) => [name, answering(handler)]));
+  return Object.fromEntries(
+    Object.entries(handlers).map(([name, handler]) => [name, answering(handler)]),
+  );
 }
 
 function answering(handler) {
@@ -49,7 +54,9 @@ function answering(handler) {
 
 // The page is ours, but what shows things from outside is not to be trusted.
 function audioOf(samples, sampleRateHz) {
-  const isAudio = Object.prototype.toString.call(samples) === "[object Float32Array]" && samples.length <= MAX_SAMPLES;
+  const isAudio =
+    Object.prototype.toString.call(samples) === "[object Float32Array]" &&
+    samples.length <= MAX_SAMPLES;
   if (!isAudio || !Number.isInteger(sampleRateHz)) {
     throw new TypeError("audio must be a Float32Array of at most five minutes, and its rate");
   }

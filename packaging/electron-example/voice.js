@@ -21,7 +21,10 @@ class Voice {
   get stored() {
     if (this.#sum === null) return null;
     const norm = Math.hypot(...this.#sum);
-    return { embedding: this.#sum.map((value) => value / norm), fingerprint: this.#fingerprint };
+    return {
+      embedding: this.#sum.map((value) => value / norm),
+      fingerprint: this.#fingerprint,
+    };
   }
 }
 

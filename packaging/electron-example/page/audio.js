@@ -12,13 +12,21 @@ export async function decode(blob) {
     const channel = buffer.getChannelData(index);
     for (let n = 0; n < samples.length; n++) samples[n] += channel[n] / buffer.numberOfChannels;
   }
-  return { samples, sampleRateHz: buffer.sampleRate, durationS: buffer.duration };
+  return {
+    samples,
+    sampleRateHz: buffer.sampleRate,
+    durationS: buffer.duration,
+  };
 }
 
 /** Record from the microphone until `stop()`, which resolves with the recording. */
 export async function record() {
   // What makes calls pleasant changes voices.
-  const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  const audio = {
+    echoCancellation: false,
+    noiseSuppression: false,
+    autoGainControl: false,
+  };
   const stream = await navigator.mediaDevices.getUserMedia({ audio });
   const recorder = new MediaRecorder(stream);
   const chunks = [];

@@ -61,7 +61,9 @@ function takeAudio(zone, use) {
 function showVoice(nUtterances) {
   element("forget").hidden = nUtterances === 0;
   element("voice").textContent =
-    nUtterances === 0 ? "No voice yet." : `The mean of ${nUtterances} utterance${nUtterances === 1 ? "" : "s"}.`;
+    nUtterances === 0
+      ? "No voice yet."
+      : `The mean of ${nUtterances} utterance${nUtterances === 1 ? "" : "s"}.`;
 }
 
 async function enrol(blob, name) {
@@ -112,7 +114,8 @@ function showProgress({ phase, done, total, unit }) {
 }
 
 // A file that misses its zone would otherwise replace the page.
-for (const type of ["dragover", "drop"]) document.addEventListener(type, (event) => event.preventDefault());
+for (const type of ["dragover", "drop"])
+  document.addEventListener(type, (event) => event.preventDefault());
 speaker.onHealth(showHealth);
 speaker.onProgress(showProgress);
 speaker.onRestart(({ reason }) => showFault(new Error(`The sidecar is started again: ${reason}`)));

@@ -51,7 +51,10 @@ export class Page {
     });
     const { targetInfos } = await this.call("Target.getTargets");
     const { targetId } = targetInfos.find(({ type }) => type === "page");
-    const attached = await this.call("Target.attachToTarget", { targetId, flatten: true });
+    const attached = await this.call("Target.attachToTarget", {
+      targetId,
+      flatten: true,
+    });
     this.#sessionId = attached.sessionId;
     await this.call("Page.enable");
     await this.call("Runtime.enable");
@@ -81,7 +84,9 @@ export class Page {
         if (error) reject(new Error(error.message));
         else resolve(result);
       } else if (method === "Runtime.exceptionThrown") {
-        this.logged.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
+        this.logged.push(
+          params.exceptionDetails.exception?.description ?? params.exceptionDetails.text,
+        );
       } else if (method === "Runtime.consoleAPICalled") {
         this.logged.push(params.args.map(({ value }) => String(value)).join(" "));
       }
@@ -96,7 +101,8 @@ export class Page {
       returnByValue: true,
       userGesture: true,
     });
-    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    if (exceptionDetails)
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
 
@@ -132,14 +138,26 @@ export class Page {
   }
 
   async click(selector) {
-    const place = { ...(await this.#middleOf(selector)), button: "left", clickCount: 1 };
-    await this.call("Input.dispatchMouseEvent", { type: "mousePressed", ...place });
-    await this.call("Input.dispatchMouseEvent", { type: "mouseReleased", ...place });
+    const place = {
+      ...(await this.#middleOf(selector)),
+      button: "left",
+      clickCount: 1,
+    };
+    await this.call("Input.dispatchMouseEvent", {
+      type: "mousePressed",
+      ...place,
+    });
+    await this.call("Input.dispatchMouseEvent", {
+      type: "mouseReleased",
+      ...place,
+    });
   }
 
   /** The whole page, as PNG. */
   async screenshot() {
-    const { data } = await this.call("Page.captureScreenshot", { captureBeyondViewport: true });
+    const { data } = await this.call("Page.captureScreenshot", {
+      captureBeyondViewport: true,
+    });
     return Buffer.from(data, "base64");
   }
 

@@ -9,7 +9,11 @@ import { fileURLToPath } from "node:url";
 const { handlersFor } = createRequire(import.meta.url)("../handlers.js");
 
 const PAGE = fileURLToPath(new URL("../page/", import.meta.url));
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
+const TYPES = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+};
 const EVENTS = ["health", "progress", "restart"];
 
 // In place of preload.js: the same `window.speaker`.
@@ -83,7 +87,11 @@ function sendFile(pathname, response) {
       const script = '<script type="module" src="loopback-preload.js"></script>';
       file = String(file).replace("</head>", `${script}</head>`);
     }
-    response.writeHead(200, { "content-type": TYPES[extname(pathname)] ?? "text/plain" }).end(file);
+    response
+      .writeHead(200, {
+        "content-type": TYPES[extname(pathname)] ?? "text/plain",
+      })
+      .end(file);
   } catch {
     response.writeHead(404).end();
   }

@@ -39,7 +39,11 @@ function fakeElectron() {
       did.window.file = path;
     }
   }
-  const session = { defaultSession: { setPermissionRequestHandler: (handler) => (did.permission = handler) } };
+  const session = {
+    defaultSession: {
+      setPermissionRequestHandler: (handler) => (did.permission = handler),
+    },
+  };
   const ipcMain = { handle: (name, handler) => (did.handlers[name] = handler) };
   const dialog = { showErrorBox: (...texts) => did.boxes.push(texts) };
   return { did, electron: { app, BrowserWindow, ipcMain, session, dialog } };
@@ -61,57 +65,75 @@ async function until(holds) {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-test("the window has no Node, and the page gets what it asks for", { skip: LIGHT_SKIP ?? false }, async (t) => {
-  const { did, electron } = fakeElectron();
-  let sidecar;
-  const speakerSidecar = {
-    closeBeforeQuit,
-    findCommand: () => ({ command: "found", args: ["first"] }),
-    SpeakerSidecar: {
-      start: async ({ command, args }) => {
-        assert.deepEqual([command, ...args], ["found", "first", "--model", "campplus-zh-en"]);
-        return (sidecar = await start(t, LIGHT));
+test(
+  "the window has no Node, and the page gets what it asks for",
+  { skip: LIGHT_SKIP ?? false },
+  async (t) => {
+    const { did, electron } = fakeElectron();
+    let sidecar;
+    const speakerSidecar = {
+      closeBeforeQuit,
+      findCommand: () => ({ command: "found", args: ["first"] }),
+      SpeakerSidecar: {
+        start: async ({ command, args }) => {
+          assert.deepEqual([command, ...args], ["found", "first", "--model", "campplus-zh-en"]);
+          return (sidecar = await start(t, LIGHT));
+        },
       },
-    },
-  };
-  await runMain({ electron, "speaker-sidecar": speakerSidecar });
-  await until(() => did.window?.file !== undefined);
+    };
+    await runMain({ electron, "speaker-sidecar": speakerSidecar });
+    await until(() => did.window?.file !== undefined);
 
-  const { preload, ...preferences } = did.window.options.webPreferences;
-  assert.deepEqual(preferences, { contextIsolation: true, sandbox: true, nodeIntegration: false });
-  assert.equal(preload, join(EXAMPLE, "preload.js"));
-  assert.equal(did.window.file, join(EXAMPLE, "page", "index.html"));
-  assert.deepEqual(did.windowOpen(), { action: "deny" });
-  const allowed = ["media", "geolocation"].map((permission) => {
-    let answer;
-    did.permission(null, permission, (value) => (answer = value));
-    return answer;
-  });
-  assert.deepEqual(allowed, [true, false]);
+    const { preload, ...preferences } = did.window.options.webPreferences;
+    assert.deepEqual(preferences, {
+      contextIsolation: true,
+      sandbox: true,
+      nodeIntegration: false,
+    });
+    assert.equal(preload, join(EXAMPLE, "preload.js"));
+    assert.equal(did.window.file, join(EXAMPLE, "page", "index.html"));
+    assert.deepEqual(did.windowOpen(), { action: "deny" });
+    const allowed = ["media", "geolocation"].map((permission) => {
+      let answer;
+      did.permission(null, permission, (value) => (answer = value));
+      return answer;
+    });
+    assert.deepEqual(allowed, [true, false]);
 
-  const page = { senderFrame: did.webContents.mainFrame };
-  const ask = (name, ...values) => did.handlers[name](page, ...values);
-  const { samples } = tone(32_000);
-  assert.deepEqual(await ask("compare", samples, 16_000), {
-    error: { kind: "error", message: "Enrol a voice first." },
-  });
-  assert.deepEqual(await ask("enrol", samples, 16_000), { value: { nUtterances: 1 } });
-  assert.deepEqual(await ask("enrol", samples, 16_000), { value: { nUtterances: 2 } });
-  const { value } = await ask("compare", samples, 16_000);
-  assert.ok(value.cosine > 0.9999);
-  assert.equal((await ask("enrol", samples.subarray(0, 10), 16_000)).error.kind, "too_short");
-  assert.match((await ask("enrol", [1, 2], 16_000)).error.message, /Float32Array/);
-  assert.deepEqual(await ask("forget"), { value: { nUtterances: 0 } });
-  assert.equal((await ask("health")).value.state, "ready");
-  assert.equal(await did.handlers.health({ senderFrame: {} }), undefined, "another frame asks in vain");
-  assert.ok(did.sent.some(([event, { state }]) => event === "health" && state === "ready"));
+    const page = { senderFrame: did.webContents.mainFrame };
+    const ask = (name, ...values) => did.handlers[name](page, ...values);
+    const { samples } = tone(32_000);
+    assert.deepEqual(await ask("compare", samples, 16_000), {
+      error: { kind: "error", message: "Enrol a voice first." },
+    });
+    assert.deepEqual(await ask("enrol", samples, 16_000), {
+      value: { nUtterances: 1 },
+    });
+    assert.deepEqual(await ask("enrol", samples, 16_000), {
+      value: { nUtterances: 2 },
+    });
+    const { value } = await ask("compare", samples, 16_000);
+    assert.ok(value.cosine > 0.9999);
+    assert.equal((await ask("enrol", samples.subarray(0, 10), 16_000)).error.kind, "too_short");
+    assert.match((await ask("enrol", [1, 2], 16_000)).error.message, /Float32Array/);
+    assert.deepEqual(await ask("forget"), { value: { nUtterances: 0 } });
+    assert.equal((await ask("health")).value.state, "ready");
+    assert.equal(
+      await did.handlers.health({ senderFrame: {} }),
+      undefined,
+      "another frame asks in vain",
+    );
+    assert.ok(did.sent.some(([event, { state }]) => event === "health" && state === "ready"));
 
-  let prevented = false;
-  electron.app.emit("before-quit", { preventDefault: () => (prevented = true) });
-  assert.ok(prevented);
-  await until(() => did.nQuits === 1);
-  assert.equal(sidecar.pid, null);
-});
+    let prevented = false;
+    electron.app.emit("before-quit", {
+      preventDefault: () => (prevented = true),
+    });
+    assert.ok(prevented);
+    await until(() => did.nQuits === 1);
+    assert.equal(sidecar.pid, null);
+  },
+);
 
 test("a sidecar that is not there is told, and the app ends", async () => {
   const { did, electron } = fakeElectron();
@@ -129,7 +151,9 @@ test("preload gives the page these functions, and errors as errors", async () =>
   let given;
   const listeners = {};
   const electron = {
-    contextBridge: { exposeInMainWorld: (name, api) => (given = { name, api }) },
+    contextBridge: {
+      exposeInMainWorld: (name, api) => (given = { name, api }),
+    },
     ipcRenderer: {
       invoke: async (...values) => {
         invoked.push(values);

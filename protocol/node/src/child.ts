@@ -4,7 +4,6 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { StringDecoder } from "node:string_decoder";
 
 import type { Clock, Timer } from "./clock";
-import { SidecarError } from "./errors";
 import { FrameDecoder } from "./framing";
 import { decodeFromChild, type FromChild } from "./messages";
 import { endWithUs, forget, killTree } from "./process_tree";
@@ -143,8 +142,9 @@ export class Child {
         if (this.hasEnded || this.fault !== null) return;
       }
     } catch (error) {
-      if (!(error instanceof SidecarError)) throw error;
-      this.kill(`its output is not of this protocol: ${error.message}`);
+      // Whatever it is, the output is at fault: maps that lack what the protocol demands, too.
+      const fault = error instanceof Error ? error.message : String(error);
+      this.kill(`its output is not of this protocol: ${fault}`);
     }
   }
 

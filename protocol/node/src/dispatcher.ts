@@ -62,9 +62,9 @@ export class Dispatcher {
     this.pump();
   }
 
-  /** The child serves. */
-  ready(): void {
-    this.isReady = true;
+  /** Whether the child serves now: only then is it sent what takes its model. */
+  setReady(isReady: boolean): void {
+    this.isReady = isReady;
     this.pump();
   }
 

@@ -14,13 +14,7 @@ export type RequestId = number | string;
 
 /** The methods of the protocol. */
 export type Method =
-  | "embed"
-  | "embed_batch"
-  | "embed_windows"
-  | "score"
-  | "health"
-  | "metrics"
-  | "shutdown";
+  "embed" | "embed_batch" | "embed_windows" | "score" | "health" | "metrics" | "shutdown";
 
 /** The child's answer to the request `id`. */
 export interface Result {

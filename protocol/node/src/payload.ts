@@ -41,9 +41,14 @@ export function unpack(payload: Uint8Array): WireMap {
     value = decode(payload, DECODER_OPTIONS);
   } catch (error) {
     if (error instanceof ParseError) throw error;
-    throw new ParseError(`the payload is not valid msgpack: ${String(error)}`, undefined, {}, {
-      cause: error,
-    });
+    throw new ParseError(
+      `the payload is not valid msgpack: ${String(error)}`,
+      undefined,
+      {},
+      {
+        cause: error,
+      },
+    );
   }
   if (!isMap(value)) throw new ParseError(`the payload is not a map but ${shown(value)}`);
   return value;
@@ -51,7 +56,9 @@ export function unpack(payload: Uint8Array): WireMap {
 
 /** Whether `value` is a map, as the decoder makes them. */
 export function isMap(value: unknown): value is WireMap {
-  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  return (
+    typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  );
 }
 
 function shown(value: unknown): string {

@@ -1,7 +1,8 @@
 /** What an app uses: one sidecar, its methods and its events. */
 
-import { EventEmitter, setMaxListeners } from "node:events";
+import { EventEmitter } from "node:events";
 
+import { onAbort } from "./abort";
 import { audioToWire, embeddingToWire, type Audio, type StoredEmbedding } from "./audio";
 import { Child, type Command } from "./child";
 import { SYSTEM_CLOCK } from "./clock";
@@ -203,12 +204,7 @@ export class SpeakerSidecar extends EventEmitter {
     if (signal?.aborted === true) throw cancelledBy(signal);
     const request = this.supervisor.submit(method, params, requestOptions);
     const withdraw = (error: Error) => this.supervisor.withdraw(request, error);
-    const onAbort = () => withdraw(cancelledBy(signal!));
-    if (signal !== undefined) {
-      // One signal for many calls is no leak.
-      setMaxListeners(0, signal);
-      signal.addEventListener("abort", onAbort, { once: true });
-    }
+    const forgetAbort = signal && onAbort(signal, () => withdraw(cancelledBy(signal)));
     const timer =
       deadlineMs === undefined
         ? null
@@ -218,7 +214,7 @@ export class SpeakerSidecar extends EventEmitter {
     try {
       return await request.answer;
     } finally {
-      signal?.removeEventListener("abort", onAbort);
+      forgetAbort?.();
       timer?.cancel();
     }
   }

@@ -245,14 +245,14 @@ export class Supervisor {
   private takeHealth(health: Health): void {
     this.health = health;
     this.lastWords.heardHealth(health.state, health.reason);
-    if (!this.isClosing && (health.state === "ready" || health.state === "degraded")) {
+    const serves = health.state === "ready" || health.state === "degraded";
+    this.watch.stop();
+    this.servedTimer?.cancel();
+    if (serves && !this.isClosing) {
       this.watch.start();
-      this.servedTimer?.cancel();
       this.servedTimer = this.options.clock.setTimer(() => this.policy.served(), SERVED_MS);
-      this.dispatcher.ready();
-    } else {
-      this.watch.stop();
     }
+    this.dispatcher.setReady(serves);
     this.listener.onHealth(health);
   }
 

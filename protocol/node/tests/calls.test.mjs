@@ -8,7 +8,14 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { Cancelled, ChildGone, Closed, DeadlineExceeded, Overloaded, SpeakerSidecar } from "speaker-sidecar";
+import {
+  Cancelled,
+  ChildGone,
+  Closed,
+  DeadlineExceeded,
+  Overloaded,
+  SpeakerSidecar,
+} from "speaker-sidecar";
 
 import { eventually, LIGHT, LIGHT_SKIP, PYTHON, ready, ROOT, start, tone } from "./sidecars.mjs";
 
@@ -68,6 +75,23 @@ describe("calls", { skip: LIGHT_SKIP ?? false }, () => {
     const { outcomes } = await it.metrics();
     assert.deepEqual([outcomes.ok >= 3, outcomes.cancelled], [true, 1]);
     assert.equal(it.nPending, 0);
+  });
+
+  test("one signal may end many calls", async (t) => {
+    const { path } = gate(t);
+    const it = await start(t, LIGHT, { LIGHT_LOAD_GATE: path });
+    const warnings = [];
+    const warn = (warning) => warnings.push(warning.message);
+    process.on("warning", warn);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = Array.from({ length: 50 }, () =>
+      assert.rejects(it.embed(tone(), { signal }), Cancelled),
+    );
+    controller.abort();
+    await Promise.all(calls);
+    process.off("warning", warn);
+    assert.deepEqual([warnings, it.nPending], [[], 0]);
   });
 
   test("an abort while the child loads sends nothing", async (t) => {
@@ -157,10 +181,13 @@ describe("a start that cannot succeed says why", () => {
   const quick = { restartDelaysMs: [0] };
 
   test("no such program", async () => {
-    await assert.rejects(SpeakerSidecar.start({ command: "no-such-program", args: [] }), (error) => {
-      assert.ok(error instanceof ChildGone);
-      return error.message.includes("no-such-program") && error.kind === "child_gone";
-    });
+    await assert.rejects(
+      SpeakerSidecar.start({ command: "no-such-program", args: [] }),
+      (error) => {
+        assert.ok(error instanceof ChildGone);
+        return error.message.includes("no-such-program") && error.kind === "child_gone";
+      },
+    );
   });
 
   test("options that it does not know", { skip: LIGHT_SKIP ?? false }, async () => {

@@ -48,7 +48,11 @@ function faulty(t, environment) {
 
 async function survive(t, { options, nCalls, nKills, seed, environment = {} }) {
   const audios = clips();
-  const sidecar = await start(t, { ...options, restartDelaysMs: quick.restartDelaysMs }, environment);
+  const sidecar = await start(
+    t,
+    { ...options, restartDelaysMs: quick.restartDelaysMs },
+    environment,
+  );
   const expected = await references(sidecar, audios);
   const pids = watchPids(sidecar);
   const random = randomNumbers(seed);

@@ -53,11 +53,18 @@ test("details are in camelCase", () => {
 test("a code that this version does not know is kept", () => {
   const own = errors.errorFromWire({ code: -32099, message: "new", data: { retryable: true } });
   assert.ok(own instanceof api.UnknownError);
-  assert.deepEqual([own.code, own.kind, own.retryable, own.name], [-32099, "unknown", true, "UnknownError"]);
+  assert.deepEqual(
+    [own.code, own.kind, own.retryable, own.name],
+    [-32099, "unknown", true, "UnknownError"],
+  );
 });
 
 test("names become camelCase, data does not", () => {
-  const wire = { a_b: [{ weights_sha256: null, x: 1 }], outcomes: { too_short: 1 }, bin: Buffer.from("a_b") };
+  const wire = {
+    a_b: [{ weights_sha256: null, x: 1 }],
+    outcomes: { too_short: 1 },
+    bin: Buffer.from("a_b"),
+  };
   assert.deepEqual(camelCase.camelCased(wire), {
     aB: [{ weightsSha256: null, x: 1 }],
     outcomes: { too_short: 1 },

@@ -23,7 +23,9 @@ export class FakeClock {
   async pass(durationMs) {
     const endMs = this.nowMs + durationMs;
     for (;;) {
-      const [next] = this.#timers.filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
+      const [next] = this.#timers
+        .filter(({ atMs }) => atMs <= endMs)
+        .sort((a, b) => a.atMs - b.atMs);
       if (next === undefined) break;
       this.nowMs = next.atMs;
       this.#timers = this.#timers.filter((timer) => timer !== next);
@@ -83,7 +85,13 @@ export class FakeChild {
   // What the test lets it do
 
   hello(protocol = 1) {
-    this.#tell("hello", { protocol, protocol_minor: 0, name: "fake", version: "9", limits: LIMITS });
+    this.#tell("hello", {
+      protocol,
+      protocol_minor: 0,
+      name: "fake",
+      version: "9",
+      limits: LIMITS,
+    });
   }
 
   health(state, reason = state) {
@@ -107,7 +115,14 @@ export class FakeChild {
 
   die({ code = null, signal = null, fault = null, started = true } = {}) {
     this.hasEnded = true;
-    this.listener.onEnd({ pid: this.pid, code, signal, fault, started, lastLines: ["a last line"] });
+    this.listener.onEnd({
+      pid: this.pid,
+      code,
+      signal,
+      fault,
+      started,
+      lastLines: ["a last line"],
+    });
   }
 
   /** The ids of the requests for `method` that it was sent. */

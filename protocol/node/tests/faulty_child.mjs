@@ -44,6 +44,7 @@ child.stdout.on("data", (data) => {
       process.exit(fault.exitCode);
     }
     nAnswers += payloads.unpack(payload).method === undefined ? 1 : 0;
-    if (nAnswers === fault.rubbishAfter) process.stdout.write("Traceback (most recent call last):\n");
+    if (nAnswers === fault.rubbishAfter)
+      process.stdout.write("Traceback (most recent call last):\n");
   }
 });

@@ -95,7 +95,8 @@ test("the error says what was looked for, and what is wrong with it", (t) => {
   const resourcesPath = emptyFolder(t);
   const path = join(resourcesPath, "speaker-sidecar", PROGRAM);
   const find = () => findCommand({ isPackaged: true, resourcesPath });
-  const says = (text) => (error) => error.message.includes(`${path} (${text})`) && error.message.includes("extraResources");
+  const says = (text) => (error) =>
+    error.message.includes(`${path} (${text})`) && error.message.includes("extraResources");
   assert.throws(find, says("not there"));
   if (!WINDOWS) {
     program(path);
@@ -104,19 +105,26 @@ test("the error says what was looked for, and what is wrong with it", (t) => {
   }
   const project = emptyFolder(t);
   withValues(process.env, { PATH: project }, () => {
-    assert.throws(() => findCommand({ projectFolder: project }), (error) => {
-      for (const place of [join(project, ...VENV), join(project, PROGRAM)]) {
-        assert.ok(error.message.includes(`${place} (not there)`), error.message);
-      }
-      return error.message.includes("pip");
-    });
+    assert.throws(
+      () => findCommand({ projectFolder: project }),
+      (error) => {
+        for (const place of [join(project, ...VENV), join(project, PROGRAM)]) {
+          assert.ok(error.message.includes(`${place} (not there)`), error.message);
+        }
+        return error.message.includes("pip");
+      },
+    );
   });
   assert.throws(() => findCommand({ isPackaged: true }), /resourcesPath/);
 });
 
 test("before-quit: the app waits for the child's end, then quits", async () => {
   const listeners = [];
-  const app = { on: (event, listener) => listeners.push([event, listener]), nQuits: 0, quit: () => app.nQuits++ };
+  const app = {
+    on: (event, listener) => listeners.push([event, listener]),
+    nQuits: 0,
+    quit: () => app.nQuits++,
+  };
   let ended;
   let nCloses = 0;
   const close = () => {

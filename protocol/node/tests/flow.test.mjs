@@ -52,7 +52,10 @@ describe("flow", { skip: LIGHT_SKIP ?? false }, () => {
     const audio = tone(160_000);
     const frameBytes = audio.samples.byteLength + 1_024;
     let mostBuffered = 0;
-    const watch = setInterval(() => (mostBuffered = Math.max(mostBuffered, sidecar.bufferedBytes)), 0);
+    const watch = setInterval(
+      () => (mostBuffered = Math.max(mostBuffered, sidecar.bufferedBytes)),
+      0,
+    );
     t.after(() => clearInterval(watch));
     const durations = await inParallel(N_AUDIOS, 64, async () => {
       const call = sidecar.embed(audio);

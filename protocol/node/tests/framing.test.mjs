@@ -9,7 +9,12 @@ import framing from "../dist/framing.js";
 
 const { encodeFrame, FrameDecoder, HEADER_BYTES, MAX_FRAME_BYTES } = framing;
 
-const PAYLOADS = [Buffer.from("a"), Buffer.alloc(300, 7), Buffer.from([0, 0, 0, 0]), Buffer.alloc(70_000, 1)];
+const PAYLOADS = [
+  Buffer.from("a"),
+  Buffer.alloc(300, 7),
+  Buffer.from([0, 0, 0, 0]),
+  Buffer.alloc(70_000, 1),
+];
 const STREAM = Buffer.concat(PAYLOADS.map((payload) => encodeFrame(payload)));
 
 function decodeInChunks(stream, nBytes, decoder = new FrameDecoder()) {
@@ -61,7 +66,9 @@ test("a bad length is fatal, after the payloads before it, and stays so", () => 
       for (const payload of decoder.feed(data)) payloads.push(payload);
     };
     const isFatal = (error) =>
-      error instanceof FramingError && error.kind === "frame_length" && error.message.includes(String(length));
+      error instanceof FramingError &&
+      error.kind === "frame_length" &&
+      error.message.includes(String(length));
     assert.throws(() => read(Buffer.concat([encodeFrame(Buffer.from("good")), header])), isFatal);
     assert.deepEqual(payloads.map(String), ["good"]);
     assert.throws(() => read(Buffer.from("more")), isFatal);

@@ -33,7 +33,8 @@ export async function inParallel(n, nAtOnce, task) {
 /** Clips of 2 s: of real speech where there is some, else tones. */
 export function clips(n = 100) {
   const paths = utterances();
-  if (paths.length === 0) return Array.from({ length: n }, (_, k) => tone(30_000 + 50 * k, 0.1 + k / 500));
+  if (paths.length === 0)
+    return Array.from({ length: n }, (_, k) => tone(30_000 + 50 * k, 0.1 + k / 500));
   // As bytes: a clip travels through the pipe, as an app's audio does.
   const files = paths.map((path) => readFileSync(path));
   return Array.from({ length: n }, (_, k) => {
@@ -44,7 +45,11 @@ export function clips(n = 100) {
 
 /** What `clips` should give, from a child that is left alone. */
 export function references(sidecar, audios) {
-  return inParallel(audios.length, 16, async (index) => (await sidecar.embed(audios[index])).embedding);
+  return inParallel(
+    audios.length,
+    16,
+    async (index) => (await sidecar.embed(audios[index])).embedding,
+  );
 }
 
 /** Embed `nCalls` clips, 32 at once; every one must come out as its reference. */

@@ -15,7 +15,19 @@ import {
   SpeakerSidecar,
 } from "speaker-sidecar";
 
-import { cosine, eventually, LIGHT, LIGHT_SKIP, ready, REAL, REAL_SKIP, SPEECH_SKIP, start, tone, utterances } from "./sidecars.mjs";
+import {
+  cosine,
+  eventually,
+  LIGHT,
+  LIGHT_SKIP,
+  ready,
+  REAL,
+  REAL_SKIP,
+  SPEECH_SKIP,
+  start,
+  tone,
+  utterances,
+} from "./sidecars.mjs";
 import { wavBytes } from "./wav.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "sidecar-methods-"));
@@ -69,7 +81,9 @@ for (const [name, options, skip] of [
 
     test("all forms of one audio have one embedding", async () => {
       const it = await sidecar();
-      const integers = Int16Array.from(noise(16_000).samples, (sample) => Math.round(sample * 32_767));
+      const integers = Int16Array.from(noise(16_000).samples, (sample) =>
+        Math.round(sample * 32_767),
+      );
       const samples = Float32Array.from(integers, (sample) => sample / 32_768);
       const file = wavBytes(Array.from(integers, (sample) => sample / 32_767));
       const path = join(folder, `${name}.wav`);
@@ -84,7 +98,10 @@ for (const [name, options, skip] of [
       const forms = {
         floats: { samples, sampleRateHz: 16_000 },
         integers: { samples: integers, sampleRateHz: 16_000 },
-        "a view in the middle of an array": { samples: longer.subarray(8_000, 24_000), sampleRateHz: 16_000 },
+        "a view in the middle of an array": {
+          samples: longer.subarray(8_000, 24_000),
+          sampleRateHz: 16_000,
+        },
         "a part": { samples: longer, sampleRateHz: 16_000, startS: 0.5, endS: 1.5 },
         interleaved: {
           samples: Float32Array.from({ length: 32_000 }, (_, n) => samples[n >> 1]),
@@ -139,7 +156,10 @@ for (const [name, options, skip] of [
       assert.equal(result.count, 4);
       assert.equal(result.embeddings.length, 4);
       const { samples } = noise(40_000);
-      const third = await it.embed({ samples: samples.slice(16_000, 32_000), sampleRateHz: 16_000 });
+      const third = await it.embed({
+        samples: samples.slice(16_000, 32_000),
+        sampleRateHz: 16_000,
+      });
       assert.ok(cosine(result.embeddings[2], third.embedding) > 0.9999);
     });
 
@@ -172,7 +192,9 @@ for (const [name, options, skip] of [
       const it = await sidecar();
       const empty = { samples: new Float32Array(), sampleRateHz: 16_000 };
       await assert.rejects(it.embed(empty), (error) => {
-        assert.ok(error instanceof BadAudio && error instanceof SidecarError && error instanceof Error);
+        assert.ok(
+          error instanceof BadAudio && error instanceof SidecarError && error instanceof Error,
+        );
         assert.equal(error.name, "BadAudio");
         return error.kind === "empty";
       });

@@ -40,7 +40,10 @@ WeightStore(default_models_dir()).ensure(MODELS["campplus-zh-en"])`,
   );
 
 function reasonToSkip(code, reason) {
-  const { status, stderr, error } = spawnSync(PYTHON, ["-c", code], { cwd: ROOT, encoding: "utf8" });
+  const { status, stderr, error } = spawnSync(PYTHON, ["-c", code], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
   if (status === 0) return undefined;
   return `${reason}: ${error?.message ?? stderr.trim().split("\n").at(-1)}`;
 }

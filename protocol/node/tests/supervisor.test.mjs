@@ -48,7 +48,10 @@ test("nothing that takes the model is sent before the child serves", async () =>
   newest().health("loading");
   assert.deepEqual(newest().received, []);
   it.submit("health", {}, { nAudios: 0, servedWhileLoading: true });
-  assert.deepEqual(newest().received.map(({ method }) => method), ["health"]);
+  assert.deepEqual(
+    newest().received.map(({ method }) => method),
+    ["health"],
+  );
   newest().health("ready");
   assert.deepEqual(newest().ids(), [call.id]);
 });
@@ -69,7 +72,11 @@ test("restarts come after 0, 1, 5, 15, 15 s; after a minute of service after 0 s
     assert.equal(world.children.length, n + 1);
     world.newest().serve();
   }
-  const answerHealth = () => world.newest().ids("health").forEach((id) => world.newest().answer(id));
+  const answerHealth = () =>
+    world
+      .newest()
+      .ids("health")
+      .forEach((id) => world.newest().answer(id));
   for (let s = 0; s < 61; s++) {
     await world.clock.pass(1_000);
     answerHealth();
@@ -170,9 +177,15 @@ test("a child that dies of everything is given up after three deaths", async () 
   const calls = Array.from({ length: 6 }, () => world.embed());
   await serveUntilIdle(world, new Set(ids(calls)), false);
   assert.equal(world.children.length, 3);
-  assert.deepEqual(outcomes(calls), calls.map(() => "ChildGone"));
+  assert.deepEqual(
+    outcomes(calls),
+    calls.map(() => "ChildGone"),
+  );
   assert.match(calls[0].error.message, /three times, with no answer between.*SIGSEGV/);
-  assert.deepEqual(world.told.exits.map(({ willRestart }) => willRestart), [true, true, false]);
+  assert.deepEqual(
+    world.told.exits.map(({ willRestart }) => willRestart),
+    [true, true, false],
+  );
   assert.throws(() => world.embed(), { name: "ChildGone" });
 });
 
@@ -232,7 +245,10 @@ test("after two device faults in a row the CPU serves", async () => {
     faulty.health("failed", "the GPU fell off the bus");
     faulty.die({ code: 70 });
   }
-  assert.deepEqual(world.told.restarts.map(({ device }) => device), [null, "cpu"]);
+  assert.deepEqual(
+    world.told.restarts.map(({ device }) => device),
+    [null, "cpu"],
+  );
   assert.match(world.told.logs.at(-1).text, /twice in a row.*CPU/);
   const third = await nextChild(world);
   assert.deepEqual(third.args, ["--parent-pid", String(process.pid), "--device", "cpu"]);
@@ -255,7 +271,10 @@ test("a device fault, then another death, then a device fault: no reason for the
     world.newest().die(end);
     await nextChild(world);
   }
-  assert.deepEqual(world.told.restarts.map(({ device }) => device), [null, null, null]);
+  assert.deepEqual(
+    world.told.restarts.map(({ device }) => device),
+    [null, null, null],
+  );
 });
 
 test("an internal fault is no device fault", async () => {
@@ -268,7 +287,10 @@ test("an internal fault is no device fault", async () => {
     child.die({ code: 70 });
     await nextChild(world);
   }
-  assert.deepEqual(world.told.restarts.map(({ device }) => device), [null, null]);
+  assert.deepEqual(
+    world.told.restarts.map(({ device }) => device),
+    [null, null],
+  );
 });
 
 test("a batch whose items say that the device failed is no answer", async () => {
@@ -290,11 +312,13 @@ test("a child that is told to end by somebody else loses nothing", async () => {
   const calls = [world.embed(), world.embed()];
   const [first] = world.children;
   first.health("draining", "SIGTERM");
+  const late = world.embed();
+  assert.deepEqual(first.ids(), ids(calls), "nothing more is sent to it");
   first.fail(calls[0].id, -32800, "cancelled");
   first.fail(calls[1].id, -32003, "draining");
   first.die({ code: 0 });
   const second = await nextChild(world);
-  assert.deepEqual(second.ids(), ids(calls));
+  assert.deepEqual(second.ids(), ids([...calls, late]));
 });
 
 test("a child that says that it ends, and does not, is killed", async () => {
@@ -318,7 +342,10 @@ test("a child that does not answer health in time is replaced", async () => {
   const call = world.embed();
   for (let s = 0; s < 30; s++) {
     await world.clock.pass(1_000);
-    world.newest().ids("health").forEach((id) => world.newest().answer(id, { state: "ready" }));
+    world
+      .newest()
+      .ids("health")
+      .forEach((id) => world.newest().answer(id, { state: "ready" }));
   }
   assert.equal(world.children.length, 1);
   await world.clock.pass(15_000);
@@ -374,7 +401,11 @@ test("a withdrawn request is cancelled once, and its answer is ignored", async (
   const call = world.embed();
   for (let n = 0; n < 2; n++) world.it.withdraw(call.request, new Error("no longer wanted"));
   const child = world.newest();
-  assert.deepEqual(child.received.at(-1), { jsonrpc: "2.0", method: "cancel", params: { id: call.id } });
+  assert.deepEqual(child.received.at(-1), {
+    jsonrpc: "2.0",
+    method: "cancel",
+    params: { id: call.id },
+  });
   assert.equal(child.received.length, 2);
   child.answer(call.id);
   await settle();
@@ -400,7 +431,11 @@ test("close drains what it is given time for, and rejects the rest", async () =>
   assert.deepEqual(child.ids(), ids(calls), "what waited is still sent");
   child.answer(calls[1].id);
   await world.clock.pass(1_000);
-  assert.deepEqual(outcomes(calls), [calls[0].id, calls[1].id, ...calls.slice(2).map(() => "Closed")]);
+  assert.deepEqual(outcomes(calls), [
+    calls[0].id,
+    calls[1].id,
+    ...calls.slice(2).map(() => "Closed"),
+  ]);
   assert.deepEqual([child.received.at(-1).method, child.inputEnded], ["shutdown", true]);
   assert.equal(closed, false);
   child.die({ code: 0 });

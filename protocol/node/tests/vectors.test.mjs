@@ -26,7 +26,8 @@ function cut(stream, nBytes) {
   const found = [];
   try {
     for (let start = 0; start < stream.length; start += nBytes) {
-      for (const payload of decoder.feed(stream.subarray(start, start + nBytes))) found.push(payload);
+      for (const payload of decoder.feed(stream.subarray(start, start + nBytes)))
+        found.push(payload);
     }
   } catch (error) {
     assert.equal(error.kind, "frame_length");

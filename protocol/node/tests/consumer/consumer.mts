@@ -10,7 +10,10 @@ import {
   type StoredEmbedding,
 } from "speaker-sidecar";
 
-export async function whoSpeaks(audio: Audio, voices: Map<string, StoredEmbedding>): Promise<string> {
+export async function whoSpeaks(
+  audio: Audio,
+  voices: Map<string, StoredEmbedding>,
+): Promise<string> {
   const sidecar = await SpeakerSidecar.start({
     command: "python3",
     args: ["-m", "sidecar"],
@@ -18,7 +21,9 @@ export async function whoSpeaks(audio: Audio, voices: Map<string, StoredEmbeddin
   });
   sidecar
     .on("health", ({ state, device }) => console.log(state.toUpperCase(), device?.selected))
-    .on("progress", ({ phase, done, total }) => console.log(phase, total === null ? done : done / total))
+    .on("progress", ({ phase, done, total }) =>
+      console.log(phase, total === null ? done : done / total),
+    )
     .on("exit", ({ code, willRestart }) => console.log(code?.toFixed(), willRestart))
     .once("restart", ({ delayMs, device }) => console.log(delayMs, device === "cpu"))
     .on("log", ({ source, text }) => console.log(source, text));
@@ -47,7 +52,12 @@ export async function whoSpeaks(audio: Audio, voices: Map<string, StoredEmbeddin
       else console.log(item.reason.kind);
     }
     const { embeddings, startsS } = await sidecar.embedWindows(audio, { windowS: 2, hopS: 1 });
-    console.log(embedding.length, embeddings[0]?.length, startsS.length, sidecar.hello.limits.maxInFlight);
+    console.log(
+      embedding.length,
+      embeddings[0]?.length,
+      startsS.length,
+      sidecar.hello.limits.maxInFlight,
+    );
     let best = { name: "nobody", cosine: 0.5 };
     for (const [name, kept] of voices) {
       const { cosine } = await sidecar.score(voice, kept);
