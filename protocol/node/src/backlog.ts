@@ -13,9 +13,8 @@ export interface Job {
   readonly id: number;
   /** The bytes that ask for it, encoded once: the app may reuse its audio at once. */
   readonly frame: Uint8Array;
+  /** What it counts as in flight. One without audio needs no model, and waits for nothing. */
   readonly nAudios: number;
-  /** Whether a child that still loads can serve it. */
-  readonly servedWhileLoading: boolean;
   /** To be the only one in flight, whatever happened to it before. */
   readonly alone: boolean;
   /** How many children died while they had it. */
@@ -31,6 +30,8 @@ const MAX_SENDS = 4;
 
 export class Backlog<J extends Job> {
   private waiting: J[] = [];
+  // Those without audio.
+  private urgent: J[] = [];
   private readonly sent = new Map<number, J>();
   private nBytesPending = 0;
 
@@ -41,11 +42,7 @@ export class Backlog<J extends Job> {
   ) {}
 
   get nPending(): number {
-    return this.waiting.length + this.sent.size;
-  }
-
-  get nSent(): number {
-    return this.sent.size;
+    return this.urgent.length + this.waiting.length + this.sent.size;
   }
 
   /** @throws {Overloaded} there is too much already; nothing of the job is kept. */
@@ -60,22 +57,21 @@ export class Backlog<J extends Job> {
       );
     }
     this.nBytesPending = nBytes;
-    this.waiting.push(job);
+    this.queueOf(job).push(job);
   }
 
   /** Put `job` before all others, whatever the bounds say. */
   addFirst(job: J): void {
     this.nBytesPending += job.frame.length;
-    this.waiting.unshift(job);
+    this.queueOf(job).unshift(job);
   }
 
   /** The job to send now, which counts as sent from here on; undefined: none, for the moment. */
   next(isReady: boolean, window: Window): J | undefined {
-    const index = this.waiting.findIndex((job) => isReady || job.servedWhileLoading);
-    const job = this.waiting[index];
-    if (job === undefined || !this.mayJoin(job, window)) return undefined;
-    this.waiting.splice(index, 1);
-    this.sent.set(job.id, job);
+    const [head] = this.waiting;
+    const mayGo = isReady && head !== undefined && this.mayJoin(head, window);
+    const job = this.urgent.shift() ?? (mayGo ? this.waiting.shift() : undefined);
+    if (job !== undefined) this.sent.set(job.id, job);
     return job;
   }
 
@@ -87,14 +83,15 @@ export class Backlog<J extends Job> {
   /** The child answered it, or it is given up. */
   remove(job: J): void {
     const wasSent = this.sent.delete(job.id);
-    const index = wasSent ? -1 : this.waiting.indexOf(job);
-    if (index >= 0) this.waiting.splice(index, 1);
+    const queue = this.queueOf(job);
+    const index = wasSent ? -1 : queue.indexOf(job);
+    if (index >= 0) queue.splice(index, 1);
     if (wasSent || index >= 0) this.nBytesPending -= job.frame.length;
   }
 
   /** The child did not keep `job`: it waits again, before all others. */
   giveBack(job: J): void {
-    if (this.sent.delete(job.id)) this.waiting.unshift(job);
+    if (this.sent.delete(job.id)) this.queueOf(job).unshift(job);
   }
 
   /**
@@ -117,29 +114,37 @@ export class Backlog<J extends Job> {
    */
   childDied(): J[] {
     const orphans = [...this.sent.values()];
-    for (const job of orphans) job.nDeaths += 1;
+    for (const job of orphans) job.nDeaths += job.nAudios > 0 ? 1 : 0;
     const lost = orphans.filter((job) => job.withdrawn || job.nDeaths >= MAX_SENDS);
     lost.forEach((job) => this.remove(job));
-    this.waiting = [...this.sent.values(), ...this.waiting];
+    const again = [...this.sent.values()];
+    this.urgent = [...again.filter((job) => job.nAudios === 0), ...this.urgent];
+    this.waiting = [...again.filter((job) => job.nAudios > 0), ...this.waiting];
     this.sent.clear();
     return lost.filter((job) => !job.withdrawn);
   }
 
   /** Everything, in its order; the backlog is empty then. */
   clear(): J[] {
-    const jobs = [...this.sent.values(), ...this.waiting].filter((job) => !job.withdrawn);
+    const all = [...this.sent.values(), ...this.urgent, ...this.waiting];
+    const jobs = all.filter((job) => !job.withdrawn);
+    this.urgent = [];
     this.waiting = [];
     this.sent.clear();
     this.nBytesPending = 0;
     return jobs;
   }
 
+  private queueOf(job: J): J[] {
+    return job.nAudios === 0 ? this.urgent : this.waiting;
+  }
+
   private mayJoin(job: J, window: Window): boolean {
-    if (this.sent.size === 0) return true;
-    const inFlight = [...this.sent.values()];
+    const inFlight = [...this.sent.values()].filter((other) => other.nAudios > 0);
+    if (inFlight.length === 0) return true;
     if (isAlone(job) || inFlight.some(isAlone)) return false;
-    const nAudios = inFlight.reduce((sum, { nAudios }) => sum + nAudios, job.nAudios);
-    const nBytes = inFlight.reduce((sum, { frame }) => sum + frame.length, job.frame.length);
+    const nAudios = inFlight.reduce((sum, other) => sum + other.nAudios, job.nAudios);
+    const nBytes = inFlight.reduce((sum, other) => sum + other.frame.length, job.frame.length);
     return nAudios <= window.maxInFlight && nBytes <= window.maxQueuedBytes;
   }
 }

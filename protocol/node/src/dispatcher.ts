@@ -122,7 +122,7 @@ export class Dispatcher {
       this.pause(answer.error.data.retry_after_ms);
     } else {
       this.backlog.remove(request);
-      if (!request.servedWhileLoading) this.onAnswered();
+      if (request.nAudios > 0) this.onAnswered();
       if (answer.type === "result") request.resolve(answer.result);
       else request.reject(errorFromWire(answer.error));
     }

@@ -9,8 +9,6 @@ import type { WireMap } from "./payload";
 export interface RequestOptions {
   /** How many audios it counts as in flight. */
   readonly nAudios: number;
-  /** Whether a child that still loads can serve it. */
-  readonly servedWhileLoading?: boolean;
   /** To be the only one in flight. */
   readonly alone?: boolean;
   readonly maxFrameBytes?: number | undefined;
@@ -19,7 +17,6 @@ export interface RequestOptions {
 export class Request implements Job {
   readonly frame: Uint8Array;
   readonly nAudios: number;
-  readonly servedWhileLoading: boolean;
   readonly alone: boolean;
   nDeaths = 0;
   withdrawn = false;
@@ -37,7 +34,6 @@ export class Request implements Job {
     options: RequestOptions,
   ) {
     this.nAudios = options.nAudios;
-    this.servedWhileLoading = options.servedWhileLoading ?? false;
     this.alone = options.alone ?? false;
     this.frame = encodeFrame(encodeRequest(id, method, params), options.maxFrameBytes);
     this.answer = new Promise((resolve, reject) => {

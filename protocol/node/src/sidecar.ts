@@ -173,18 +173,17 @@ export class SpeakerSidecar extends EventEmitter {
   ): Promise<ScoreResult> {
     const nAudios = [a, b].filter((voice) => !isStored(voice)).length;
     const params = { a: voiceToWire(a), b: voiceToWire(b) };
-    const request = { nAudios, servedWhileLoading: nAudios === 0 };
-    return readPlain(await this.call("score", params, request, options));
+    return readPlain(await this.call("score", params, { nAudios }, options));
   }
 
   /** The child's state, device and model. Answered while it loads, too. */
   async health(options: CallOptions = {}): Promise<Health> {
-    return readPlain(await this.call("health", {}, CONTROL, options));
+    return readPlain(await this.call("health", {}, { nAudios: 0 }, options));
   }
 
   /** The child's counts and times. Answered while it loads, too. */
   async metrics(options: CallOptions = {}): Promise<Metrics> {
-    return readPlain(await this.call("metrics", {}, CONTROL, options));
+    return readPlain(await this.call("metrics", {}, { nAudios: 0 }, options));
   }
 
   /**
@@ -224,8 +223,6 @@ export class SpeakerSidecar extends EventEmitter {
     queueMicrotask(() => this.emit(event, ...args));
   }
 }
-
-const CONTROL: RequestOptions = { nAudios: 0, servedWhileLoading: true };
 
 function embedParams({ normalize, deadlineMs }: EmbedOptions): WireMap {
   return { normalize, deadline_ms: deadlineMs };

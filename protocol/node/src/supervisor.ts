@@ -214,6 +214,7 @@ export class Supervisor {
       const text = message.type === "failure" ? message.error.message : "";
       this.listener.onLog({ source: "client", text: `the child refused a frame: ${text}` });
     } else if (message.id === this.healthId) {
+      this.healthId = null;
       this.watch.answered();
       if (message.type === "result") this.health = camelCased(message.result) as Health;
     } else {

@@ -7,7 +7,7 @@ import child from "../dist/child.js";
 import clock from "../dist/clock.js";
 import framing from "../dist/framing.js";
 import payloads from "../dist/payload.js";
-import { isRunning } from "./load.mjs";
+import { survivors } from "./load.mjs";
 
 /** Run this code as a child; what it told, once it has ended. */
 function run(code, act = () => undefined) {
@@ -67,6 +67,15 @@ test("a child whose reader fails is killed, and nothing more of it is read", asy
   assert.match(end.fault, /not of this protocol: it lacks/);
 });
 
+test("nothing more is read of a child that is being killed", async () => {
+  const { messages, end } = await run(
+    `process.stdout.write(Buffer.from([...${bytes(NOTICE)}, ...${bytes(NOTICE)}])); setTimeout(() => undefined, 60_000);`,
+    (it) => it.kill("enough"),
+  );
+  assert.equal(messages.length, 1);
+  assert.deepEqual([end.signal, end.fault], ["SIGKILL", "enough"]);
+});
+
 test("one that ignores its input's end is killed after its grace", async () => {
   const startedAt = performance.now();
   const { end } = await run(
@@ -88,6 +97,6 @@ test(
     setTimeout(() => process.exit(5), 100);`;
     const { lines, end } = await run(code);
     assert.equal(end.code, 5);
-    assert.equal(isRunning(Number(lines[0])), false);
+    assert.deepEqual(await survivors(lines.slice(0, 1).map(Number)), []);
   },
 );

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 
 import { ChildGone, KillsChild } from "speaker-sidecar";
 
-import { clips, embedAll, isRunning, randomNumbers, references } from "./load.mjs";
+import { clips, embedAll, isRunning, randomNumbers, references, survivors } from "./load.mjs";
 import { eventually, LIGHT, LIGHT_SKIP, REAL, SPEECH_SKIP, start, tone } from "./sidecars.mjs";
 
 const SEEDS = (process.env.CRASH_SEEDS ?? "1").split(",").map(Number);
@@ -33,8 +33,7 @@ function watchPids(sidecar) {
 async function assertNoOrphans(sidecar, pids) {
   await sidecar.close();
   pids.delete(null);
-  const running = [...pids].filter(isRunning);
-  assert.deepEqual(running, [], `of ${pids.size} processes`);
+  assert.deepEqual(await survivors(pids), [], `of ${pids.size} processes`);
   return pids.size;
 }
 
@@ -208,11 +207,7 @@ describe("the main process", { skip: LIGHT_SKIP ?? posixOnly }, () => {
         main.kill(end);
       }
       await new Promise((resolve) => main.on("exit", resolve));
-      const endsAt = performance.now() + 2_000;
-      while (pids.some(isRunning) && performance.now() < endsAt) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      assert.deepEqual(pids.filter(isRunning), []);
+      assert.deepEqual(await survivors(pids, 2_000), []);
     });
   }
 });

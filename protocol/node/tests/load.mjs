@@ -81,3 +81,12 @@ export function isRunning(pid) {
     return false;
   }
 }
+
+/** Those of `pids` that still run after so many milliseconds; as soon as none does, none. */
+export async function survivors(pids, withinMs = 2_000) {
+  const endsAt = performance.now() + withinMs;
+  while ([...pids].some(isRunning) && performance.now() < endsAt) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return [...pids].filter(isRunning);
+}

@@ -47,13 +47,33 @@ test("nothing that takes the model is sent before the child serves", async () =>
   newest().hello();
   newest().health("loading");
   assert.deepEqual(newest().received, []);
-  it.submit("health", {}, { nAudios: 0, servedWhileLoading: true });
+  it.submit("health", {}, { nAudios: 0 });
   assert.deepEqual(
     newest().received.map(({ method }) => method),
     ["health"],
   );
   newest().health("ready");
   assert.deepEqual(newest().ids(), [call.id]);
+});
+
+test("nor before the next child serves", async () => {
+  const world = serving();
+  const call = world.embed();
+  world.newest().die();
+  await world.clock.pass(0);
+  world.newest().hello();
+  assert.deepEqual(world.newest().ids(), []);
+  world.newest().health("degraded");
+  assert.deepEqual(world.newest().ids(), [call.id]);
+});
+
+test("no more bytes are sent than the child keeps", () => {
+  const world = serving({ maxPendingBytes: 2 ** 30 });
+  const submit = () => world.it.submit("embed", { blob: new Uint8Array(2 ** 19) }, { nAudios: 1 });
+  const requests = [submit(), submit(), submit()];
+  assert.deepEqual(world.newest().ids(), [requests[0].id]);
+  world.newest().answer(requests[0].id);
+  assert.deepEqual(world.newest().ids(), ids(requests.slice(0, 2)));
 });
 
 test("restarts come after 0, 1, 5, 15, 15 s; after a minute of service after 0 s again", async () => {
@@ -114,6 +134,22 @@ test("after its second death a request is alone in flight", async () => {
   third.answer(late.id);
   await settle();
   assert.deepEqual(outcomes([...calls, late]), ids([...calls, late]));
+});
+
+test("what needs no model is sent at once, whatever is in flight or waits", async () => {
+  const world = serving();
+  const call = world.embed();
+  world.newest().die();
+  (await nextChild(world)).die();
+  const third = await nextChild(world);
+  const [proof] = third.ids();
+  const health = world.it.submit("health", {}, { nAudios: 0 });
+  assert.deepEqual(third.ids("health"), [health.id]);
+  assert.deepEqual(third.ids(), [proof]);
+  third.answer(proof);
+  assert.deepEqual(third.ids(), [proof, call.id]);
+  third.answer(health.id);
+  assert.deepEqual(await health.answer, { answered: health.id });
 });
 
 /** Serve with children that die of the requests in `poison`, and answer all others, one by one. */
@@ -189,6 +225,19 @@ test("a child that dies of everything is given up after three deaths", async () 
   assert.throws(() => world.embed(), { name: "ChildGone" });
 });
 
+test("an answer that needs no model is no proof", async () => {
+  const world = serving();
+  const call = world.embed();
+  for (let n = 0; n < 3; n++) {
+    const health = world.it.submit("health", {}, { nAudios: 0 });
+    world.newest().answer(health.id);
+    world.newest().die();
+    await world.clock.pass(20_000);
+    if (n < 2) world.newest().serve();
+  }
+  assert.equal(call.outcome, "ChildGone");
+});
+
 test("a child that cannot load is given up with its reason, and so is the start", async () => {
   const world = supervise();
   const waiting = world.embed();
@@ -198,6 +247,11 @@ test("a child that cannot load is given up with its reason, and so is the start"
     await world.clock.pass(20_000);
   }
   assert.equal(waiting.outcome, "ChildGone");
+  assert.deepEqual(
+    world.told.restarts.map(({ device }) => device),
+    [null, null],
+    "what is asked for is not there: that is no fault of a device",
+  );
   await assert.rejects(world.started, /exit code 69 \(the model.*the weights are damaged/);
 });
 
@@ -277,6 +331,26 @@ test("a device fault, then another death, then a device fault: no reason for the
   );
 });
 
+test("a minute of service between two device faults: no reason for the CPU", async () => {
+  const world = serving();
+  for (let n = 0; n < 2; n++) {
+    for (let s = 0; s < 61; s++) {
+      await world.clock.pass(1_000);
+      world
+        .newest()
+        .ids("health")
+        .forEach((id) => world.newest().answer(id));
+    }
+    world.newest().health("failed", "the device failed");
+    world.newest().die({ code: 70 });
+    await nextChild(world);
+  }
+  assert.deepEqual(
+    world.told.restarts.map(({ device }) => device),
+    [null, null],
+  );
+});
+
 test("an internal fault is no device fault", async () => {
   const world = serving();
   for (let n = 0; n < 2; n++) {
@@ -285,7 +359,13 @@ test("an internal fault is no device fault", async () => {
     child.health("failed", "a bug");
     child.fail(call.id, -32603, "internal");
     child.die({ code: 70 });
-    await nextChild(world);
+    const next = await nextChild(world);
+    await settle();
+    assert.equal(call.outcome, "pending", "it is the child's end, not the answer");
+    next.ids().forEach((id) => next.answer(id));
+    next.ids().forEach((id) => next.answer(id));
+    await settle();
+    assert.equal(call.outcome, call.id);
   }
   assert.deepEqual(
     world.told.restarts.map(({ device }) => device),
@@ -348,8 +428,13 @@ test("a child that does not answer health in time is replaced", async () => {
       .forEach((id) => world.newest().answer(id, { state: "ready" }));
   }
   assert.equal(world.children.length, 1);
-  await world.clock.pass(15_000);
+  await world.clock.pass(5_000);
+  assert.equal(world.newest().ids("health").length, 7);
+  await world.clock.pass(9_000);
+  assert.equal(world.newest().killed, null);
+  await world.clock.pass(1_000);
   assert.match(world.children[0].killed, /did not answer health within 10000 ms/);
+  await world.clock.pass(0);
   const second = world.newest();
   second.serve();
   assert.deepEqual(second.ids(), [call.id]);
@@ -410,6 +495,16 @@ test("a withdrawn request is cancelled once, and its answer is ignored", async (
   child.answer(call.id);
   await settle();
   assert.deepEqual([call.outcome, call.nSettled, world.it.nPending], ["Error", 1, 0]);
+});
+
+test("a child that answers a withdrawn request as cancelled does not end", async () => {
+  const world = serving();
+  const call = world.embed();
+  world.it.withdraw(call.request, new Error("no longer wanted"));
+  world.newest().fail(call.id, -32800, "cancelled");
+  assert.equal(world.it.nPending, 0);
+  await world.clock.pass(6_000);
+  assert.equal(world.newest().killed, null);
 });
 
 test("a withdrawn request is not sent to the next child", async () => {
