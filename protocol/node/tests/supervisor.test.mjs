@@ -148,8 +148,15 @@ test("what needs no model is sent at once, whatever is in flight or waits", asyn
   assert.deepEqual(third.ids(), [proof]);
   third.answer(proof);
   assert.deepEqual(third.ids(), [proof, call.id]);
+  const metrics = world.it.submit("metrics", {}, { nAudios: 0 });
   third.answer(health.id);
   assert.deepEqual(await health.answer, { answered: health.id });
+  third.answer(call.id);
+  third.die();
+  const fourth = await nextChild(world);
+  assert.deepEqual(fourth.ids("metrics"), [metrics.id]);
+  fourth.answer(metrics.id);
+  await metrics.answer;
 });
 
 /** Serve with children that die of the requests in `poison`, and answer all others, one by one. */
@@ -431,7 +438,7 @@ test("a child that does not answer health in time is replaced", async () => {
   await world.clock.pass(5_000);
   assert.equal(world.newest().ids("health").length, 7);
   await world.clock.pass(9_000);
-  assert.equal(world.newest().killed, null);
+  assert.equal(world.children[0].killed, null);
   await world.clock.pass(1_000);
   assert.match(world.children[0].killed, /did not answer health within 10000 ms/);
   await world.clock.pass(0);
@@ -468,6 +475,19 @@ test("overloaded is asked again when the child said, in the same order", async (
   for (const call of [...calls, late]) child.answer(call.id);
   await settle();
   assert.deepEqual(outcomes([...calls, late]), ids([...calls, late]));
+});
+
+test("what is pending is bounded in bytes, but one request always finds its place", async () => {
+  const world = supervise({ maxPendingBytes: 1_000 });
+  const submit = (nBytes) =>
+    world.it.submit("embed", { blob: new Uint8Array(nBytes) }, { nAudios: 1 });
+  const call = submit(2_000);
+  assert.throws(() => submit(10), { name: "Overloaded", retryable: true });
+  world.newest().serve();
+  world.newest().answer(call.id);
+  submit(400);
+  assert.throws(() => submit(600), /at most 100 of 1000 bytes may wait/);
+  submit(300);
 });
 
 test("nothing is written while the pipe is full", async () => {
