@@ -25,6 +25,7 @@ export class Dispatcher {
   private child: Recipient | null = null;
   private isReady = false;
   private isPaused = false;
+  private isEnding = false;
   private window: Window = { maxInFlight: 1, maxQueuedBytes: 0 };
   private maxFrameBytes: number | undefined;
   private nextId = 1;
@@ -57,6 +58,7 @@ export class Dispatcher {
   /** A child said hello: what needs no model can be sent. */
   connect(child: Recipient, limits: Limits): void {
     this.child = child;
+    this.isEnding = false;
     this.window = limits;
     this.maxFrameBytes = limits.maxFrameBytes;
     this.pump();
@@ -115,7 +117,7 @@ export class Dispatcher {
     if (request === undefined) return;
     if (lastWords.isNoAnswer(answer, request.withdrawn)) {
       // It stays in flight, and is sent again once the child has died.
-      this.child?.killIn(ENDING_MS, `it did not end within ${ENDING_MS} ms of saying so`);
+      this.awaitEnd();
     } else if (answer.type === "failure" && answer.error.code === Overloaded.code) {
       if (request.withdrawn) this.backlog.remove(request);
       else this.backlog.giveBack(request);
@@ -146,8 +148,8 @@ export class Dispatcher {
     for (const request of this.backlog.childDied()) {
       request.reject(
         new KillsChild(
-          `${request.nDeaths} children in a row ended while they had this request, the last ones ` +
-            `had no other: do not send its audio again. At last: ${reason}`,
+          `${request.nDeaths} children ended while they had this request, and the last ones had no ` +
+            `other: do not send its audio again. At last: ${reason}`,
         ),
       );
     }
@@ -166,6 +168,13 @@ export class Dispatcher {
       this.whenIdle = resolve;
       this.noteIdle();
     });
+  }
+
+  private awaitEnd(): void {
+    this.isReady = false;
+    if (this.isEnding) return;
+    this.isEnding = true;
+    this.child?.killIn(ENDING_MS, `it did not end within ${ENDING_MS} ms of saying so`);
   }
 
   private noteIdle(): void {

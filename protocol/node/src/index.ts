@@ -19,7 +19,7 @@ export type {
   StoredEmbedding,
 } from "./audio";
 export type { BatchItem } from "./results";
-export type { ExitReport, LogLine, RestartReport } from "./supervisor";
+export type { ExitReport, LogLine, RestartReport } from "./events";
 export type * from "./reports";
 export {
   BadAudio,

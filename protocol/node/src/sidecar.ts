@@ -7,6 +7,7 @@ import { audioToWire, embeddingToWire, type Audio, type StoredEmbedding } from "
 import { Child, type Command } from "./child";
 import { SYSTEM_CLOCK } from "./clock";
 import { Cancelled, DeadlineExceeded } from "./errors";
+import type { ExitReport, LogLine, RestartReport } from "./events";
 import type { Method } from "./messages";
 import type { WireMap } from "./payload";
 import type { EmbedResult, EmbedWindowsResult, Health, Hello } from "./reports";
@@ -14,8 +15,7 @@ import type { Metrics, Progress, ScoreResult } from "./reports";
 import type { RequestOptions } from "./request";
 import { RESTART_DELAYS_MS } from "./restart_policy";
 import { readBatch, readEmbed, readEmbedWindows, readPlain, type BatchItem } from "./results";
-import { Supervisor, type ExitReport, type LogLine, type RestartReport } from "./supervisor";
-import type { SupervisorOptions } from "./supervisor";
+import { Supervisor, type SupervisorOptions } from "./supervisor";
 
 /** How a sidecar is started. Durations are milliseconds. */
 export interface StartOptions extends Command {

@@ -7,6 +7,7 @@ import { childArguments } from "./command_line";
 import { Dispatcher } from "./dispatcher";
 import { isFinal, LastWords } from "./endings";
 import { ChildGone, Closed, ProtocolMismatch } from "./errors";
+import type { SupervisorListener } from "./events";
 import { encodeFrame } from "./framing";
 import { HealthWatch } from "./health_watch";
 import { encodeRequest, PROTOCOL, type FromChild, type Method, type Notice } from "./messages";
@@ -14,42 +15,6 @@ import type { WireMap } from "./payload";
 import type { Health, Hello, Progress } from "./reports";
 import type { Request, RequestOptions } from "./request";
 import { RestartPolicy } from "./restart_policy";
-
-/** A child has ended. */
-export interface ExitReport {
-  readonly pid: number | null;
-  /** Null if a signal ended it, or if it could not be started. */
-  readonly code: number | null;
-  readonly signal: string | null;
-  /** Why, in words for people. */
-  readonly reason: string;
-  /** False: it was closed, or given up. */
-  readonly willRestart: boolean;
-}
-
-/** Another child is about to be started. */
-export interface RestartReport {
-  /** Why the one before ended. */
-  readonly reason: string;
-  readonly delayMs: number;
-  /** `cpu` after two device faults in a row; null: as the arguments say. */
-  readonly device: "cpu" | null;
-}
-
-/** A line of the child's log, or of the client's own. */
-export interface LogLine {
-  readonly source: "child" | "client";
-  readonly text: string;
-}
-
-/** What the supervisor tells. */
-export interface SupervisorListener {
-  onHealth(health: Health): void;
-  onProgress(progress: Progress): void;
-  onExit(exit: ExitReport): void;
-  onRestart(restart: RestartReport): void;
-  onLog(line: LogLine): void;
-}
 
 /** Durations in milliseconds; `startChild` and `clock` are others in tests. */
 export interface SupervisorOptions extends Command {

@@ -17,6 +17,7 @@ import { eventually, LIGHT, LIGHT_SKIP, REAL, SPEECH_SKIP, start, tone } from ".
 
 const SEEDS = (process.env.CRASH_SEEDS ?? "1").split(",").map(Number);
 const REAL_CALLS = Number(process.env.CRASH_CALLS ?? 120);
+const FAULT_CALLS = Number(process.env.CRASH_CALLS ?? 300);
 const FAULTY_CHILD = fileURLToPath(new URL("faulty_child.mjs", import.meta.url));
 const posixOnly = process.platform === "win32" && "it sends POSIX signals";
 
@@ -86,7 +87,7 @@ describe("killed at random, real speech", { skip: SPEECH_SKIP ?? posixOnly }, ()
 });
 
 describe("a child that fails", { skip: LIGHT_SKIP ?? posixOnly }, () => {
-  /** 300 calls to a sidecar whose children have `faults`; the reasons of the restarts. */
+  /** Many calls to a sidecar whose children have `faults`; the reasons of the restarts. */
   async function embedWith(t, faults) {
     const audios = clips();
     const alone = await start(t);
@@ -95,7 +96,7 @@ describe("a child that fails", { skip: LIGHT_SKIP ?? posixOnly }, () => {
     const pids = watchPids(sidecar);
     const reasons = [];
     sidecar.on("restart", ({ reason }) => reasons.push(reason));
-    await embedAll(sidecar, audios, expected, 300);
+    await embedAll(sidecar, audios, expected, FAULT_CALLS);
     await assertNoOrphans(sidecar, pids);
     return reasons;
   }
@@ -132,7 +133,7 @@ describe("a child that fails", { skip: LIGHT_SKIP ?? posixOnly }, () => {
     const expected = await references(sidecar, audios);
     const pids = watchPids(sidecar);
     const replaced = eventually(sidecar, "restart");
-    await embedAll(sidecar, audios, expected, 300, (nAnswers) => {
+    await embedAll(sidecar, audios, expected, FAULT_CALLS, (nAnswers) => {
       if (nAnswers === 100) process.kill(sidecar.pid, "SIGSTOP");
     });
     assert.match((await replaced).reason, /did not answer health within 1500 ms/);

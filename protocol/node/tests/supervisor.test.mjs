@@ -411,8 +411,15 @@ test("a child that is told to end by somebody else loses nothing", async () => {
 test("a child that says that it ends, and does not, is killed", async () => {
   const world = serving();
   const call = world.embed();
+  const other = world.embed();
   world.newest().fail(call.id, -32020, "device_error");
-  await world.clock.pass(5_000);
+  world.embed();
+  await world.clock.pass(3_000);
+  world.newest().fail(other.id, -32020, "device_error");
+  assert.deepEqual(world.newest().ids(), [call.id, other.id], "nothing more is sent to it");
+  await world.clock.pass(1_999);
+  assert.equal(world.children[0].killed, null);
+  await world.clock.pass(1);
   assert.match(world.children[0].killed, /within 5000 ms/);
 });
 
