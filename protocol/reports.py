@@ -171,8 +171,21 @@ class ShutdownResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Of the times of the audios that the device ran last: half of them took ``p50`` or less."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
-    """Counts and times since the start. ``outcomes``: requests by ``ok`` or by error kind."""
+    """Counts since the start, and times of late. ``outcomes``: requests by ``ok`` or error kind.
+
+    ``batch_sizes``: how many batches the device ran, by how many audios were in them.
+    ``padding_share``: of what it computed, 0 to 1.
+    """
 
     uptime_s: float
     outcomes: dict[str, int]
@@ -181,10 +194,17 @@ class Metrics:
     queued_bytes: int
     oldest_queued_ms: float
     batches: int
+    batch_sizes: dict[str, int]
+    padding_share: float
     embeddings: int
     audio_s: float
     device_busy_ms: float
+    audio_s_per_device_s: float
+    decode_ms: Percentiles | None
+    queue_ms: Percentiles | None
+    compute_ms: Percentiles | None
     rss_bytes: int
+    gpu_peak_reserved_bytes: int | None
 
 
 Notification: TypeAlias = Health | Progress

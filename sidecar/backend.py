@@ -16,7 +16,7 @@ from protocol.errors import InvalidParams
 from protocol.params import Audio, EmbedWindowsParams, Params
 from protocol.reports import Progress
 from sidecar.config import SAMPLE_RATE_HZ, Config
-from sidecar.scheduler import Decoded
+from sidecar.jobs import Decoded
 from sidecar.windowing import max_windowed_samples, plan_windows
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ _NATIVE_LIBRARIES = ("numpy", "soundfile", "soxr", "torch")
 # busy on the same cores, a network takes ten times as long as its work; these are GNU's iterations
 # (about 30 us here) and LLVM's and Intel's milliseconds.
 _OPENMP_PATIENCE = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
+# oneDNN keeps the compiled code of each shape it met, 1,024 of them by default, 0.3 MB each; an
+# utterance of a new length brings 10 to 80. So many hold the last length or two: windows.
+_ONEDNN_CACHE = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
 # Audio for windows may be longer than a network's, but it is held in memory whole.
 MAX_WINDOWED_S = 1800.0
 
@@ -46,7 +49,7 @@ class SpeechBackend:
     def import_natives(self) -> None:
         """See ``Backend.import_natives``."""
         self.find_model()
-        for variable, value in _OPENMP_PATIENCE.items():
+        for variable, value in (_OPENMP_PATIENCE | _ONEDNN_CACHE).items():
             os.environ.setdefault(variable, value)
         for name in _NATIVE_LIBRARIES:
             importlib.import_module(name)

@@ -55,31 +55,31 @@ class Encoder:
         self.model = model
         self.device = device
         self.degraded = degraded
+        self.batch_limits = runtime.batch_limits
         self._runtime = runtime
 
     def embed(self, waveforms: Sequence[Waveform]) -> list[Embedding | SidecarError]:
-        """An embedding for each waveform, or the error that took its place.
+        """An embedding for each waveform, computed together, or the error that took its place.
 
         Raises:
+            OutOfMemory: they do not fit together; fewer may.
             DeviceError: the device failed.
         """
-        return [self._embed(waveform) for waveform in waveforms]
+        values = self._runtime.embed([waveform.samples for waveform in waveforms])
+        return [_embedding(row) for row in values]
 
     def peak_reserved_bytes(self) -> int | None:
         """The most GPU memory that was held so far; None on the CPU."""
         return self._runtime.peak_reserved_bytes
 
-    def _embed(self, waveform: Waveform) -> Embedding | SidecarError:
-        try:
-            values = self._runtime.embed(waveform.samples)
-        except OutOfMemory as error:
-            return error
-        if not np.isfinite(values).all():
-            return BadAudio(
-                "the embedding of this audio is not finite; are its samples within -1 to 1?",
-                kind="non_finite",
-            )
-        return Embedding(values)
+
+def _embedding(values: FloatArray) -> Embedding | SidecarError:
+    if not np.isfinite(values).all():
+        return BadAudio(
+            "the embedding of this audio is not finite; are its samples within -1 to 1?",
+            kind="non_finite",
+        )
+    return Embedding(values)
 
 
 def open_encoder(
@@ -159,8 +159,8 @@ def _self_test(
     runtime: TorchRuntime, waveform: FloatArray, reference: self_test.DoubleArray
 ) -> SelfTest:
     try:
-        runtime.embed(waveform)  # the first call allocates, and selects kernels
-        result = self_test.compare(runtime.embed(waveform), reference)
+        runtime.embed([waveform])  # the first call allocates, and selects kernels
+        result = self_test.compare(runtime.embed([waveform])[0], reference)
     except OutOfMemory as error:
         raise DeviceError(
             f"{runtime.device} has too little free memory for a second of audio; close what else "

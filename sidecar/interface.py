@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from protocol.params import Audio, Params
 from protocol.reports import DeviceReport, ModelReport, Progress
-from sidecar.scheduler import Decoded, Outcome
+from sidecar.batching import BatchLimits
+from sidecar.jobs import Decoded, Outcome
 
 
 class Encoder(Protocol):
@@ -16,9 +17,13 @@ class Encoder(Protocol):
     model: ModelReport
     device: DeviceReport
     degraded: str | None
+    batch_limits: BatchLimits
 
     def embed(self, waveforms: Sequence[Any]) -> Sequence[Outcome]:
-        """An embedding, or the error that took its place, for each waveform."""
+        """An embedding, or the error that took its place, for each waveform of one batch.
+
+        Raises ``OutOfMemory`` if they do not fit together.
+        """
 
     def peak_reserved_bytes(self) -> int | None:
         """The most GPU memory that was held so far; None on the CPU. Called from any thread."""

@@ -10,12 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from protocol.errors import BadAudio, InternalError, SidecarError
+from protocol.errors import BadAudio, InternalError, OutOfMemory, SidecarError
 from protocol.params import RequestId
-from sidecar.scheduler import Decoded, Item, Job, Outcome, Scheduler
+from sidecar.jobs import Decoded, Item, Job, Outcome, Stage
+from sidecar.meter import Meter
+from sidecar.scheduler import Scheduler
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,10 @@ class Stages(Protocol):
         """Decode pool: the item's waveform or windows; raises ``SidecarError``."""
 
     def embed(self, waveforms: Sequence[object]) -> Sequence[Outcome]:
-        """Device worker: an outcome for each; raises if the device can no longer be used."""
+        """Device worker: an outcome for each, run together.
+
+        Raises ``OutOfMemory`` if they do not fit; anything else: the device is lost.
+        """
 
     def answer(self, job: Job) -> None:
         """Any thread, under the lock, once for each job: send its response."""
@@ -46,17 +50,6 @@ class Stages(Protocol):
 
     def failed(self, error: SidecarError) -> None:
         """Any thread: a stage is broken, and with it the process."""
-
-
-@dataclass(slots=True)
-class DeviceWork:
-    """What the device has done. ``call_started_at``: of the call that runs now, or None."""
-
-    n_batches: int = 0
-    n_embeddings: int = 0
-    n_samples: int = 0
-    busy_s: float = 0.0
-    call_started_at: float | None = None
 
 
 class Pipeline:
@@ -79,8 +72,8 @@ class Pipeline:
         self._stopped = False
         self._decoding: dict[threading.Thread, Item] = {}
         self._n_hung_decoders = 0
-        self._worker = threading.Thread(target=self._work, name="device", daemon=True)
-        self.device_work = DeviceWork()
+        self._worker = self._thread(self._work, "device")
+        self.meter = Meter()
 
     def start(self) -> None:
         """Start all threads; the worker loads first."""
@@ -136,9 +129,21 @@ class Pipeline:
             self._embeddable.notify_all()
         self._worker.join(timeout_s)
 
+    def _thread(self, stage: Callable[[], None], name: str) -> threading.Thread:
+        def run() -> None:
+            try:
+                stage()
+            except BaseException as error:  # noqa: BLE001 - a stage without its thread answers nobody
+                _log.critical("the %s thread died", name, exc_info=error)
+                self._stages.failed(InternalError(f"the {name} thread died: {error!r}"))
+
+        return threading.Thread(target=run, name=name, daemon=True)
+
     def _answer(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._stages.answer(job)
+            # Each item names its job: in a cycle, the audio would outlive its answer by minutes.
+            job.items.clear()
         if jobs:
             self._decodable.notify()
         if self._scheduler.is_idle:
@@ -152,7 +157,7 @@ class Pipeline:
             self._decodable.notify_all()
 
     def _start_decoder(self) -> None:
-        threading.Thread(target=self._decode, name="decoder", daemon=True).start()
+        self._thread(self._decode, "decoder").start()
 
     def _decode(self) -> None:
         thread = threading.current_thread()
@@ -171,7 +176,8 @@ class Pipeline:
         try:
             return self._stages.decode(item)
         except SidecarError as error:
-            return error
+            # The traceback holds the audio, and the item, whose outcome this becomes: a cycle.
+            return error.with_traceback(None)
         except Exception:  # noqa: BLE001 - one request fails, whatever it is; the process goes on
             # Decoding keeps no state between audios, so the next one is not in danger.
             _log.exception("decoding failed in a way that it should not")
@@ -209,31 +215,51 @@ class Pipeline:
                 self._embed(batch)
         except SidecarError as error:
             self._stages.failed(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the process ends with it
-            _log.exception("the device worker failed")
-            self._stages.failed(InternalError(f"{type(error).__name__}: {error}"))
 
     def _next_batch(self) -> list[Item]:
         with self.lock:
             while not self._stopped:
-                batch = self._scheduler.next_batch(self._clock())
+                batch, late = self._scheduler.next_batch(self._clock())
+                self._answer(late)
                 if batch:
-                    self._decodable.notify()
-                    self.device_work.call_started_at = batch[0].run_started_at
+                    self._decodable.notify_all()
                     return batch
                 self._embeddable.wait()
             return []
 
     def _embed(self, batch: list[Item]) -> None:
-        outcomes = self._stages.embed([item.waveform for item in batch])
+        """Run ``batch``; what does not fit into the device's memory, in halves."""
+        parts = [batch]
+        while parts:
+            # Some may have passed their deadline while another half ran.
+            part = [item for item in parts.pop() if item.stage is Stage.RUNNING]
+            if not part:
+                continue
+            outcomes = self._try_to_embed(part)
+            if outcomes is None:
+                middle = (len(part) + 1) // 2
+                parts += [part[middle:], part[:middle]]
+            else:
+                self._complete(part, outcomes)
+
+    def _try_to_embed(self, part: list[Item]) -> Sequence[Outcome] | None:
+        """An outcome for each, or None if they do not fit into the device's memory together."""
+        self.meter.device_starts(self._clock())
+        try:
+            return self._stages.embed([item.waveform for item in part])
+        except OutOfMemory as error:
+            # Only words leave this block: the traceback holds what filled the memory.
+            message = error.message
+        if len(part) > 1:
+            _log.warning("%d audios do not fit into memory together: halving", len(part))
+            return None
+        return [OutOfMemory(message)]
+
+    def _complete(self, part: list[Item], outcomes: Sequence[Outcome]) -> None:
         with self.lock:
             now = self._clock()
-            work = self.device_work
-            work.n_batches += 1
-            work.n_embeddings += len(batch)
-            work.n_samples += sum(item.n_samples for item in batch)
-            work.busy_s += now - batch[0].run_started_at
-            work.call_started_at = None
             # Whoever ticks may be late: what is past its deadline must not be answered in time.
             self._answer(self._scheduler.expire(now))
-            self._answer(self._scheduler.completed(batch, outcomes, now))
+            finished = self._scheduler.completed(part, outcomes, now)
+            self.meter.device_ends(part, now)
+            self._answer(finished)

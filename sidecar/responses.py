@@ -17,7 +17,7 @@ from protocol.params import (
     StoredEmbedding,
 )
 from protocol.reports import EmbedResult, EmbedTimings, EmbedWindowsResult, ScoreResult, to_wire
-from sidecar.scheduler import Item, Job
+from sidecar.jobs import Item, Job
 
 
 class Embedding(Protocol):
@@ -158,12 +158,10 @@ def _packed(item: Item, normalize: bool) -> bytes:
 
 
 def _timings(items: list[Item]) -> EmbedTimings:
-    first = items[0]
-    decode_s = first.decode_ended_at - first.decode_started_at
-    started_at = min(item.run_started_at for item in items)
-    compute_s = max(item.run_ended_at for item in items) - started_at
+    first = min(items, key=lambda item: item.run_started_at)
+    ended_at = max(item.run_ended_at for item in items)
     return EmbedTimings(
-        decode_ms=1000 * decode_s,
-        queue_ms=1000 * (started_at - first.job.arrived_at - decode_s),
-        compute_ms=1000 * compute_s,
+        decode_ms=1000 * first.decode_s,
+        queue_ms=1000 * first.queue_s,
+        compute_ms=1000 * (ended_at - first.run_started_at),
     )

@@ -10,11 +10,9 @@ pipeline holds a lock around every call.
 
 from __future__ import annotations
 
-import enum
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from protocol.errors import (
     Cancelled,
@@ -26,64 +24,10 @@ from protocol.errors import (
 )
 from protocol.hello import Limits
 from protocol.params import RequestId
+from sidecar.batching import ONE_BY_ONE, BatchLimits, choose
+from sidecar.jobs import Decoded, Item, Job, Outcome, Stage
 
 BYTES_PER_SAMPLE = 4
-
-Outcome: TypeAlias = object  # an Embedding, or the SidecarError that took its place
-
-
-class Stage(enum.Enum):
-    """How far an item is."""
-
-    UNDECODED = enum.auto()
-    DECODING = enum.auto()
-    READY = enum.auto()
-    RUNNING = enum.auto()
-    DONE = enum.auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A waveform of ``n_samples`` that starts at ``start_sample`` of its audio."""
-
-    waveform: object
-    n_samples: int
-    start_sample: int = 0
-
-
-@dataclass(eq=False, slots=True)
-class Item:
-    """One audio, or one window of it, on its way through the stages."""
-
-    job: Job
-    audio: object
-    waveform: object = None
-    n_samples: int = 0
-    start_sample: int = 0
-    stage: Stage = Stage.UNDECODED
-    outcome: Outcome = None
-    batch_size: int = 0
-    decode_started_at: float = 0.0
-    decode_ended_at: float = 0.0
-    run_started_at: float = 0.0
-    run_ended_at: float = 0.0
-
-
-@dataclass(eq=False, slots=True)
-class Job:
-    """One request in flight. ``n_bytes``: its frame's payload, which counts until it is answered.
-
-    ``deadline_at`` is when it is too late; None: never. ``params`` is for who answers it.
-    """
-
-    id: RequestId
-    params: object
-    n_bytes: int
-    arrived_at: float
-    deadline_at: float | None = None
-    items: list[Item] = field(default_factory=list)
-    n_open: int = 0
-    n_audios: int = 0
 
 
 class Scheduler:
@@ -105,7 +49,10 @@ class Scheduler:
         self._ready_bytes = 0
         self._n_audios = 0
         self._n_bytes = 0
+        self._n_admitted = 0
         self._draining = False
+        # The device's; until it is known, nothing is ready to run.
+        self.batch_limits: BatchLimits = ONE_BY_ONE
 
     @property
     def n_in_flight(self) -> int:
@@ -131,9 +78,10 @@ class Scheduler:
         """Whether a job of that id is in flight."""
         return request_id in self._jobs
 
-    def oldest_arrival(self) -> float | None:
-        """When the job that has waited longest arrived."""
-        return min((job.arrived_at for job in self._jobs.values()), default=None)
+    def oldest_queued(self) -> float | None:
+        """When that audio arrived which has waited longest for a decoder or for the device."""
+        queued = itertools.chain(self._undecoded, self._ready)
+        return min((item.job.arrived_at for item in queued), default=None)
 
     def next_deadline(self) -> float | None:
         """The earliest deadline in flight."""
@@ -170,7 +118,9 @@ class Scheduler:
                 queued_bytes=self._n_bytes,
                 max_queued_bytes=limits.max_queued_bytes,
             )
-        job.items = [Item(job, audio) for audio in audios]
+        numbers = itertools.count(self._n_admitted)
+        job.items = [Item(job, audio, order=(next(numbers), 0)) for audio in audios]
+        self._n_admitted = next(numbers)
         job.n_open = job.n_audios = len(job.items)
         self._undecoded.update(dict.fromkeys(job.items))
         self._jobs[job.id] = job
@@ -190,7 +140,10 @@ class Scheduler:
         if item.stage is not Stage.DECODING:
             return
         job, started_at = item.job, item.decode_started_at
-        windows = [Item(job, None, w.waveform, w.n_samples, w.start_sample) for w in waveforms]
+        windows = [
+            Item(job, None, (item.order[0], n), w.waveform, w.n_samples, w.start_sample)
+            for n, w in enumerate(waveforms)
+        ]
         position = job.items.index(item)
         job.items[position : position + 1] = windows
         job.n_open += len(windows) - 1
@@ -201,22 +154,25 @@ class Scheduler:
             self._ready[window] = None
             self._ready_bytes += window.n_samples * BYTES_PER_SAMPLE
 
-    def next_batch(self, now: float) -> list[Item]:
-        """The items for the device to run next, oldest first; empty if none is ready."""
-        if not self._ready:
-            return []
-        item = next(iter(self._ready))
-        self._leave_queue(item)
-        item.stage = Stage.RUNNING
-        item.batch_size = 1
-        item.run_started_at = now
-        return [item]
+    def next_batch(self, now: float) -> tuple[list[Item], list[Job]]:
+        """The items for the device to run next, and the jobs whose deadline passed before that.
+
+        The oldest item comes first. There is none where nothing is ready.
+        """
+        late = self.expire(now)
+        batch = choose(self._ready, self.batch_limits) if self._ready else []
+        for item in batch:
+            self._leave_queue(item)
+            item.stage = Stage.RUNNING
+            item.run_started_at = now
+        return batch, late
 
     def completed(
         self, items: Sequence[Item], outcomes: Sequence[Outcome], now: float
     ) -> list[Job]:
-        """The device is done with ``items``: the jobs that are finished by it."""
+        """The device ran ``items`` together: the jobs that are finished by it."""
         for item in items:
+            item.batch_size = len(items)
             item.run_ended_at = now
         pairs = zip(items, outcomes, strict=True)
         return self._finish((item, outcome) for item, outcome in pairs)

@@ -58,9 +58,10 @@ from sidecar.config import (
 )
 from sidecar.ending import STOP_S, Ending, at_once, by_shutdown
 from sidecar.interface import Backend, Encoder
+from sidecar.jobs import Decoded, Item, Job, Outcome
 from sidecar.pipeline import Pipeline
-from sidecar.responses import Served, respond, score
-from sidecar.scheduler import Decoded, Item, Job, Outcome, Scheduler
+from sidecar.responses import Response, Served, respond, score
+from sidecar.scheduler import Scheduler
 from sidecar.stdio import FrameReader, FrameWriter, Wire
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Server:
 
         if self._config.parent_pid is not None:
             self._host_watch = HostWatch(self._config.parent_pid)
-        self._status = Status(self._scheduler, self._pipeline.device_work)
+        self._status = Status(self._scheduler, self._pipeline.meter)
         self._enter("loading", "importing libraries")
         self._pipeline.start()
         self._reader.start()
@@ -216,6 +217,7 @@ class Server:
             self._status.mark("ready_ms")
             self._status.model, self._status.device = model, device
             self._status.peak_reserved_bytes = self._encoder.peak_reserved_bytes
+            self._scheduler.batch_limits = self._encoder.batch_limits
             self._served = Served(
                 model=model.id,
                 fingerprint=model.fingerprint,
@@ -237,7 +239,12 @@ class Server:
 
     def answer(self, job: Job) -> None:
         """See ``Stages.answer``."""
-        response = respond(job, self._served)
+        try:
+            response = respond(job, self._served)
+        except Exception:  # noqa: BLE001 - the job is out of the scheduler: only this answers it
+            _log.exception("a response could not be made")
+            error = InternalError("making this response failed inside; the log has the cause")
+            response = Response(encode_error(job.id, error), error.kind)
         self._status.outcomes[response.outcome] += 1
         self._jobs_answered[response.outcome] += 1
         self._writer.send(response.payload)
@@ -272,7 +279,7 @@ class Server:
             _log.error("dispatch failed", exc_info=error)
             self.failed(InternalError(f"dispatch failed: {type(error).__name__}: {error}"))
 
-    def _output_lost(self, error: OSError) -> None:
+    def _output_lost(self, error: Exception) -> None:
         self._end_now(EXIT_IO, f"the output is lost: {error}")
 
     def _end_now(self, exit_code: int, reason: str) -> None:
@@ -324,8 +331,15 @@ class Server:
         return min(_TICK_S, max(0.001, deadline_at - time.monotonic()))
 
     def _tick(self) -> None:
+        try:
+            self._look_after()
+        except Exception as error:  # noqa: BLE001 - whatever it is, all that is in flight is answered
+            _log.exception("the main thread failed")
+            self.failed(InternalError(f"{type(error).__name__}: {error}"))
+
+    def _look_after(self) -> None:
         self._pipeline.tick()
-        call_started_at = self._pipeline.device_work.call_started_at
+        call_started_at = self._pipeline.meter.call_started_at
         if self._stop_reason is not None:
             self._end_now(EXIT_OK, self._stop_reason)
         elif self._host_watch is not None and self._host_watch.is_gone():

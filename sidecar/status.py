@@ -18,7 +18,7 @@ from protocol.reports import (
     State,
 )
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.pipeline import DeviceWork
+from sidecar.meter import Meter
 from sidecar.scheduler import Scheduler
 
 
@@ -28,9 +28,9 @@ class Status:
     Its fields are set by the server; call the reports under the pipeline's lock.
     """
 
-    def __init__(self, scheduler: Scheduler, device_work: DeviceWork) -> None:
+    def __init__(self, scheduler: Scheduler, meter: Meter) -> None:
         self._scheduler = scheduler
-        self._device_work = device_work
+        self._meter = meter
         self._process = psutil.Process()
         self._started_at = time.monotonic()
         self.state: State = "loading"
@@ -60,7 +60,7 @@ class Status:
             activity=Activity(
                 queued=self._scheduler.n_queued,
                 in_flight=self._scheduler.n_in_flight,
-                device_busy_ms=1000 * self._device_work.busy_s,
+                device_busy_ms=1000 * self._meter.busy_s,
             ),
             timings=dict(self.timings),
         )
@@ -68,7 +68,9 @@ class Status:
     def metrics(self) -> Metrics:
         """The report of the method ``metrics``."""
         now = time.monotonic()
-        oldest_at = self._scheduler.oldest_arrival()
+        meter = self._meter
+        oldest_at = self._scheduler.oldest_queued()
+        audio_s = meter.n_samples / SAMPLE_RATE_HZ
         return Metrics(
             uptime_s=now - self._started_at,
             outcomes=dict(self.outcomes),
@@ -76,17 +78,24 @@ class Status:
             in_flight=self._scheduler.n_in_flight,
             queued_bytes=self._scheduler.queued_bytes,
             oldest_queued_ms=0.0 if oldest_at is None else 1000 * (now - oldest_at),
-            batches=self._device_work.n_batches,
-            embeddings=self._device_work.n_embeddings,
-            audio_s=self._device_work.n_samples / SAMPLE_RATE_HZ,
-            device_busy_ms=1000 * self._device_work.busy_s,
+            batches=meter.batch_sizes.total(),
+            batch_sizes={str(size): n for size, n in sorted(meter.batch_sizes.items())},
+            padding_share=meter.padding_share,
+            embeddings=meter.n_embeddings,
+            audio_s=audio_s,
+            device_busy_ms=1000 * meter.busy_s,
+            audio_s_per_device_s=audio_s / meter.busy_s if meter.busy_s else 0.0,
+            decode_ms=meter.decode_ms,
+            queue_ms=meter.queue_ms,
+            compute_ms=meter.compute_ms,
             rss_bytes=self._rss_bytes(),
+            gpu_peak_reserved_bytes=self.peak_reserved_bytes(),
         )
 
     def retry_after_ms(self) -> int:
         """How long what is in flight will take the device, as far as the past tells."""
-        work = self._device_work
-        mean_s = work.busy_s / work.n_embeddings if work.n_embeddings else 0.1
+        meter = self._meter
+        mean_s = meter.busy_s / meter.n_embeddings if meter.n_embeddings else 0.1
         return max(50, min(10_000, round(1000 * mean_s * self._scheduler.n_in_flight)))
 
     def _rss_bytes(self) -> int:

@@ -138,7 +138,7 @@ class FrameWriter(threading.Thread):
     in ``wait_for_room`` instead: without new requests there are no new responses.
     """
 
-    def __init__(self, wire: Wire, on_lost: Callable[[OSError], None]) -> None:
+    def __init__(self, wire: Wire, on_lost: Callable[[Exception], None]) -> None:
         super().__init__(name="writer", daemon=True)
         self._wire = wire
         self._on_lost = on_lost
@@ -178,8 +178,7 @@ class FrameWriter(threading.Thread):
         try:
             while (frame := self._next_frame()) is not None:
                 self._write(frame)
-        except OSError as error:
-            # EPIPE, or EINVAL on Windows: whatever it is, nobody reads any more.
+        except Exception as error:  # noqa: BLE001 - EPIPE, EINVAL on Windows: nothing can be written
             with self._changed:
                 self._closed = True
                 self._frames.clear()

@@ -2,10 +2,10 @@
 
 Environment:
     LIGHT_LOAD_S: how long it loads. LIGHT_EMBED_S: how long one audio takes.
+    LIGHT_BATCH: how many audios it takes together.
     LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that loading, or each batch, waits for.
-    LIGHT_FAULT: what a batch then ends with: device (the device fails), crash (a bug).
-    LIGHT_DEVICE_TIMEOUT_S: in place of the server's own.
     LIGHT_NOISE: what writes where it must not: print, c, grandchild, joined by commas.
+    FAULT and more: see ``faults.py``.
 
 On standard error it says when it loads (``light: loading``) and when it embeds
 (``light: embedding``), so that a test can wait for it.
@@ -24,11 +24,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import sidecar.server
-from protocol.errors import DeviceError
+from faults import serve_with_faults
+
 from protocol.reports import Cpu, DeviceReport, ModelReport, Progress, SelfTest
-from sidecar.__main__ import _build_parser, serve
 from sidecar.backend import SpeechBackend
+from sidecar.batching import BatchLimits
 
 
 class LightEmbedding:
@@ -44,6 +44,11 @@ class LightEncoder:
     """Embeds an audio as four numbers that depend on its samples alone."""
 
     degraded = None
+    batch_limits = BatchLimits(
+        max_items=int(os.environ.get("LIGHT_BATCH", "1")),
+        max_padded_samples=20 * 16_000,
+        min_likeness=0.5,
+    )
     model = ModelReport("light", 4, 16_000, 0.045, 120.0, "light.0", None, None)
     device = DeviceReport(
         requested="auto",
@@ -68,11 +73,6 @@ class LightEncoder:
         make_noise()
         wait_for_gate("LIGHT_EMBED_GATE")
         time.sleep(float(os.environ.get("LIGHT_EMBED_S", "0.001")) * len(waveforms))
-        fault = os.environ.get("LIGHT_FAULT")
-        if fault == "device":
-            raise DeviceError("the light device failed, as the test asked")
-        if fault == "crash":
-            raise ZeroDivisionError("a bug, as the test asked")
         return [LightEmbedding(light_values(w.samples)) for w in waveforms]
 
 
@@ -130,7 +130,4 @@ def make_noise():
 
 
 if __name__ == "__main__":
-    timeout_s = os.environ.get("LIGHT_DEVICE_TIMEOUT_S")
-    if timeout_s:
-        sidecar.server.DEVICE_CALL_TIMEOUT_S = float(timeout_s)
-    serve(_build_parser().parse_args(["serve", *sys.argv[1:]]), LightBackend)
+    serve_with_faults(LightBackend)

@@ -25,7 +25,9 @@ from sidecar.models.kaldi_fbank import (
     N_MELS,
     SAMPLE_RATE_HZ,
     KaldiFbank,
+    count_frames,
 )
+from sidecar.models.own_frames import OwnFrames, mean_over_time, own_frames, zero_behind
 
 __all__ = ["EMBEDDING_DIM", "MIN_SAMPLES", "RECIPE", "SAMPLE_RATE_HZ", "CamPlusPlus", "load"]
 
@@ -47,44 +49,62 @@ SEGMENT_FRAMES = 100  # 2 s
 
 
 class CamPlusPlus(nn.Module):
-    """Waveforms to embeddings: ``frontend``, then ``network``.
+    """Waveforms to embeddings: ``frontend``, then ``network``, which has all the weights.
 
-    forward: waveforms ``[batch, n_samples]``, float32 in [-1, 1] at 16 kHz, all of one length of at
-    least MIN_SAMPLES (a shorter one gives NaN or no frame at all: refuse it before) -> embeddings
-    ``[batch, 192]``, not length-normalised.
+    forward: waveforms ``[batch, n_samples]``, float32 in [-1, 1] at 16 kHz -> embeddings
+    ``[batch, 192]``, not length-normalised. Where lengths differ, ``n_samples``, int64 ``[batch]``,
+    says how long each utterance is, zeros follow it, and its embedding is what it is alone. Each is
+    of at least MIN_SAMPLES: refuse a shorter one before (it gives NaN or no frame at all).
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.frontend = Frontend()
-        self.head = FrontConvolutionModule()
-        self.xvector = DTdnnBackbone()
+        self.network = EmbeddingNetwork()
 
-    @property
-    def network(self) -> nn.Sequential:
-        """Features ``[batch, n_frames, 80]`` -> embeddings: all that has weights, shared."""
-        return nn.Sequential(self.head, self.xvector).train(self.training)
-
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
-        embeddings: Tensor = self.xvector(self.head(self.frontend(waveforms)))
+        features = self.frontend(waveforms, n_samples)
+        embeddings: Tensor = self.network(features, count_frames(n_samples))
         return embeddings
 
 
 class Frontend(nn.Module):
     """Log-mel features less their mean over the utterance, and with it a channel's fixed response.
 
-    forward: waveforms ``[batch, n_samples]`` -> features ``[batch, n_frames, 80]``.
+    forward: waveforms ``[batch, n_samples]`` and ``n_samples`` as in the model -> features
+    ``[batch, n_frames, 80]``, zero behind an utterance's end.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.fbank = KaldiFbank()
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
-        features: Tensor = self.fbank(waveforms)
-        return features - mean_over_time(features, dim=1)
+        features: Tensor = self.fbank(waveforms, n_samples).mT
+        own = own_frames(count_frames(n_samples), features)
+        return zero_behind(features - mean_over_time(features, own), own).mT
+
+
+class EmbeddingNetwork(nn.Module):
+    """The paper's figure 1: the front-end convolution module, then the D-TDNN backbone.
+
+    forward: features ``[batch, n_frames, 80]``, at least 3 frames -> embeddings ``[batch, 192]``.
+    Where lengths differ, ``n_frames``, int64 ``[batch]``, says how many frames an utterance has;
+    zeros follow them. Each convolution over time must find such zeros behind an utterance's end, as
+    it finds its own padding behind the batch's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = FrontConvolutionModule()
+        self.xvector = DTdnnBackbone()
+
+    def forward(self, features: Tensor, n_frames: Tensor | None = None) -> Tensor:
+        """See the class."""
+        embeddings: Tensor = self.xvector(self.head(features, n_frames), n_frames)
+        return embeddings
 
 
 # ---- The front-end convolution module (FCM): features as an image ----
@@ -95,7 +115,8 @@ class FrontConvolutionModule(nn.Module):
 
     Its strides are in frequency alone: 80 mels become 10, and every frame stays.
 
-    forward: features ``[batch, n_frames, 80]`` -> sequence ``[batch, 32 * 10, n_frames]``.
+    forward: features ``[batch, n_frames, 80]`` and ``n_frames`` as in the network -> sequence
+    ``[batch, 32 * 10, n_frames]``, zero behind an utterance's end.
     """
 
     def __init__(self) -> None:
@@ -107,19 +128,22 @@ class FrontConvolutionModule(nn.Module):
         self.conv2 = conv3x3(HEAD_CHANNELS, HEAD_CHANNELS, frequency_stride=2)
         self.bn2 = nn.BatchNorm2d(HEAD_CHANNELS)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, n_frames: Tensor | None) -> Tensor:
         """See the class."""
-        x = features.transpose(1, 2).unsqueeze(1)  # [batch, 1, 80, n_frames]
-        x = functional.relu(self.bn1(self.conv1(x)))
-        x = self.layer2(self.layer1(x))
-        x = functional.relu(self.bn2(self.conv2(x)))
+        own = own_frames(n_frames, features.mT)
+        x = features.mT.unsqueeze(1)  # [batch, 1, 80, n_frames]
+        x = zero_behind(functional.relu(self.bn1(self.conv1(x))), own)
+        for block in (*self.layer1, *self.layer2):
+            x = block(x, own)
+        x = zero_behind(functional.relu(self.bn2(self.conv2(x))), own)
         return x.flatten(1, 2)
 
 
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions and a way past them, on maps of 32 channels.
 
-    forward: ``[batch, 32, frequency, n_frames]`` -> ``[batch, 32, frequency / stride, n_frames]``.
+    forward: ``[batch, 32, frequency, n_frames]`` -> ``[batch, 32, frequency / stride, n_frames]``,
+    both zero behind an utterance's end.
     """
 
     def __init__(self, frequency_stride: int = 1) -> None:
@@ -134,11 +158,11 @@ class ResidualBlock(nn.Module):
             self.shortcut.append(nn.Conv2d(HEAD_CHANNELS, HEAD_CHANNELS, 1, stride, bias=False))
             self.shortcut.append(nn.BatchNorm2d(HEAD_CHANNELS))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
-        y = functional.relu(self.bn1(self.conv1(x)))
+        y = zero_behind(functional.relu(self.bn1(self.conv1(x))), own)
         y = self.bn2(self.conv2(y))
-        return functional.relu(y + self.shortcut(x))
+        return zero_behind(functional.relu(y + self.shortcut(x)), own)
 
 
 def conv3x3(in_channels: int, out_channels: int, frequency_stride: int = 1) -> nn.Conv2d:
@@ -153,7 +177,8 @@ def conv3x3(in_channels: int, out_channels: int, frequency_stride: int = 1) -> n
 class DTdnnBackbone(nn.Module):
     """TDNN, three densely connected blocks with transitions that halve, pooling, embedding.
 
-    forward: sequence ``[batch, 320, n_frames]`` -> embeddings ``[batch, 192]``.
+    forward: sequence ``[batch, 320, n_frames]``, zero behind an utterance's end, and ``n_frames``
+    as in the network -> embeddings ``[batch, 192]``.
     """
 
     def __init__(self) -> None:
@@ -168,13 +193,14 @@ class DTdnnBackbone(nn.Module):
         self.out_nonlinear = batchnorm_relu(self.transit3.out_channels)
         self.dense = EmbeddingLayer(2 * self.transit3.out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, n_frames: Tensor | None) -> Tensor:
         """See the class."""
         x = self.tdnn(x)
-        x = self.transit1(self.block1(x))
-        x = self.transit2(self.block2(x))
-        x = self.transit3(self.block3(x))
-        embeddings: Tensor = self.dense(statistics_pooling(self.out_nonlinear(x)))
+        own = own_frames(None if n_frames is None else (n_frames + 1) // 2, x)
+        x = self.transit1(self.block1(x, own))
+        x = self.transit2(self.block2(x, own))
+        x = self.transit3(self.block3(x, own))
+        embeddings: Tensor = self.dense(statistics_pooling(self.out_nonlinear(x), own))
         return embeddings
 
 
@@ -210,10 +236,10 @@ class DTdnnBlock(nn.Module):
             layer = DTdnnLayer(in_channels + GROWTH_CHANNELS * i, dilation)
             self.add_module(f"tdnnd{i + 1}", layer)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
         for layer in self.children():
-            x = torch.cat((x, layer(x)), dim=1)
+            x = torch.cat((x, layer(x, own)), dim=1)
         return x
 
 
@@ -230,10 +256,10 @@ class DTdnnLayer(nn.Module):
         self.nonlinear2 = batchnorm_relu(BOTTLENECK_CHANNELS)
         self.cam_layer = ContextAwareMasking(dilation)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
-        bottleneck = self.linear1(self.nonlinear1(x))
-        y: Tensor = self.cam_layer(self.nonlinear2(bottleneck))
+        bottleneck = self.nonlinear2(self.linear1(self.nonlinear1(x)))
+        y: Tensor = self.cam_layer(zero_behind(bottleneck, own), own)
         return y
 
 
@@ -243,7 +269,8 @@ class ContextAwareMasking(nn.Module):
     The mask is a function of the utterance's mean and of the mean of each 2 s segment. All frames
     of a segment share it, so it is computed once for each segment.
 
-    forward: ``[batch, 128, n_frames]`` -> ``[batch, 32, n_frames]``.
+    forward: ``[batch, 128, n_frames]``, zero behind an utterance's end ->
+    ``[batch, 32, n_frames]``.
     """
 
     def __init__(self, dilation: int) -> None:
@@ -259,9 +286,9 @@ class ContextAwareMasking(nn.Module):
         self.linear1 = nn.Conv1d(BOTTLENECK_CHANNELS, CAM_CHANNELS, 1)
         self.linear2 = nn.Conv1d(CAM_CHANNELS, GROWTH_CHANNELS, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
-        context = mean_over_time(x) + segment_means(x)  # [batch, 128, n_segments]
+        context = mean_over_time(x, own) + segment_means(x, own)  # [batch, 128, n_segments]
         mask = self.linear2(functional.relu(self.linear1(context))).sigmoid()
         local: Tensor = self.linear_local(x)
         return local * hold_over_segments(mask, n_frames=x.shape[-1])
@@ -309,21 +336,19 @@ def batchnorm_relu(n_channels: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict(batchnorm=nn.BatchNorm1d(n_channels), relu=nn.ReLU()))
 
 
-# ---- What looks beyond a convolution's reach: all that depends on where an utterance ends ----
+# ---- What looks beyond a convolution's reach ----
 
 
-def mean_over_time(x: Tensor, dim: int = -1) -> Tensor:
-    """The mean over the frames, which lie along ``dim``; that dimension stays, of size 1."""
-    return x.mean(dim=dim, keepdim=True)
-
-
-def segment_means(x: Tensor) -> Tensor:
+def segment_means(x: Tensor, own: OwnFrames | None) -> Tensor:
     """``[batch, channels, n_frames]`` -> ``[batch, channels, n_segments]``, 100 frames a segment.
 
-    A shorter last segment is the mean of the frames that it has. (``avg_pool1d`` with ``ceil_mode``
-    says the same, but OpenVINO's pooling takes no input shorter than its kernel.)
+    A shorter last segment is the mean of the frames that it has; ``x`` is zero behind an
+    utterance's end, and so is the mean of a segment without any frame. (``avg_pool1d`` with
+    ``ceil_mode`` says the same of a whole batch, but OpenVINO's pooling takes no input shorter than
+    its kernel.)
     """
-    return segment_sums(x) / segment_sums(torch.ones_like(x[:1, :1]))
+    is_frame = torch.ones_like(x[:1, :1]) if own is None else own.mask.to(x.dtype)
+    return segment_sums(x) / segment_sums(is_frame).clamp(min=1)
 
 
 def segment_sums(x: Tensor) -> Tensor:
@@ -338,14 +363,15 @@ def hold_over_segments(x: Tensor, n_frames: int) -> Tensor:
     return held.flatten(-2)[..., :n_frames]
 
 
-def statistics_pooling(x: Tensor) -> Tensor:
+def statistics_pooling(x: Tensor, own: OwnFrames | None) -> Tensor:
     """``[batch, channels, n_frames]`` -> ``[batch, 2 * channels]``: mean, standard deviation.
 
     The deviation is the unbiased one (divisor n_frames - 1), so it needs two frames.
     """
-    mean = mean_over_time(x)
-    variance = (x - mean).square().sum(dim=-1) / (x.shape[-1] - 1)
-    return torch.cat((mean.squeeze(-1), variance.sqrt()), dim=-1)
+    n_frames = x.shape[-1] if own is None else own.counts
+    mean = mean_over_time(x, own)
+    variance = mean_over_time((x - mean).square(), own) * n_frames / (n_frames - 1)
+    return torch.cat((mean, variance.sqrt()), dim=1).squeeze(-1)
 
 
 # ---- Loading ----
@@ -358,5 +384,5 @@ def load(path: Path) -> CamPlusPlus:
         ModelUnavailable: see ``load_weights``.
     """
     model = CamPlusPlus()
-    load_weights(model, path, "CAM++")
+    load_weights(model.network, path, "CAM++")
     return model.eval().requires_grad_(requires_grad=False)

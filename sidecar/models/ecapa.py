@@ -23,11 +23,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sidecar.models.checkpoint import load_weights
+from sidecar.models.own_frames import OwnFrames, mean_over_time, own_frames
 from sidecar.models.speechbrain_fbank import (
     HOP_SAMPLES,
     N_MELS,
     SAMPLE_RATE_HZ,
     SpeechBrainFbank,
+    count_frames,
 )
 
 __all__ = ["EMBEDDING_DIM", "MIN_SAMPLES", "RECIPE", "SAMPLE_RATE_HZ", "EcapaTdnn", "load"]
@@ -52,9 +54,10 @@ VARIANCE_FLOOR = 1e-12
 class EcapaTdnn(nn.Module):
     """Waveforms to embeddings: ``frontend``, then ``network``, which has all the weights.
 
-    forward: waveforms ``[batch, n_samples]``, float32 in [-1, 1] at 16 kHz, all of one length of at
-    least MIN_SAMPLES (a shorter one raises RuntimeError: refuse it before) -> embeddings
-    ``[batch, 192]``, not length-normalised.
+    forward: waveforms ``[batch, n_samples]``, float32 in [-1, 1] at 16 kHz -> embeddings
+    ``[batch, 192]``, not length-normalised. Where lengths differ, ``n_samples``, int64 ``[batch]``,
+    says how long each utterance is, zeros follow it, and its embedding is what it is alone. Each is
+    of at least MIN_SAMPLES: refuse a shorter one before (alone, it raises RuntimeError).
     """
 
     def __init__(self) -> None:
@@ -62,32 +65,36 @@ class EcapaTdnn(nn.Module):
         self.frontend = Frontend()
         self.network = EmbeddingNetwork()
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
-        embeddings: Tensor = self.network(self.frontend(waveforms))
+        features = self.frontend(waveforms, n_samples)
+        embeddings: Tensor = self.network(features, count_frames(n_samples))
         return embeddings
 
 
 class Frontend(nn.Module):
     """Log-mel features less their mean over the utterance, and with it a channel's fixed response.
 
-    forward: waveforms ``[batch, n_samples]`` -> features ``[batch, n_frames, 80]``.
+    forward: waveforms ``[batch, n_samples]`` and ``n_samples`` as in the model -> features
+    ``[batch, n_frames, 80]``.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.fbank = SpeechBrainFbank()
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
-        features: Tensor = self.fbank(waveforms)
-        return features - mean_over_time(features, dim=1)
+        features: Tensor = self.fbank(waveforms, n_samples).mT
+        own = own_frames(count_frames(n_samples), features)
+        return (features - mean_over_time(features, own)).mT
 
 
 class EmbeddingNetwork(nn.Module):
     """The paper's figure 2: TDNN, three SE-Res2Blocks, aggregation, pooling, embedding.
 
     forward: features ``[batch, n_frames, 80]``, at least 5 frames -> embeddings ``[batch, 192]``.
+    Where lengths differ, ``n_frames``, int64 ``[batch]``, says how many frames an utterance has.
     """
 
     def __init__(self) -> None:
@@ -99,16 +106,18 @@ class EmbeddingNetwork(nn.Module):
         self.asp_bn = batchnorm(2 * AGGREGATE_CHANNELS)
         self.fc = Convolution(2 * AGGREGATE_CHANNELS, EMBEDDING_DIM)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, n_frames: Tensor | None = None) -> Tensor:
         """See the class."""
+        x = features.mT
+        own = own_frames(n_frames, x)
         tdnn, *se_res2_blocks = self.blocks
-        x = tdnn(features.transpose(1, 2))
+        x = tdnn(x, own)
         outputs = []
         for block in se_res2_blocks:
-            x = block(x)
+            x = block(x, own)
             outputs.append(x)
         x = self.mfa(torch.cat(outputs, dim=1))  # multi-layer feature aggregation
-        embeddings: Tensor = self.fc(self.asp_bn(self.asp(x)))
+        embeddings: Tensor = self.fc(self.asp_bn(self.asp(x, own)))
         return embeddings.squeeze(-1)
 
 
@@ -128,9 +137,9 @@ class Convolution(nn.Module):
         self.reach_frames = dilation * (kernel_frames // 2)
         self.conv = nn.Conv1d(in_channels, out_channels, kernel_frames, dilation=dilation)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None = None) -> Tensor:
         """See the class."""
-        y: Tensor = self.conv(reflect_pad(x, self.reach_frames))
+        y: Tensor = self.conv(reflect_pad(x, self.reach_frames, own))
         return y
 
 
@@ -147,9 +156,9 @@ class TdnnBlock(nn.Module):
         self.conv = Convolution(in_channels, out_channels, kernel_frames, dilation)
         self.norm = batchnorm(out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None = None) -> Tensor:
         """See the class."""
-        y: Tensor = self.norm(functional.relu(self.conv(x)))
+        y: Tensor = self.norm(functional.relu(self.conv(x, own)))
         return y
 
 
@@ -166,10 +175,10 @@ class SeRes2Block(nn.Module):
         self.tdnn2 = TdnnBlock(CHANNELS, CHANNELS)
         self.se_block = SqueezeExcitation()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
-        y = self.tdnn2(self.res2net_block(self.tdnn1(x)))
-        rescaled: Tensor = self.se_block(y)
+        y = self.tdnn2(self.res2net_block(self.tdnn1(x), own))
+        rescaled: Tensor = self.se_block(y, own)
         return rescaled + x
 
 
@@ -190,13 +199,13 @@ class Res2NetBlock(nn.Module):
             for _ in range(RES2NET_SCALE - 1)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
         first, second, *rest = x.chunk(RES2NET_SCALE, dim=1)
         first_block, *blocks = self.blocks
-        outputs = [first, first_block(second)]
+        outputs = [first, first_block(second, own)]
         for group, block in zip(rest, blocks, strict=True):
-            outputs.append(block(group + outputs[-1]))
+            outputs.append(block(group + outputs[-1], own))
         return torch.cat(outputs, dim=1)
 
 
@@ -211,9 +220,9 @@ class SqueezeExcitation(nn.Module):
         self.conv1 = Convolution(CHANNELS, SE_CHANNELS)
         self.conv2 = Convolution(SE_CHANNELS, CHANNELS)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
-        squeezed = functional.relu(self.conv1(mean_over_time(x)))
+        squeezed = functional.relu(self.conv1(mean_over_time(x, own)))
         scale: Tensor = self.conv2(squeezed).sigmoid()
         return x * scale
 
@@ -232,10 +241,10 @@ class AttentiveStatisticsPooling(nn.Module):
         self.tdnn = ContextTdnnBlock()
         self.conv = Convolution(ATTENTION_CHANNELS, AGGREGATE_CHANNELS)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
-        hidden = self.tdnn(x, context=statistics(x, uniform_weights(x))).tanh()
-        return statistics(x, softmax_over_time(self.conv(hidden)))
+        hidden = self.tdnn(x, context=statistics(x, uniform_weights(x, own))).tanh()
+        return statistics(x, softmax_over_time(self.conv(hidden), own))
 
 
 class ContextTdnnBlock(nn.Module):
@@ -276,26 +285,39 @@ def batchnorm(n_channels: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict(norm=nn.BatchNorm1d(n_channels)))
 
 
-# ---- All that depends on where an utterance ends ----
+# ---- What depends on where an utterance ends, beside the mean over its frames ----
 
 
-def reflect_pad(x: Tensor, n_frames: int) -> Tensor:
-    """``n_frames`` more at both ends, mirrored at the first and the last frame."""
-    return functional.pad(x, (n_frames, n_frames), mode="reflect") if n_frames else x
+def reflect_pad(x: Tensor, n_frames: int, own: OwnFrames | None) -> Tensor:
+    """``n_frames`` more at both ends, mirrored at the first and the last frame of an utterance.
+
+    Where an utterance ends before the batch, its reflection overwrites what lies behind it.
+    """
+    if n_frames == 0:
+        return x
+    padded = functional.pad(x, (n_frames, n_frames), mode="reflect")
+    if own is not None:
+        last = n_frames + own.counts - 1  # where the last frame now is
+        distance = torch.arange(1, n_frames + 1, device=x.device)
+        mirrored, behind = (last + sign * distance for sign in (-1, 1))  # [batch, 1, n_frames]
+        channels = (-1, x.shape[1], -1)
+        reflection = padded.gather(-1, mirrored.expand(channels))
+        padded.scatter_(-1, behind.expand(channels), reflection)
+    return padded
 
 
-def mean_over_time(x: Tensor, dim: int = -1) -> Tensor:
-    """The mean over the frames, which lie along ``dim``; that dimension stays, of size 1."""
-    return x.mean(dim=dim, keepdim=True)
+def uniform_weights(x: Tensor, own: OwnFrames | None) -> Tensor:
+    """The same weight for each frame of an utterance, ``[batch or 1, 1, n_frames]``."""
+    return torch.ones_like(x[:1, :1]) / x.shape[-1] if own is None else own.weights
 
 
-def uniform_weights(x: Tensor) -> Tensor:
-    """The same weight for each frame, ``[1, 1, n_frames]``."""
-    return torch.ones_like(x[:1, :1]) / x.shape[-1]
+def softmax_over_time(scores: Tensor, own: OwnFrames | None) -> Tensor:
+    """Weights that sum to 1 over an utterance's frames, for each channel its own; the same shape.
 
-
-def softmax_over_time(scores: Tensor) -> Tensor:
-    """Weights that sum to 1 over the frames, for each channel its own; the same shape."""
+    ``scores`` are changed in place.
+    """
+    if own is not None:
+        scores.add_(torch.where(own.mask, 0.0, -torch.inf))
     return scores.softmax(dim=-1)
 
 

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sidecar.models.own_frames import own_frames
+
 Matrix = NDArray[np.float64]
 
 SAMPLE_RATE_HZ = 16_000
@@ -39,11 +41,11 @@ ENERGY_FLOOR = float(np.finfo(np.float32).eps)
 class KaldiFbank(nn.Module):
     """Log-mel energies of each frame, as Kaldi computes them.
 
-    Only whole frames count (Kaldi's ``snip_edges``): n_frames = 1 + (n_samples - 400) // 160, so a
-    waveform needs at least 400 samples.
+    Only whole frames count, so a waveform needs at least 400 samples.
 
     forward: waveforms ``[batch, n_samples]``, float32 in [-1, 1] at 16 kHz -> natural logarithms
-    ``[batch, n_frames, 80]``, float32.
+    ``[batch, n_frames, 80]``, float32. Where ``n_samples``, int64 ``[batch]``, says how long each
+    utterance is, the frames behind its own are silence.
     """
 
     analysis: Tensor
@@ -57,13 +59,21 @@ class KaldiFbank(nn.Module):
         self.register_buffer("analysis", analysis, persistent=False)
         self.register_buffer("mel_filters", mel_filters, persistent=False)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
         spectra = functional.conv1d(waveforms.unsqueeze(1), self.analysis, stride=HOP_SAMPLES)
         real, imaginary = spectra.chunk(2, dim=1)  # each [batch, n_bins, n_frames]
         power = real.square() + imaginary.square()
         energies = self.mel_filters @ power
+        own = own_frames(count_frames(n_samples), energies)
+        if own is not None:
+            energies = energies.where(own.mask, 0)  # a product would not silence infinity
         return energies.clamp(min=ENERGY_FLOOR).log().transpose(1, 2)
+
+
+def count_frames(n_samples: Tensor | None) -> Tensor | None:
+    """How many frames fit into waveforms of these lengths (Kaldi's ``snip_edges``)."""
+    return None if n_samples is None else 1 + (n_samples - FRAME_SAMPLES) // HOP_SAMPLES
 
 
 def analysis_matrix() -> Matrix:

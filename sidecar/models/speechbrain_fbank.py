@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sidecar.models.own_frames import own_frames
+
 Matrix = NDArray[np.float64]
 
 SAMPLE_RATE_HZ = 16_000
@@ -31,10 +33,11 @@ class SpeechBrainFbank(nn.Module):
     """Log-mel energies of each frame, as SpeechBrain computes them.
 
     Frames are centred on multiples of the hop, and beyond both ends of the waveform there is
-    silence: n_frames = 1 + n_samples // 160.
+    silence.
 
     forward: waveforms ``[batch, n_samples]``, float32 in [-1, 1] at 16 kHz -> decibels
-    ``[batch, n_frames, 80]``, float32.
+    ``[batch, n_frames, 80]``, float32. Where ``n_samples``, int64 ``[batch]``, says how long each
+    utterance is (zeros follow it), the frames behind its own are silence too.
     """
 
     analysis: Tensor
@@ -48,7 +51,7 @@ class SpeechBrainFbank(nn.Module):
         self.register_buffer("analysis", analysis, persistent=False)
         self.register_buffer("mel_filters", mel_filters, persistent=False)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
         spectra = functional.conv1d(
             waveforms.unsqueeze(1),
@@ -59,8 +62,16 @@ class SpeechBrainFbank(nn.Module):
         real, imaginary = spectra.chunk(2, dim=1)  # each [batch, n_bins, n_frames]
         power = real.square() + imaginary.square()
         energies = self.mel_filters @ power
+        own = own_frames(count_frames(n_samples), energies)
+        if own is not None:
+            energies = energies.where(own.mask, 0)  # a product would not silence infinity
         decibels = 10 * energies.clamp(min=ENERGY_FLOOR).log10().transpose(1, 2)
         return torch.maximum(decibels, loudest(decibels) - DYNAMIC_RANGE_DB)
+
+
+def count_frames(n_samples: Tensor | None) -> Tensor | None:
+    """How many frames are centred within waveforms of these lengths, both ends included."""
+    return None if n_samples is None else 1 + n_samples // HOP_SAMPLES
 
 
 def loudest(decibels: Tensor) -> Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -14,10 +15,11 @@ import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from protocol.errors import DeviceError, OutOfMemory
 from protocol.reports import Cpu, Gpu
+from sidecar.batching import TORCH_CPU_LIMITS, BatchLimits, cuda_limits
 from sidecar.device import Facts, TorchBuild
 from sidecar.runtimes import nvidia
 
@@ -25,8 +27,13 @@ NAME = "torch"
 VERSION: str = torch.__version__
 
 FloatArray = NDArray[np.float32]
-# Waveforms [batch, n_samples] to embeddings [batch, dim].
+# Waveforms [batch, n_samples], and where they do not fill it their lengths, to embeddings
+# [batch, dim].
 Network: TypeAlias = nn.Module
+
+# On CUDA each new shape costs a choice of kernels for each layer, which is then kept. Padded to
+# half a second, at most 240 lengths occur.
+_CUDA_GRID_SAMPLES = 8000
 
 
 class TorchRuntime:
@@ -51,19 +58,30 @@ class TorchRuntime:
         with self._faults():
             self._network = network.to(self._torch_device).eval()
 
-    def embed(self, samples: FloatArray) -> FloatArray:
-        """The embedding, shape (dim,), of one waveform, shape (n_samples,).
+    def embed(self, waveforms: Sequence[FloatArray]) -> FloatArray:
+        """The embeddings, shape (n, dim), of n waveforms, each of a shape (n_samples,) of its own.
+
+        They pass through the network as one batch; each embedding is what it would be alone.
 
         Raises:
-            OutOfMemory: this waveform does not fit.
+            OutOfMemory: these waveforms do not fit together.
             DeviceError: the device failed, and with it this process's use of it.
         """
         with self._faults(), torch.inference_mode():
-            waveforms = torch.from_numpy(samples).unsqueeze(0).to(self._torch_device)
-            embedding: FloatArray = self._network(waveforms)[0].cpu().numpy()
+            grid = _CUDA_GRID_SAMPLES if self._torch_device.type == "cuda" else 1
+            batch = [tensor.to(self._torch_device) for tensor in _batch(waveforms, grid)]
+            embeddings: FloatArray = self._network(*batch).cpu().numpy()
             if self._torch_device.type == "cuda":
                 self.peak_reserved_bytes = torch.cuda.max_memory_reserved(self._torch_device)
-        return embedding
+        return embeddings
+
+    @property
+    def batch_limits(self) -> BatchLimits:
+        """What one batch may be, by the memory that is free now."""
+        if self._torch_device.type == "cpu":
+            return TORCH_CPU_LIMITS
+        free_bytes, _ = torch.cuda.mem_get_info(self._torch_device)
+        return cuda_limits(free_bytes)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -77,6 +95,21 @@ class TorchRuntime:
             if self._torch_device.type == "cpu":
                 raise
             raise DeviceError(f"{self.device} failed: {_first_line(error)}") from error
+
+
+def _batch(waveforms: Sequence[FloatArray], grid_samples: int) -> Iterator[Tensor]:
+    """The waveforms, zeros behind each up to the longest; and their lengths where there are zeros.
+
+    The longest counts as a whole multiple of ``grid_samples``.
+    """
+    lengths = [len(waveform) for waveform in waveforms]
+    n_samples = math.ceil(max(lengths) / grid_samples) * grid_samples
+    batch = np.zeros((len(waveforms), n_samples), np.float32)
+    for row, waveform in zip(batch, waveforms, strict=True):
+        row[: len(waveform)] = waveform
+    yield torch.from_numpy(batch)
+    if min(lengths) < n_samples:
+        yield torch.tensor(lengths)
 
 
 def _set_up_cuda() -> None:

@@ -1,8 +1,8 @@
 """A host that starts a sidecar, tells that it did, and waits to be killed.
 
 ``dying_host.py MOMENT WATCHED INPUT_FD OUTPUT_FD CHILD_IN_FD CHILD_OUT_FD LIFE_FD ARGV...``:
-MOMENT is loading, ready, full_loading or full; WATCHED is yes for ``--parent-pid``. The sidecar
-alone keeps LIFE_FD open, so its end can be seen from outside.
+MOMENT is loading, ready, busy, full_loading or full; WATCHED is yes for ``--parent-pid``. The
+sidecar alone keeps LIFE_FD open, so its end can be seen from outside.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from raw_host import ROOT, send_until_unread
+from raw_host import ROOT, frame, pcm, request, send_until_unread
 
 from protocol.framing import FrameDecoder
 from protocol.messages import decode_from_child
@@ -32,6 +32,17 @@ def read_until(output_fd, states):
     raise SystemExit("the sidecar ended")
 
 
+def keep_busy(input_fd, output_fd):
+    """Ask for embeddings until one is on the device and others wait."""
+    for request_id in range(4):
+        os.write(input_fd, frame(request(request_id, "embed", {"audio": pcm()})))
+    decoder, queued = FrameDecoder(), None
+    while queued != 3:
+        os.write(input_fd, frame(request("metrics", "metrics")))
+        [payload] = decoder.feed(os.read(output_fd, 2**16))
+        queued = decode_from_child(payload).result["queued"]
+
+
 def main():
     moment, watched, *rest = sys.argv[1:]
     input_fd, output_fd, child_in_fd, child_out_fd, life_fd = map(int, rest[:5])
@@ -45,6 +56,8 @@ def main():
     read_until(output_fd, {"loading"} if is_loading else {"ready", "degraded"})
     if moment.startswith("full"):
         send_until_unread(input_fd)
+    elif moment == "busy":
+        keep_busy(input_fd, output_fd)
     print("go", flush=True)
     threading.Event().wait()
 

@@ -101,11 +101,11 @@ def obey_ctrl_c() -> None:
 
 
 def test_a_sidecar_that_dies_on_the_way(light_demo):
-    process = light_demo(LIGHT_FAULT="device")
+    process = light_demo(FAULT="device:1")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 70
     assert "Recording" in out
-    assert "the sidecar died: the light device failed" in err
+    assert "the sidecar died: the device failed" in err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGINT for one process")

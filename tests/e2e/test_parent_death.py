@@ -103,6 +103,13 @@ def test_killed_host_of_the_real_sidecar_whose_pipes_another_keeps_open(sidecar_
 
 
 @pytest.mark.parametrize("watched", [False, True])
+def test_killed_host_while_the_device_is_busy(light_argv, gate, watched):
+    env = {"LIGHT_EMBED_GATE": str(gate)}  # it never opens
+    with DyingHost(light_argv, "busy", watched=watched, keeps_wire=watched, env=env) as host:
+        assert host.kill() < LIMIT_S
+
+
+@pytest.mark.parametrize("watched", [False, True])
 def test_killed_host_while_the_output_is_full_and_it_loads(light_argv, gate, watched):
     env = {"LIGHT_LOAD_GATE": str(gate)}
     with DyingHost(

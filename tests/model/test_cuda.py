@@ -53,6 +53,31 @@ def test_the_gpu_and_the_cpu_give_the_same_embeddings(network, ecapa_folder, req
     assert ((on_gpu * on_cpu).sum(axis=1) / norms).min() >= 0.9999
 
 
+@pytest.mark.parametrize("network", ["ecapa", "campplus"])
+def test_a_padded_batch_gives_what_each_utterance_gives_alone(network, ecapa_folder, request):
+    from sidecar.models import campplus, ecapa
+    from sidecar.runtimes.torch_runtime import TorchRuntime
+
+    if network == "campplus":
+        module, weights = campplus, request.getfixturevalue("campplus_weights")
+    else:
+        module, weights = ecapa, ecapa_folder / "embedding_model.ckpt"
+    random = np.random.default_rng(0)
+    lengths = [module.MIN_SAMPLES, 15_999, 16_000, 32_400, 80_000, 320_000]
+    waveforms = [random.normal(0, 0.1, n_samples).astype(np.float32) for n_samples in lengths]
+    gpu = TorchRuntime(module.load(weights), "cuda:0", None)
+    batched = gpu.embed(waveforms)
+    alone = np.concatenate([gpu.embed([waveform]) for waveform in waveforms])
+    on_cpu = TorchRuntime(module.load(weights), "cpu", None).embed(waveforms)
+    assert cosines(batched, alone).min() >= 0.99999
+    assert cosines(batched, on_cpu).min() >= 0.99999
+    assert cosines(batched - batched.mean(axis=0), alone - alone.mean(axis=0)).min() >= 0.9999
+
+
+def cosines(a, b):
+    return (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+
+
 def test_a_batch_of_seconds_stays_within_a_small_cards_memory(ecapa_folder):
     _, health = embed_on("cuda:0", ecapa_folder, audios(32, 1.0))
     assert 0 < health["process"]["gpu_peak_reserved_bytes"] <= MAX_PEAK_BYTES

@@ -40,10 +40,10 @@ def test_a_corrupted_weight_in_a_copy_does_not_serve(open_model, monkeypatch, la
     load = campplus.load
 
     def load_corrupted(path):
-        network = load(path)
-        weight = network.get_parameter(layer).data.view(-1)
+        model = load(path)
+        weight = model.network.get_parameter(layer).data.view(-1)
         weight[len(weight) // 2] = 1e4  # as a flipped bit of an exponent does
-        return network
+        return model
 
     monkeypatch.setattr(campplus, "load", load_corrupted)
     with pytest.raises(DeviceError, match="the self-test on cpu failed: cosine") as caught:

@@ -66,10 +66,12 @@ def test_a_model_that_is_not_in_the_catalog_is_named_with_those_that_are():
     assert caught.value.kind == "unknown_model"
 
 
-def test_openmp_does_not_spin_for_long_unless_told_to(monkeypatch):
+def test_libraries_neither_spin_nor_hoard_unless_told_to(monkeypatch):
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
     monkeypatch.setenv("KMP_BLOCKTIME", "77")
     monkeypatch.setattr("sidecar.backend._NATIVE_LIBRARIES", ("numpy",))
     SpeechBackend(Config()).import_natives()
     assert os.environ["GOMP_SPINCOUNT"] == "10000"
     assert os.environ["KMP_BLOCKTIME"] == "77"
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "128"

@@ -12,6 +12,7 @@ from protocol.reports import Gpu
 from sidecar import encoder as encoder_module
 from sidecar import self_test
 from sidecar.audio import Waveform
+from sidecar.batching import ONE_BY_ONE
 from sidecar.config import Config
 from sidecar.device import Card, Driver, Facts, TorchBuild
 from sidecar.encoder import Embedding, Encoder, fingerprint, open_encoder
@@ -22,16 +23,19 @@ CARD = MODELS["campplus-zh-en"]
 
 
 class Runtime:
-    """Gives what it is told to give."""
+    """Gives for any batch what it is told to give."""
 
-    def __init__(self, *results):
-        self.results = list(results)
+    batch_limits = ONE_BY_ONE
 
-    def embed(self, samples):
-        result = self.results.pop(0)
-        if isinstance(result, Exception):
-            raise result
-        return np.array(result, np.float32)
+    def __init__(self, result):
+        self.result = result
+        self.asked = []
+
+    def embed(self, waveforms):
+        self.asked.append(waveforms)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return np.array(self.result, np.float32)
 
 
 def waveforms(n):
@@ -44,15 +48,22 @@ def test_an_embedding_is_packed_as_it_is_or_with_length_one():
     assert embedding.packed(normalize=True) == np.array([0.6, 0.8], "<f4").tobytes()
 
 
-def test_one_waveform_that_does_not_fit_spoils_no_other():
-    runtime = Runtime([1, 2], OutOfMemory("too little"), [np.nan, 1], [3, 4])
+def test_waveforms_are_embedded_together_and_one_that_is_not_finite_spoils_no_other():
+    runtime = Runtime([[1, 2], [np.nan, 1], [3, np.inf], [3, 4]])
     encoder = Encoder(None, None, None, runtime)
-    first, no_memory, not_finite, last = encoder.embed(waveforms(4))
+    first, *not_finite, last = encoder.embed(waveforms(4))
+    assert [len(batch) for batch in runtime.asked] == [4]
     assert first.values.tolist() == [1, 2]
-    assert isinstance(no_memory, OutOfMemory)
-    assert isinstance(not_finite, BadAudio)
-    assert not_finite.kind == "non_finite"
     assert last.values.tolist() == [3, 4]
+    for error in not_finite:
+        assert isinstance(error, BadAudio)
+        assert error.kind == "non_finite"
+
+
+def test_a_batch_that_does_not_fit_is_the_callers_to_divide():
+    encoder = Encoder(None, None, None, Runtime(OutOfMemory("too little")))
+    with pytest.raises(OutOfMemory):
+        encoder.embed(waveforms(4))
 
 
 def test_the_fingerprint_names_the_weights_and_the_recipe():
@@ -84,17 +95,18 @@ def machine(monkeypatch, tmp_path):
     def open_on(gpu_gives, config=None, cpu_gives=RIGHT):
         class FakeRuntime:
             n_threads = 1
+            batch_limits = ONE_BY_ONE
 
             def __init__(self, network, device, n_threads):
                 self.device = device
                 if gpu_gives is OutOfMemory and device != "cpu":
                     raise OutOfMemory("no")
 
-            def embed(self, samples):
+            def embed(self, waveforms):
                 gives = cpu_gives if self.device == "cpu" else gpu_gives
                 if isinstance(gives, Exception):
                     raise gives
-                return gives.astype(np.float32)
+                return np.stack([gives.astype(np.float32)] * len(waveforms))
 
         network = types.SimpleNamespace(RECIPE="r", load=lambda path: None)
         monkeypatch.setattr(encoder_module.importlib, "import_module", lambda name: network)

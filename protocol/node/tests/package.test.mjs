@@ -20,6 +20,8 @@ import { fileURLToPath } from "node:url";
 
 import * as esm from "speaker-sidecar";
 
+import camelCase from "../dist/camel_case.js";
+
 const PACKAGE = fileURLToPath(new URL("../", import.meta.url));
 const require = createRequire(import.meta.url);
 const app = mkdtempSync(join(tmpdir(), "sidecar-app-"));
@@ -64,6 +66,21 @@ test("it has what it needs, and nothing else", () => {
   assert.equal(version, /__version__ = "(.*)"/.exec(python)[1], "both halves have one version");
   const installed = readFileSync(join(app, "node_modules", "speaker-sidecar", "README.md"), "utf8");
   assert.match(installed, /SpeakerSidecar\.start/);
+});
+
+test("the types name every field that the child's reports have", () => {
+  const python = readFileSync(join(PACKAGE, "..", "reports.py"), "utf8");
+  const types = readFileSync(join(PACKAGE, "src", "reports.ts"), "utf8");
+  // A field stands indented, on a line of its own: "rss_bytes: int".
+  const fields = [...python.matchAll(/^ {4}([a-z0-9_]+): (?!ClassVar)/gm)].map(([, name]) => name);
+  assert.ok(fields.length > 60, String(fields.length));
+  // Of these the app sees nothing: they answer `shutdown`.
+  const unseen = new Set(["finished", "cancelled"]);
+  const missing = fields.filter((name) => {
+    const [camel] = Object.keys(camelCase.camelCased({ [name]: 0 }));
+    return !unseen.has(name) && !new RegExp(`readonly ${camel}\\??:`).test(types);
+  });
+  assert.deepEqual(missing, []);
 });
 
 test("no host of a developer's machine is in the lock file", () => {

@@ -1,0 +1,74 @@
+"""Which audios the device runs together: pure.
+
+A batch is padded to its longest utterance, so it costs longest x count, whatever is in it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.jobs import Item
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What one batch may be; they belong to the device.
+
+    Args:
+        max_items: how many utterances.
+        max_padded_samples: longest x count. An utterance alone may be longer than that.
+        min_likeness: how long an utterance must be, as a share of the oldest one's length, or the
+            oldest one as a share of its, to join it.
+    """
+
+    max_items: int
+    max_padded_samples: int
+    min_likeness: float
+
+
+ONE_BY_ONE = BatchLimits(max_items=1, max_padded_samples=0, min_likeness=1.0)
+
+# torch on one core of a Zen 4: eight utterances of half a second take half to four fifths of their
+# time together, four of one second two thirds to nine tenths; from two seconds on nothing is won,
+# and padding is paid in full.
+TORCH_CPU_LIMITS = BatchLimits(max_items=8, max_padded_samples=4 * SAMPLE_RATE_HZ, min_likeness=0.9)
+
+# Free GPU memory, and how many seconds a batch may be padded to. The larger network holds some 7 MB
+# for each, so that a batch takes less than half of what is free.
+_CUDA_BUDGETS = ((8 * _GIB, 480), (4 * _GIB, 240), (2 * _GIB, 120), (1 * _GIB, 60), (0, 20))
+
+
+def cuda_limits(free_bytes: int) -> BatchLimits:
+    """The limits of a GPU with ``free_bytes`` to spare once the model is loaded."""
+    budget_s = next(seconds for at_least, seconds in _CUDA_BUDGETS if free_bytes >= at_least)
+    return BatchLimits(max_items=64, max_padded_samples=budget_s * SAMPLE_RATE_HZ, min_likeness=0.7)
+
+
+def choose(ready: Collection[Item], limits: BatchLimits) -> list[Item]:
+    """The oldest of ``ready`` (not empty), with those that join it, nearest in length first.
+
+    So whoever waits is the oldest at last, and nobody starves. Of two equally long ones the older
+    never waits for the younger.
+    """
+    oldest = min(ready, key=lambda item: item.order)
+    if limits.max_items == 1:
+        return [oldest]
+    shortest = oldest.n_samples * limits.min_likeness
+    longest = oldest.n_samples / limits.min_likeness
+    nearest = heapq.nsmallest(
+        limits.max_items,
+        (item for item in ready if shortest <= item.n_samples <= longest),
+        key=lambda item: (abs(item.n_samples - oldest.n_samples), item.order),
+    )
+    batch = [oldest]
+    padded_to = oldest.n_samples
+    for item in nearest[1:]:
+        if max(padded_to, item.n_samples) * (len(batch) + 1) <= limits.max_padded_samples:
+            batch.append(item)
+            padded_to = max(padded_to, item.n_samples)
+    return batch

@@ -1,0 +1,134 @@
+"""Faults on demand, for the entry points in ``tests/``: no program that is shipped has them.
+
+Environment:
+    FAULT: one of
+        device:N, crash:N, exit:N, hang:N: at the Nth batch the device fails, a bug shows, the
+            worker's thread is told to exit, or nothing returns any more;
+        memory:N: a batch of more than N samples, padding counted, does not fit into memory;
+        response:N: the response with the Nth embedding cannot be made;
+        decoder_exits, decoder_hangs: at every audio of ``MARKED_RATE_HZ``.
+    DEVICE_TIMEOUT_S, DECODE_TIMEOUT_S: in place of the service's own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+
+import sidecar.pipeline
+import sidecar.server
+from protocol.errors import DeviceError, OutOfMemory
+from sidecar.__main__ import _build_parser, serve
+
+MARKED_RATE_HZ = 8001
+
+
+def serve_with_faults(backend_type):
+    """Serve with the program's arguments, as ``sidecar serve`` does, and with what FAULT asks."""
+    sidecar.server.DEVICE_CALL_TIMEOUT_S = seconds_from(
+        "DEVICE_TIMEOUT_S", sidecar.server.DEVICE_CALL_TIMEOUT_S
+    )
+    sidecar.pipeline.DECODE_TIMEOUT_S = seconds_from(
+        "DECODE_TIMEOUT_S", sidecar.pipeline.DECODE_TIMEOUT_S
+    )
+    name, _, number = os.environ.get("FAULT", "").partition(":")
+    if name.startswith("decoder_"):
+        backend_type = with_decoder_fault(backend_type, name)
+    elif name:
+        backend_type = with_encoder_fault(backend_type, ENCODER_FAULTS[name], int(number))
+    serve(_build_parser().parse_args(["serve", *sys.argv[1:]]), backend_type)
+
+
+def seconds_from(variable, default):
+    return float(os.environ.get(variable, default))
+
+
+def with_decoder_fault(backend_type, name):
+    class Faulty(backend_type):
+        def decode(self, audio, params):
+            if getattr(audio, "sample_rate_hz", None) == MARKED_RATE_HZ:
+                if name == "decoder_exits":
+                    raise SystemExit(f"the {name} as the test asked")
+                threading.Event().wait()
+            return super().decode(audio, params)
+
+    return Faulty
+
+
+def with_encoder_fault(backend_type, fault, number):
+    class Faulty(backend_type):
+        def open(self, *arguments):
+            encoder = super().open(*arguments)
+            encoder.embed = fault(encoder.embed, number)
+            return encoder
+
+    return Faulty
+
+
+def at_batch(strike):
+    """A fault that strikes once the batch of that number was computed."""
+
+    def fault(embed, number):
+        batches = itertools.count(1)
+
+        def faulty_embed(waveforms):
+            outcomes = embed(waveforms)
+            if next(batches) == number:
+                strike()
+            return outcomes
+
+        return faulty_embed
+
+    return fault
+
+
+def fail():
+    raise DeviceError("the device failed, as the test asked")
+
+
+def crash():
+    raise ZeroDivisionError("a bug, as the test asked")
+
+
+def leave():
+    raise SystemExit("as the test asked")
+
+
+def hang():
+    threading.Event().wait()
+
+
+def too_much_for_memory(embed, n_samples):
+    def faulty_embed(waveforms):
+        lengths = [len(waveform.samples) for waveform in waveforms]
+        if max(lengths) * len(lengths) > n_samples:
+            raise OutOfMemory("too little memory, as the test asked")
+        return embed(waveforms)
+
+    return faulty_embed
+
+
+def unanswerable(embed, number):
+    embeddings = itertools.count(1)
+
+    def faulty_embed(waveforms):
+        return [Unpackable() if next(embeddings) == number else e for e in embed(waveforms)]
+
+    return faulty_embed
+
+
+class Unpackable:
+    def packed(self, *, normalize):
+        raise ZeroDivisionError("a bug, as the test asked")
+
+
+ENCODER_FAULTS = {
+    "device": at_batch(fail),
+    "crash": at_batch(crash),
+    "exit": at_batch(leave),
+    "hang": at_batch(hang),
+    "memory": too_much_for_memory,
+    "response": unanswerable,
+}

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.batching import ONE_BY_ONE, BatchLimits, choose, cuda_limits
+from sidecar.jobs import Item, Job
+
+SECOND = 16_000
+LIMITS = BatchLimits(max_items=4, max_padded_samples=1000, min_likeness=0.5)
+
+
+def ready(*lengths):
+    job = Job(1, None, 0, 0.0)
+    return [Item(job, None, (number, 0), None, length) for number, length in enumerate(lengths)]
+
+
+def chosen(limits, *lengths):
+    return [item.order[0] for item in choose(ready(*lengths), limits)]
+
+
+@pytest.mark.parametrize(
+    ("why", "lengths", "expected"),
+    [
+        ("one alone", [100], [0]),
+        ("equals, in the order in which they came", [100, 100, 100], [0, 1, 2]),
+        ("no more than max_items", [100] * 6, [0, 1, 2, 3]),
+        ("nearest in length first", [100, 150, 110, 90, 60], [0, 2, 3, 4]),
+        ("nothing less than half as long, or more than twice", [100, 49, 50, 200, 201], [0, 2, 3]),
+        ("no more than the budget", [300, 300, 300, 300], [0, 1, 2]),
+        (
+            "a longer one would cost too much, a shorter one does not",
+            [300, 400, 190, 300],
+            [0, 3, 2],
+        ),
+        ("one that is over the budget, alone", [2000, 2000], [0]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_which_join_the_oldest(why, lengths, expected):
+    assert chosen(LIMITS, *lengths) == expected
+
+
+def test_one_by_one():
+    assert chosen(ONE_BY_ONE, 100, 100) == [0]
+
+
+def test_the_oldest_is_not_the_first_that_was_decoded():
+    items = ready(100, 100, 100)
+    assert choose(items[::-1], LIMITS) == items
+
+
+@given(
+    lengths=st.lists(st.integers(1, 500), min_size=1, max_size=40),
+    max_items=st.integers(1, 9),
+    budget=st.integers(0, 4000),
+    likeness=st.floats(0.1, 1),
+)
+def test_any_batch_is_within_its_limits(lengths, max_items, budget, likeness):
+    items = ready(*lengths)
+    limits = BatchLimits(max_items, budget, likeness)
+    batch = choose(items, limits)
+    assert batch[0] is items[0], "the oldest is in it"
+    assert len(set(map(id, batch))) == len(batch) <= max_items
+    longest = max(item.n_samples for item in batch)
+    assert len(batch) == 1 or longest * len(batch) <= budget
+    for item in batch:
+        likeness_of_both = sorted((item.n_samples, items[0].n_samples))
+        assert likeness_of_both[0] >= likeness * likeness_of_both[1] * (1 - 1e-9)
+    for item in items:
+        if item not in batch:
+            younger = [i for i in batch if i.n_samples == item.n_samples and i.order > item.order]
+            assert not younger, "an equally long one was overtaken"
+
+
+def test_a_gpu_gets_what_its_free_memory_bears():
+    budgets = [
+        cuda_limits(free_bytes).max_padded_samples // SECOND
+        for free_bytes in (0, 2**30 - 1, 2**30, 3 * 2**30, 4 * 2**30, 7 * 2**30, 80 * 2**30)
+    ]
+    assert budgets == [20, 20, 60, 120, 240, 240, 480]

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from protocol.reports import Percentiles
+from sidecar.jobs import Item, Job
+from sidecar.meter import N_RECENT, Meter, percentiles_ms
+
+
+def item(n_samples, *, arrived_at=0.0, decoded_for_s=0.1, run_at=1.0, ran_until=1.5):
+    return Item(
+        Job(1, None, 0, arrived_at),
+        None,
+        n_samples=n_samples,
+        decode_started_at=0.2,
+        decode_ended_at=0.2 + decoded_for_s,
+        run_started_at=run_at,
+        run_ended_at=ran_until,
+    )
+
+
+def test_what_the_device_did():
+    meter = Meter()
+    for batch in ([item(100)], [item(100), item(50)], [item(10), item(10)]):
+        meter.device_starts(1.0)
+        assert meter.call_started_at == 1.0
+        meter.device_ends(batch, 1.5)
+        assert meter.call_started_at is None
+    assert meter.batch_sizes == {1: 1, 2: 2}
+    assert (meter.n_embeddings, meter.n_samples) == (5, 270)
+    assert meter.busy_s == pytest.approx(1.5)
+    assert meter.padding_share == pytest.approx(50 / 320)
+    assert meter.queue_ms.p50 == pytest.approx(900)
+    assert meter.decode_ms.p99 == pytest.approx(100)
+    assert meter.compute_ms.p95 == pytest.approx(500)
+
+
+def test_the_time_of_a_batch_that_did_not_fit_counts_too():
+    meter = Meter()
+    meter.device_starts(1.0)
+    meter.device_starts(1.2)
+    meter.device_ends([item(100)], 1.5)
+    assert meter.busy_s == pytest.approx(0.5)
+
+
+def test_nothing_yet():
+    meter = Meter()
+    assert meter.padding_share == 0
+    assert meter.decode_ms is meter.queue_ms is meter.compute_ms is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([0.003], Percentiles(3, 3, 3)),
+        ([n / 1000 for n in range(100, 0, -1)], Percentiles(50, 95, 99)),
+        ([n / 1000 for n in range(1, 11)], Percentiles(5, 10, 10)),
+    ],
+)
+def test_percentiles_are_nearest_rank(seconds, expected):
+    found = percentiles_ms(seconds)
+    assert (found.p50, found.p95, found.p99) == pytest.approx(
+        (expected.p50, expected.p95, expected.p99)
+    )
+
+
+def test_only_recent_times_count():
+    meter = Meter()
+    for _ in range(10):
+        meter.device_ends([item(1, ran_until=9.0)], 9.0)
+    for _ in range(N_RECENT):
+        meter.device_ends([item(1)], 9.0)
+    assert meter.compute_ms.p99 == pytest.approx(500)

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import weakref
+from collections import Counter
+
+import pytest
+
+from protocol.errors import BadAudio, DeadlineExceeded, DeviceError, InternalError, OutOfMemory
+from sidecar.batching import BatchLimits
+from sidecar.config import DEFAULT_LIMITS
+from sidecar.jobs import Decoded, Job
+from sidecar.pipeline import Pipeline
+from sidecar.scheduler import Scheduler
+
+PATIENCE_S = 30
+LIMITS = BatchLimits(max_items=8, max_padded_samples=10**6, min_likeness=0.1)
+
+
+class Stages:
+    """Decodes n to a waveform of n samples; the device fits ``fits`` samples at a time."""
+
+    def __init__(self, scheduler, n_audios, fits=10**6):
+        self.scheduler = scheduler
+        self.fits = fits
+        self.undecoded = threading.Semaphore(0)
+        self.n_audios = n_audios
+        self.answers = {}
+        self.calls = []
+        self.error = None
+        self.ended = threading.Event()
+
+    def load(self, allow_decoding):
+        self.scheduler.batch_limits = LIMITS
+        allow_decoding()
+        for _ in range(self.n_audios):  # so that all are there for one batch
+            assert self.undecoded.acquire(timeout=PATIENCE_S)
+
+    def loaded(self):
+        pass
+
+    def decode(self, item):
+        self.undecoded.release()
+        return [Decoded(item.audio, item.audio)]
+
+    def embed(self, waveforms):
+        self.calls.append(tuple(waveforms))
+        if sum(waveforms) > self.fits:
+            raise OutOfMemory("too little memory")
+        return [f"embedding of {n_samples}" for n_samples in waveforms]
+
+    def answer(self, job):
+        assert job.id not in self.answers
+        self.answers[job.id] = [item.outcome for item in job.items]
+
+    def failed(self, error):
+        self.error = error
+        self.ended.set()
+
+
+def run(stages_type=Stages, audios=(100,), **options):
+    scheduler = Scheduler(DEFAULT_LIMITS)
+    stages = stages_type(scheduler, len(audios), **options)
+    pipeline = Pipeline(scheduler, stages)
+    for number, audio in enumerate(audios):
+        pipeline.admit(Job(number, None, 1, 0.0), [audio], retry_after_ms=1)
+    pipeline.start()
+    return pipeline, stages
+
+
+def finish(pipeline):
+    assert pipeline.wait_until_idle(PATIENCE_S)
+    pipeline.stop(PATIENCE_S)
+
+
+def test_what_queued_together_runs_together():
+    pipeline, stages = run(audios=[100] * 10)
+    finish(pipeline)
+    assert stages.answers == {n: ["embedding of 100"] for n in range(10)}
+    assert pipeline.meter.n_embeddings == 10
+    assert max(pipeline.meter.batch_sizes) > 1
+    assert max(pipeline.meter.batch_sizes) <= LIMITS.max_items
+
+
+def test_what_does_not_fit_into_memory_runs_in_halves():
+    pipeline, stages = run(audios=[100] * 8, fits=250)
+    finish(pipeline)
+    assert stages.answers == {n: ["embedding of 100"] for n in range(8)}
+    assert max(pipeline.meter.batch_sizes) <= 2
+    assert pipeline.meter.n_embeddings == 8
+    sizes = Counter(len(call) for call in stages.calls)
+    assert sizes[8] <= 1, "what did not fit was tried again as it was"
+
+
+def test_only_what_does_not_fit_alone_is_refused():
+    pipeline, stages = run(audios=[100, 100, 300, 100], fits=250)
+    finish(pipeline)
+    refused = stages.answers.pop(2)
+    assert isinstance(refused[0], OutOfMemory)
+    assert stages.answers == {n: ["embedding of 100"] for n in (0, 1, 3)}
+
+
+def test_one_that_expires_while_another_half_runs_is_left_out():
+    now = 0.0
+
+    class Slow(Stages):
+        def embed(self, waveforms):
+            nonlocal now
+            if len(waveforms) == 1:
+                now = 6.0
+                pipeline.tick()
+            return super().embed(waveforms)
+
+    scheduler = Scheduler(DEFAULT_LIMITS)
+    stages = Slow(scheduler, 2, fits=150)
+    pipeline = Pipeline(scheduler, stages, clock=lambda: now)
+    for number, deadline_at in enumerate([None, 5.0]):
+        pipeline.admit(Job(number, None, 1, 0.0, deadline_at), [100], retry_after_ms=1)
+    pipeline.start()
+    finish(pipeline)
+    assert stages.answers[0] == ["embedding of 100"]
+    assert isinstance(stages.answers[1][0], DeadlineExceeded)
+    assert stages.calls in ([(100,)], [(100, 100), (100,)])
+
+
+@pytest.mark.parametrize(
+    ("stage", "fault", "told"),
+    [
+        ("embed", DeviceError("the card is gone"), DeviceError),
+        ("embed", ZeroDivisionError("a bug"), InternalError),
+        ("embed", SystemExit(3), InternalError),
+        ("decode", SystemExit(3), InternalError),
+        ("load", KeyboardInterrupt(), InternalError),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_no_thread_dies_in_silence(stage, fault, told, caplog):
+    caplog.set_level(logging.CRITICAL)
+
+    class Faulty(Stages):
+        pass
+
+    def fail(*_):
+        raise fault
+
+    setattr(Faulty, stage, fail)
+    if stage == "decode":
+        Faulty.load = lambda _, allow_decoding: allow_decoding()
+    pipeline, stages = run(Faulty)
+    assert stages.ended.wait(PATIENCE_S)
+    assert type(stages.error) is told
+    assert not stages.answers
+    pipeline.fail_all(stages.error)
+    assert list(stages.answers) == [0]
+    pipeline.stop(PATIENCE_S)
+
+
+def test_a_bug_while_decoding_costs_one_request():
+    class Faulty(Stages):
+        def decode(self, item):
+            if item.audio == 13:
+                self.undecoded.release()
+                raise ZeroDivisionError("a bug")
+            return super().decode(item)
+
+    pipeline, stages = run(Faulty, audios=[100, 13, 100])
+    finish(pipeline)
+    assert isinstance(stages.answers[1][0], InternalError)
+    assert stages.answers[0] == stages.answers[2] == ["embedding of 100"]
+    assert stages.error is None
+
+
+def test_nothing_of_a_request_outlives_its_answer():
+    """Audio must not wait for the collector of cycles, which comes late where much lives long."""
+
+    class Audio:
+        def __init__(self, kind):
+            self.kind = kind
+
+    class Forgetful(Stages):
+        def decode(self, item):
+            super().decode(item)
+            if item.audio.kind == "bad":
+                raise BadAudio("no audio")
+            n_windows = 3 if item.audio.kind == "windows" else 1
+            return [Decoded(100, 100)] * n_windows
+
+        def answer(self, job):
+            self.answers[job.id] = len(job.items)
+
+    kinds = ["good", "bad", "windows", "late", "good"]
+    audios = [Audio(kind) for kind in kinds]
+    gc.disable()
+    try:
+        scheduler = Scheduler(DEFAULT_LIMITS)
+        stages = Forgetful(scheduler, len(audios))
+        pipeline = Pipeline(scheduler, stages)
+        for number, audio in enumerate(audios):
+            deadline_at = 0.0 if audio.kind == "late" else None
+            job = Job(number, audio, 1, 0.0, deadline_at)
+            pipeline.admit(job, [audio], retry_after_ms=1)
+        alive = [weakref.ref(audio) for audio in audios]
+        del audios, audio, job
+        pipeline.start()
+        finish(pipeline)
+        for thread in threading.enumerate():
+            if thread.name == "decoder":
+                thread.join(PATIENCE_S)
+        assert stages.answers == {0: 1, 1: 1, 2: 3, 3: 1, 4: 1}
+        outliving = [kind for kind, audio in zip(kinds, alive, strict=True) if audio() is not None]
+        assert outliving == []
+    finally:
+        gc.enable()

@@ -1,0 +1,262 @@
+"""The scheduler against a model of it under a fake clock: whatever happens, in whatever order.
+
+Each job is finished exactly once, nothing is over a limit or overtaken, and nobody starves.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from protocol.errors import (
+    BadAudio,
+    Cancelled,
+    DeadlineExceeded,
+    DeviceError,
+    Draining,
+    Overloaded,
+)
+from protocol.hello import Limits
+from sidecar.batching import BatchLimits
+from sidecar.jobs import Decoded, Job, Stage
+from sidecar.scheduler import BYTES_PER_SAMPLE, Scheduler
+
+LIMITS = Limits(
+    max_frame_bytes=1000,
+    max_in_flight=12,
+    max_batch_items=4,
+    max_queued_bytes=200,
+    max_windows=5,
+)
+MAX_READY_BYTES = 4000
+LENGTHS = st.sampled_from([40, 50, 90, 100, 100, 100, 200])
+BATCH_LIMITS = st.builds(
+    BatchLimits,
+    max_items=st.integers(1, 5),
+    max_padded_samples=st.sampled_from([0, 150, 400, 2000]),
+    min_likeness=st.sampled_from([0.3, 0.8, 1.0]),
+)
+
+
+class AnyInterleaving(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.scheduler = Scheduler(LIMITS, MAX_READY_BYTES)
+        self.now = 0.0
+        self.next_id = 0
+        self.open = {}
+        self.finished = []
+        self.decoding, self.running = [], []
+        self.ready = []
+        self.cancelled = set()
+        self.is_draining = False
+
+    def note(self, jobs):
+        for done in jobs:
+            assert self.open.pop(done.id) is done, "finished twice, or never admitted"
+            self.finished.append(done.id)
+            assert all(item.stage is Stage.DONE for item in done.items)
+            assert all(item.outcome is not None for item in done.items)
+        self.ready = [item for item in self.ready if item.stage is Stage.READY]
+
+    # What hosts do
+
+    @rule(n_items=st.integers(1, 4), n_bytes=st.integers(0, 60), wait=st.none() | st.integers(1, 9))
+    def arrive(self, n_items, n_bytes, wait):
+        self.next_id += 1
+        deadline_at = None if wait is None else self.now + wait
+        job = Job(self.next_id, None, n_bytes, self.now, deadline_at)
+        fits = (
+            self.scheduler.n_in_flight + n_items <= LIMITS.max_in_flight
+            and self.scheduler.queued_bytes + n_bytes <= LIMITS.max_queued_bytes
+        )
+        audios = [f"audio {n}" for n in range(n_items)]
+        if self.is_draining:
+            with pytest.raises(Draining):
+                self.scheduler.admit(job, audios)
+        elif fits:
+            self.scheduler.admit(job, audios)
+            self.open[job.id] = job
+        else:
+            with pytest.raises(Overloaded):
+                self.scheduler.admit(job, audios)
+
+    @rule(data=st.data())
+    def cancel(self, data):
+        job_id = data.draw(st.integers(1, max(1, self.next_id)))
+        job = self.open.get(job_id)
+        finished = self.scheduler.cancel(job_id)
+        if job is not None:
+            assert all(item.stage in (Stage.RUNNING, Stage.DONE) for item in job.items)
+            self.cancelled.add(job_id)
+        self.note(finished)
+
+    # What the stages do
+
+    @rule()
+    def start_to_decode(self):
+        item = self.scheduler.next_undecoded(self.now)
+        if item is not None:
+            self.decoding.append(item)
+
+    @precondition(lambda self: self.decoding)
+    @rule(data=st.data(), lengths=st.lists(LENGTHS, min_size=1, max_size=3))
+    def decoded(self, data, lengths):
+        self.take_in(self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1))), lengths)
+
+    def take_in(self, item, lengths):
+        self.scheduler.decoded(item, [Decoded("w", n) for n in lengths], self.now)
+        self.ready += [
+            window
+            for window in item.job.items
+            if window.stage is Stage.READY and window not in self.ready
+        ]
+
+    @rule(lengths=st.lists(LENGTHS, min_size=1, max_size=6), wait=st.none() | st.integers(1, 3))
+    def a_crowd_arrives_and_is_decoded(self, lengths, wait):
+        for _ in lengths:
+            self.arrive(n_items=1, n_bytes=1, wait=wait)
+        for length in lengths:
+            item = self.scheduler.next_undecoded(self.now)
+            if item is not None:
+                self.take_in(item, [length])
+
+    @precondition(lambda self: self.decoding)
+    @rule(data=st.data())
+    def cannot_decode(self, data):
+        item = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
+        self.note(self.scheduler.failed(item, BadAudio("bad")))
+
+    @initialize(limits=BATCH_LIMITS)
+    def the_device(self, limits):
+        self.scheduler.batch_limits = limits
+
+    @precondition(lambda self: not self.running)
+    @rule()
+    def start_to_run(self):
+        waiting = list(self.ready)
+        batch, late = self.scheduler.next_batch(self.now)
+        self.note(late)
+        still_in_time = [item for item in waiting if item.stage is not Stage.DONE]
+        assert bool(batch) == bool(still_in_time)
+        if not batch:
+            return
+        limits = self.scheduler.batch_limits
+        assert len(set(batch)) == len(batch) <= limits.max_items
+        longest = max(item.n_samples for item in batch)
+        assert len(batch) == 1 or longest * len(batch) <= limits.max_padded_samples
+        assert batch[0] is min(still_in_time, key=lambda item: item.order), "the oldest waits on"
+        for item in batch:
+            assert item.job.id in self.open
+            assert item.job.id not in self.cancelled, "ran although it was cancelled"
+            assert item.job.deadline_at is None or item.job.deadline_at > self.now
+            overtaken = [
+                other
+                for other in still_in_time
+                if other not in batch
+                and other.n_samples == item.n_samples
+                and other.order < item.order
+            ]
+            assert not overtaken
+        self.running = batch
+        self.ready = [item for item in self.ready if item.stage is Stage.READY]
+
+    @precondition(lambda self: self.running)
+    @rule(n_without=st.integers(0, 2))
+    def complete(self, n_without):
+        done, self.running = self.running, []
+        outcomes = [BadAudio("not finite")] * n_without + ["embedding"] * len(done)
+        self.note(self.scheduler.completed(done, outcomes[: len(done)], self.now))
+
+    @precondition(lambda self: len(self.running) > 1)
+    @rule()
+    def complete_a_half(self):
+        middle = len(self.running) // 2
+        done, self.running = self.running[:middle], self.running[middle:]
+        self.note(self.scheduler.completed(done, ["embedding"] * len(done), self.now))
+
+    # What passes and ends
+
+    @rule(seconds=st.integers(1, 4))
+    def time_passes(self, seconds):
+        self.now += seconds
+        late = self.scheduler.expire(self.now)
+        for job in late:
+            assert job.deadline_at <= self.now
+            assert any(isinstance(item.outcome, DeadlineExceeded) for item in job.items)
+        self.note(late)
+        next_at = self.scheduler.next_deadline()
+        assert next_at is None or next_at > self.now
+
+    @rule(seconds=st.integers(1, 4))
+    def time_passes_unnoticed(self, seconds):
+        self.now += seconds
+
+    # Rarely: what ends everything would leave little to happen after it.
+
+    @precondition(lambda self: self.next_id > 30)
+    @rule()
+    def drain(self):
+        self.is_draining = True
+        self.scheduler.drain()
+
+    @precondition(lambda self: self.next_id % 8 == 7)
+    @rule()
+    def give_up_what_waits(self):
+        self.note(self.scheduler.fail_waiting(Cancelled("the end")))
+        assert all(
+            item.stage in (Stage.RUNNING, Stage.DONE)
+            for job in self.open.values()
+            for item in job.items
+        )
+
+    @precondition(lambda self: self.next_id % 8 == 7)
+    @rule()
+    def the_device_fails(self):
+        self.note(self.scheduler.fail_all(DeviceError("broken")))
+        assert not self.open
+
+    @invariant()
+    def counts_agree(self):
+        scheduler, jobs = self.scheduler, self.open.values()
+        assert scheduler.is_idle == (not jobs)
+        assert scheduler.n_in_flight == sum(job.n_audios for job in jobs) <= LIMITS.max_in_flight
+        assert scheduler.queued_bytes == sum(job.n_bytes for job in jobs)
+        assert scheduler.queued_bytes <= LIMITS.max_queued_bytes
+        queued = [
+            item
+            for job in jobs
+            for item in job.items
+            if item.stage in (Stage.UNDECODED, Stage.READY)
+        ]
+        assert scheduler.n_queued == len(queued)
+        oldest_at = min((item.job.arrived_at for item in queued), default=None)
+        assert scheduler.oldest_queued() == oldest_at
+        assert all(scheduler.holds(job.id) for job in jobs)
+        enough = sum(i.n_samples for i in self.ready) * BYTES_PER_SAMPLE >= MAX_READY_BYTES
+        assert not (enough and scheduler.next_undecoded(self.now))
+
+    def teardown(self):
+        """From anywhere, a device that works on serves the rest in bounded steps: no starvation."""
+        for _ in range(1000):
+            if not self.open:
+                break
+            self.start_to_decode()
+            for item in self.decoding:
+                self.scheduler.decoded(item, [Decoded("w", 100)], self.now)
+            self.decoding = []
+            batch, self.running = self.running, []
+            if not batch:
+                batch, late = self.scheduler.next_batch(self.now)
+                self.note(late)
+            self.note(self.scheduler.completed(batch, ["embedding"] * len(batch), self.now))
+        assert not self.open, "some wait for ever"
+        assert len(self.finished) == len(set(self.finished))
+
+
+AnyInterleaving.TestCase.settings = settings(
+    max_examples=500, stateful_step_count=50, deadline=None
+)
+TestAnyInterleaving = AnyInterleaving.TestCase
