@@ -1,0 +1,19 @@
+/** One listener on a signal, however many calls share it: more would look like a leak. */
+
+const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Call `callback` when `signal` is aborted; what is returned takes that back. */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  const callbacks = callbacksOf.get(signal) ?? listenTo(signal);
+  callbacks.add(callback);
+  return () => callbacks.delete(callback);
+}
+
+function listenTo(signal: AbortSignal): Set<() => void> {
+  const callbacks = new Set<() => void>();
+  callbacksOf.set(signal, callbacks);
+  signal.addEventListener("abort", () => callbacks.forEach((callback) => callback()), {
+    once: true,
+  });
+  return callbacks;
+}

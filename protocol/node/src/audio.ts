@@ -1,0 +1,147 @@
+/** The forms that audio may have, and the wire's map for each. */
+
+import { resolve } from "node:path";
+
+import { InvalidParams } from "./errors";
+import type { WireMap } from "./payload";
+
+/** The part of an audio to use, in seconds from its start. */
+export interface Crop {
+  readonly startS?: number | undefined;
+  readonly endS?: number | undefined;
+}
+
+/** Samples: floats of full scale 1.0, or 16-bit integers; the channels interleaved. */
+export interface SampledAudio extends Crop {
+  readonly samples: Float32Array | Int16Array;
+  /** 8,000 to 192,000. */
+  readonly sampleRateHz: number;
+  /** Default: 1. */
+  readonly channels?: number | undefined;
+}
+
+/** What `decodeAudioData` gives, or anything alike. */
+export interface AudioBufferLike {
+  readonly sampleRate: number;
+  readonly numberOfChannels: number;
+  getChannelData(channel: number): Float32Array;
+}
+
+/** Such a buffer, and the part of it to use. */
+export interface BufferedAudio extends Crop {
+  readonly buffer: AudioBufferLike;
+}
+
+/** The bytes of a WAV, FLAC, OGG or MP3 file. */
+export interface FileAudio extends Crop {
+  readonly file: Uint8Array | ArrayBuffer;
+}
+
+/** The path of such a file; a relative one begins at this process's current folder. */
+export interface PathAudio extends Crop {
+  readonly path: string;
+}
+
+/** A bare string is a path, and bare bytes are a file's. */
+export type Audio =
+  | SampledAudio
+  | AudioBufferLike
+  | BufferedAudio
+  | FileAudio
+  | PathAudio
+  | Uint8Array
+  | ArrayBuffer
+  | string;
+
+/** An embedding that the app kept, and the fingerprint that it came with. */
+export interface StoredEmbedding {
+  readonly embedding: Float32Array;
+  readonly fingerprint: string;
+}
+
+/**
+ * The wire's map for `audio`. Its bin is a view where that is possible, so pack it before the app
+ * can change the samples.
+ *
+ * @throws {InvalidParams} it has none of the forms.
+ */
+export function audioToWire(audio: Audio): WireMap {
+  if (typeof audio === "string") return { path: resolve(audio) };
+  if (isUint8Array(audio)) return { file: audio };
+  if (isArrayBuffer(audio)) return { file: new Uint8Array(audio) };
+  if (typeof audio === "object" && audio !== null) {
+    const crop = "startS" in audio || "endS" in audio ? cropToWire(audio) : {};
+    if ("samples" in audio) return { ...samplesToWire(audio), ...crop };
+    if ("buffer" in audio) return { ...bufferToWire(audio.buffer), ...crop };
+    if ("file" in audio) return { ...audioToWire(audio.file), ...crop };
+    if ("path" in audio) return { ...audioToWire(audio.path), ...crop };
+    if ("getChannelData" in audio) return bufferToWire(audio);
+  }
+  throw new InvalidParams(
+    "audio must be {samples, sampleRateHz}, an AudioBuffer, the bytes of a file (Uint8Array or " +
+      `ArrayBuffer), or a path, not ${typeNameOf(audio)}`,
+  );
+}
+
+/** The wire's map for a stored embedding. */
+export function embeddingToWire({ embedding, fingerprint }: StoredEmbedding): WireMap {
+  return { embedding: bytesOf(embedding), fingerprint };
+}
+
+/** The floats in `bytes`, f32le, as an array of their own. */
+export function floatsOf(bytes: Uint8Array): Float32Array {
+  // A copy: inside a payload they need not lie at a multiple of 4.
+  return new Float32Array(Uint8Array.from(bytes).buffer);
+}
+
+function samplesToWire({ samples, sampleRateHz, channels = 1 }: SampledAudio): WireMap {
+  const encoding = { Float32Array: "f32le", Int16Array: "s16le" }[typeNameOf(samples)];
+  if (encoding === undefined) {
+    throw new InvalidParams(
+      `audio.samples must be a Float32Array or an Int16Array, not ${typeNameOf(samples)}`,
+    );
+  }
+  return {
+    pcm: bytesOf(samples),
+    encoding,
+    sample_rate_hz: sampleRateHz,
+    channels,
+  };
+}
+
+function bufferToWire(buffer: AudioBufferLike): WireMap {
+  const nChannels = buffer.numberOfChannels;
+  const channels = Array.from({ length: nChannels }, (_, index) => buffer.getChannelData(index));
+  const [first = new Float32Array()] = channels;
+  let samples = first;
+  if (nChannels > 1) {
+    samples = new Float32Array(first.length * nChannels);
+    channels.forEach((channel, index) => {
+      for (let n = 0; n < channel.length; n++) samples[n * nChannels + index] = channel[n]!;
+    });
+  }
+  return samplesToWire({ samples, sampleRateHz: buffer.sampleRate, channels: nChannels });
+}
+
+function cropToWire({ startS, endS }: Crop): WireMap {
+  return { start_s: startS, end_s: endS };
+}
+
+// Typed arrays have the processor's byte order, and every one that Node and Electron run on is
+// little-endian, as the wire is.
+function bytesOf(samples: Float32Array | Int16Array): Uint8Array {
+  return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+}
+
+function isUint8Array(value: unknown): value is Uint8Array {
+  return typeNameOf(value) === "Uint8Array";
+}
+
+function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return typeNameOf(value) === "ArrayBuffer";
+}
+
+// Not instanceof: what comes from another context (Electron, vm) has other constructors.
+function typeNameOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}

@@ -1,0 +1,154 @@
+/** The requests that have no answer yet: those that wait, and those that the child has. No I/O. */
+
+import { Overloaded } from "./errors";
+
+/** What a child may have in flight at once. */
+export interface Window {
+  readonly maxInFlight: number;
+  readonly maxQueuedBytes: number;
+}
+
+/** What the backlog knows of a request. */
+export interface Job {
+  readonly id: number;
+  /** The bytes that ask for it, encoded once: the app may reuse its audio at once. */
+  readonly frame: Uint8Array;
+  /** What it counts as in flight. One without audio needs no model, and waits for nothing. */
+  readonly nAudios: number;
+  /** To be the only one in flight, whatever happened to it before. */
+  readonly alone: boolean;
+  /** How many children died while they had it. */
+  nDeaths: number;
+  /** Nobody waits for the answer any more. */
+  withdrawn: boolean;
+}
+
+// From its second death on a job is suspected, and sent alone.
+const SUSPECT_AFTER_DEATHS = 2;
+// It is sent once, and again up to three times.
+const MAX_SENDS = 4;
+
+export class Backlog<J extends Job> {
+  private waiting: J[] = [];
+  // Those without audio.
+  private urgent: J[] = [];
+  private readonly sent = new Map<number, J>();
+  private nBytesPending = 0;
+
+  /** Bounds for what is pending, waiting or sent: requests, and bytes of their frames. */
+  constructor(
+    private readonly maxPending: number,
+    private readonly maxPendingBytes: number,
+  ) {}
+
+  get nPending(): number {
+    return this.urgent.length + this.waiting.length + this.sent.size;
+  }
+
+  /** @throws {Overloaded} there is too much already; nothing of the job is kept. */
+  add(job: J): void {
+    const nBytes = this.nBytesPending + job.frame.length;
+    if (this.nPending > 0 && (this.nPending >= this.maxPending || nBytes > this.maxPendingBytes)) {
+      throw new Overloaded(
+        `${this.nPending} requests of ${this.nBytesPending} bytes have no answer yet, and at most ` +
+          `${this.maxPending} of ${this.maxPendingBytes} bytes may wait: send this one later`,
+        undefined,
+        { maxPending: this.maxPending, maxPendingBytes: this.maxPendingBytes },
+      );
+    }
+    this.nBytesPending = nBytes;
+    this.queueOf(job).push(job);
+  }
+
+  /** Put `job` before all others, whatever the bounds say. */
+  addFirst(job: J): void {
+    this.nBytesPending += job.frame.length;
+    this.queueOf(job).unshift(job);
+  }
+
+  /** The job to send now, which counts as sent from here on; undefined: none, for the moment. */
+  next(isReady: boolean, window: Window): J | undefined {
+    const [head] = this.waiting;
+    const mayGo = isReady && head !== undefined && this.mayJoin(head, window);
+    const job = this.urgent.shift() ?? (mayGo ? this.waiting.shift() : undefined);
+    if (job !== undefined) this.sent.set(job.id, job);
+    return job;
+  }
+
+  /** The job that the child has under `id`. */
+  find(id: number): J | undefined {
+    return this.sent.get(id);
+  }
+
+  /** The child answered it, or it is given up. */
+  remove(job: J): void {
+    const wasSent = this.sent.delete(job.id);
+    const queue = this.queueOf(job);
+    const index = wasSent ? -1 : queue.indexOf(job);
+    if (index >= 0) queue.splice(index, 1);
+    if (wasSent || index >= 0) this.nBytesPending -= job.frame.length;
+  }
+
+  /** The child did not keep `job`: it waits again, before all others. */
+  giveBack(job: J): void {
+    if (this.sent.delete(job.id)) this.queueOf(job).unshift(job);
+  }
+
+  /**
+   * Nobody waits for `job` any more. If it was not sent, it is gone; if it was, it is in flight
+   * until the child answers it or dies.
+   *
+   * @returns whether the child has it.
+   */
+  withdraw(job: J): boolean {
+    job.withdrawn = true;
+    if (this.sent.has(job.id)) return true;
+    this.remove(job);
+    return false;
+  }
+
+  /**
+   * The child died: what it had waits again, in its order, before all others.
+   *
+   * @returns the jobs that were sent too often; they are no longer in the backlog.
+   */
+  childDied(): J[] {
+    const orphans = [...this.sent.values()];
+    for (const job of orphans) job.nDeaths += job.nAudios > 0 ? 1 : 0;
+    const lost = orphans.filter((job) => job.withdrawn || job.nDeaths >= MAX_SENDS);
+    lost.forEach((job) => this.remove(job));
+    const again = [...this.sent.values()];
+    this.urgent = [...again.filter((job) => job.nAudios === 0), ...this.urgent];
+    this.waiting = [...again.filter((job) => job.nAudios > 0), ...this.waiting];
+    this.sent.clear();
+    return lost.filter((job) => !job.withdrawn);
+  }
+
+  /** Everything, in its order; the backlog is empty then. */
+  clear(): J[] {
+    const all = [...this.sent.values(), ...this.urgent, ...this.waiting];
+    const jobs = all.filter((job) => !job.withdrawn);
+    this.urgent = [];
+    this.waiting = [];
+    this.sent.clear();
+    this.nBytesPending = 0;
+    return jobs;
+  }
+
+  private queueOf(job: J): J[] {
+    return job.nAudios === 0 ? this.urgent : this.waiting;
+  }
+
+  private mayJoin(job: J, window: Window): boolean {
+    const inFlight = [...this.sent.values()].filter((other) => other.nAudios > 0);
+    if (inFlight.length === 0) return true;
+    if (isAlone(job) || inFlight.some(isAlone)) return false;
+    const nAudios = inFlight.reduce((sum, other) => sum + other.nAudios, job.nAudios);
+    const nBytes = inFlight.reduce((sum, other) => sum + other.frame.length, job.frame.length);
+    return nAudios <= window.maxInFlight && nBytes <= window.maxQueuedBytes;
+  }
+}
+
+function isAlone(job: Job): boolean {
+  return job.alone || job.nDeaths >= SUSPECT_AFTER_DEATHS;
+}

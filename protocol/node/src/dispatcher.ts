@@ -1,0 +1,193 @@
+/** Which request goes to the child when, and which answer belongs to which. */
+
+import { Backlog, type Window } from "./backlog";
+import type { Child } from "./child";
+import type { Clock } from "./clock";
+import type { LastWords } from "./endings";
+import { errorFromWire, KillsChild, Overloaded } from "./errors";
+import { encodeFrame } from "./framing";
+import { encodeCancel, type Failure, type Method, type Result } from "./messages";
+import type { WireMap } from "./payload";
+import type { Limits } from "./reports";
+import { Request, type RequestOptions } from "./request";
+
+/** What is needed of a child here. */
+export type Recipient = Pick<Child, "isWritable" | "write" | "killIn">;
+
+// A child that said that it ends has so long to do it.
+const ENDING_MS = 5_000;
+// If the child does not say when to ask again.
+const RETRY_AFTER_MS = 100;
+const PROOF_SAMPLE_RATE_HZ = 16_000;
+
+export class Dispatcher {
+  private readonly backlog: Backlog<Request>;
+  private child: Recipient | null = null;
+  private isReady = false;
+  private isPaused = false;
+  private isEnding = false;
+  private window: Window = { maxInFlight: 1, maxQueuedBytes: 0 };
+  private maxFrameBytes: number | undefined;
+  private nextId = 1;
+  private whenIdle: (() => void) | null = null;
+
+  /**
+   * @param maxPending - requests without an answer, at most; further ones are refused.
+   * @param maxPendingBytes - bytes of their frames, at most.
+   * @param onAnswered - called when a child has answered a request that takes its model.
+   */
+  constructor(
+    maxPending: number,
+    maxPendingBytes: number,
+    private readonly clock: Clock,
+    private readonly onAnswered: () => void,
+  ) {
+    this.backlog = new Backlog(maxPending, maxPendingBytes);
+  }
+
+  /** An id that no request has. */
+  takeId(): number {
+    return this.nextId++;
+  }
+
+  /** Requests without an answer. */
+  get nPending(): number {
+    return this.backlog.nPending;
+  }
+
+  /** A child said hello: what needs no model can be sent. */
+  connect(child: Recipient, limits: Limits): void {
+    this.child = child;
+    this.isEnding = false;
+    this.window = limits;
+    this.maxFrameBytes = limits.maxFrameBytes;
+    this.pump();
+  }
+
+  /** Whether the child serves now: only then is it sent what takes its model. */
+  setReady(isReady: boolean): void {
+    this.isReady = isReady;
+    this.pump();
+  }
+
+  /**
+   * Queue a request; its `answer` settles once.
+   *
+   * @throws {Overloaded} too much waits already.
+   * @throws {FramingError} it is longer than a frame may be.
+   */
+  submit(method: Method, params: WireMap, options: RequestOptions): Request {
+    const { maxFrameBytes } = this;
+    const request = new Request(this.takeId(), method, params, { ...options, maxFrameBytes });
+    this.backlog.add(request);
+    this.pump();
+    return request;
+  }
+
+  /** Nobody waits for `request` any more: reject it with `error`, and let the child drop it. */
+  withdraw(request: Request, error: Error): void {
+    if (request.withdrawn) return;
+    request.reject(error);
+    if (this.backlog.withdraw(request)) {
+      this.child?.write(encodeFrame(encodeCancel(request.id)));
+    }
+    this.noteIdle();
+    this.pump();
+  }
+
+  /** Let a harmless request, alone, go before all others. */
+  prove(): void {
+    const pcm = new Int16Array(PROOF_SAMPLE_RATE_HZ);
+    for (let n = 0; n < pcm.length; n++) pcm[n] = 1_000 * Math.sin(n / 16);
+    const audio = {
+      pcm: new Uint8Array(pcm.buffer),
+      encoding: "s16le",
+      sample_rate_hz: PROOF_SAMPLE_RATE_HZ,
+      channels: 1,
+    };
+    const proof = new Request(this.takeId(), "embed", { audio }, { nAudios: 1, alone: true });
+    // What it answers is of no interest, only that it does.
+    proof.answer.catch(() => undefined);
+    this.backlog.addFirst(proof);
+  }
+
+  /** Bring the child's answer to its request. */
+  take(answer: Result | Failure, lastWords: LastWords): void {
+    const request = typeof answer.id === "number" ? this.backlog.find(answer.id) : undefined;
+    if (request === undefined) return;
+    if (lastWords.isNoAnswer(answer, request.withdrawn)) {
+      // It stays in flight, and is sent again once the child has died.
+      this.awaitEnd();
+    } else if (answer.type === "failure" && answer.error.code === Overloaded.code) {
+      if (request.withdrawn) this.backlog.remove(request);
+      else this.backlog.giveBack(request);
+      this.pause(answer.error.data.retry_after_ms);
+    } else {
+      this.backlog.remove(request);
+      if (request.nAudios > 0) this.onAnswered();
+      if (answer.type === "result") request.resolve(answer.result);
+      else request.reject(errorFromWire(answer.error));
+    }
+    this.noteIdle();
+    this.pump();
+  }
+
+  /** The child takes frames again. */
+  pump(): void {
+    while (this.child?.isWritable === true && !this.isPaused) {
+      const request = this.backlog.next(this.isReady, this.window);
+      if (request === undefined) return;
+      this.child.write(request.frame);
+    }
+  }
+
+  /** The child died: what it had waits for the next one; what died too often is rejected. */
+  childDied(reason: string): void {
+    this.child = null;
+    this.isReady = false;
+    for (const request of this.backlog.childDied()) {
+      request.reject(
+        new KillsChild(
+          `${request.nDeaths} children ended while they had this request, and the last ones had no ` +
+            `other: do not send its audio again. At last: ${reason}`,
+        ),
+      );
+    }
+    this.noteIdle();
+  }
+
+  /** Reject everything that has no answer. */
+  rejectAll(error: Error): void {
+    for (const request of this.backlog.clear()) request.reject(error);
+    this.noteIdle();
+  }
+
+  /** Resolves once nothing is without an answer. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.whenIdle = resolve;
+      this.noteIdle();
+    });
+  }
+
+  private awaitEnd(): void {
+    this.isReady = false;
+    if (this.isEnding) return;
+    this.isEnding = true;
+    this.child?.killIn(ENDING_MS, `it did not end within ${ENDING_MS} ms of saying so`);
+  }
+
+  private noteIdle(): void {
+    if (this.backlog.nPending === 0) this.whenIdle?.();
+  }
+
+  private pause(retryAfterMs: unknown): void {
+    if (this.isPaused) return;
+    this.isPaused = true;
+    const delayMs = typeof retryAfterMs === "number" ? retryAfterMs : RETRY_AFTER_MS;
+    this.clock.setTimer(() => {
+      this.isPaused = false;
+      this.pump();
+    }, delayMs);
+  }
+}

@@ -1,0 +1,25 @@
+/** Where the sidecar meets Electron's life; Electron itself is not imported. */
+
+import type { SpeakerSidecar } from "./sidecar";
+
+/** What is needed of Electron's `app`. */
+export interface QuittingApp {
+  on(event: "before-quit", listener: (event: { preventDefault(): void }) => void): unknown;
+  quit(): void;
+}
+
+/** End `sidecar` when `app` quits; the app goes on quitting once the child is gone. */
+export function closeBeforeQuit(app: QuittingApp, sidecar: Pick<SpeakerSidecar, "close">): void {
+  let isClosed = false;
+  let isClosing = false;
+  app.on("before-quit", (event) => {
+    if (isClosed) return;
+    event.preventDefault();
+    if (isClosing) return;
+    isClosing = true;
+    void sidecar.close().finally(() => {
+      isClosed = true;
+      app.quit();
+    });
+  });
+}

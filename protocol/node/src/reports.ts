@@ -1,0 +1,171 @@
+/** What the child tells: the results of the methods, and the notifications. Units stand in names. */
+
+export type State = "loading" | "ready" | "degraded" | "draining" | "failed";
+
+/** The child's first words. */
+export interface Hello {
+  readonly protocol: number;
+  readonly protocolMinor: number;
+  readonly name: string;
+  readonly version: string;
+  /** Of the child itself, also where `command` is a script around it. */
+  readonly pid: number;
+  readonly instance: string;
+  readonly capabilities: readonly string[];
+  readonly limits: Limits;
+}
+
+/** What one child takes at most. `maxInFlight` counts audios, not requests. */
+export interface Limits {
+  readonly maxFrameBytes: number;
+  readonly maxInFlight: number;
+  readonly maxBatchItems: number;
+  readonly maxQueuedBytes: number;
+  readonly maxWindows: number;
+}
+
+/** How far a step of the start is; `total` is null where it is not known. */
+export interface Progress {
+  readonly phase: "download" | "load" | "convert" | "warmup";
+  readonly done: number;
+  readonly total: number | null;
+  readonly unit: string;
+}
+
+/** One CUDA device. */
+export interface Gpu {
+  readonly index: number;
+  readonly name: string;
+  readonly memoryTotalBytes: number;
+  readonly memoryFreeBytes: number;
+  readonly computeCapability: string;
+}
+
+/** Which device serves, and why that one. */
+export interface DeviceReport {
+  readonly requested: string;
+  readonly selected: string | null;
+  readonly reason: string;
+  readonly runtime: string | null;
+  readonly precision: string | null;
+  readonly threads: number | null;
+  readonly gpus: readonly Gpu[];
+  readonly driver: string | null;
+  readonly torch: string | null;
+  readonly cuda: string | null;
+  readonly cpu: { readonly name: string; readonly cores: number; readonly simd: string };
+  readonly selfTest: { readonly passed: boolean; readonly cosine: number } | null;
+}
+
+/** Which model serves; `fingerprint` names the space its embeddings lie in. */
+export interface ModelReport {
+  readonly id: string;
+  readonly embeddingDim: number;
+  readonly sampleRateHz: number;
+  readonly minDurationS: number;
+  readonly maxDurationS: number;
+  readonly fingerprint: string | null;
+  readonly weightsSha256: string | null;
+  readonly source: string | null;
+}
+
+/** The state and everything that explains it. */
+export interface Health {
+  readonly state: State;
+  /** A sentence for people. */
+  readonly reason: string;
+  readonly device: DeviceReport | null;
+  readonly model: ModelReport | null;
+  readonly process: {
+    readonly rssBytes: number;
+    readonly gpuPeakReservedBytes: number | null;
+    readonly uptimeS: number;
+  };
+  readonly activity: {
+    readonly queued: number;
+    readonly inFlight: number;
+    readonly deviceBusyMs: number;
+  };
+  /** Milliseconds since `hello`, as far as they were reached. */
+  readonly timings: { readonly importedMs?: number; readonly readyMs?: number };
+}
+
+/** Where one request's time went, in the child. */
+export interface EmbedTimings {
+  readonly decodeMs: number;
+  readonly queueMs: number;
+  readonly computeMs: number;
+}
+
+/** One embedding. */
+export interface EmbedResult {
+  /** `dim` numbers; of length 1 if `normalized`. */
+  readonly embedding: Float32Array;
+  readonly dim: number;
+  readonly model: string;
+  /** Embeddings of two fingerprints cannot be compared: keep it beside the embedding. */
+  readonly fingerprint: string;
+  readonly normalized: boolean;
+  /** Of the audio used. */
+  readonly durationS: number;
+  readonly device: string;
+  /** How many audios the device ran together. */
+  readonly batchSize: number;
+  readonly timings: EmbedTimings;
+}
+
+/** One embedding for each window. */
+export interface EmbedWindowsResult {
+  /** `count` embeddings of `dim` numbers each. */
+  readonly embeddings: readonly Float32Array[];
+  readonly count: number;
+  readonly dim: number;
+  /** Of each window, in the time of the audio as it was given. */
+  readonly startsS: readonly number[];
+  readonly windowS: number;
+  readonly hopS: number;
+  readonly model: string;
+  readonly fingerprint: string;
+  readonly normalized: boolean;
+  readonly durationS: number;
+  readonly device: string;
+  readonly timings: EmbedTimings;
+}
+
+/** The cosine of two voices, -1 to 1. */
+export interface ScoreResult {
+  readonly cosine: number;
+  readonly fingerprint: string;
+}
+
+/** Of the times of the audios that the device ran last: half of them took `p50` or less. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+}
+
+/** Counts since the child's start, and times of late. */
+export interface Metrics {
+  readonly uptimeS: number;
+  /** Requests by `ok` or by error kind. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  readonly queued: number;
+  readonly inFlight: number;
+  readonly queuedBytes: number;
+  readonly oldestQueuedMs: number;
+  readonly batches: number;
+  /** How many batches the device ran, by how many audios were in them. */
+  readonly batchSizes: Readonly<Record<string, number>>;
+  /** Of what the device computed, 0 to 1. */
+  readonly paddingShare: number;
+  readonly embeddings: number;
+  readonly audioS: number;
+  readonly deviceBusyMs: number;
+  readonly audioSPerDeviceS: number;
+  readonly decodeMs: Percentiles | null;
+  readonly queueMs: Percentiles | null;
+  readonly computeMs: Percentiles | null;
+  readonly rssBytes: number;
+  readonly gpuPeakReservedBytes: number | null;
+}

@@ -1,0 +1,44 @@
+/** One request of the app, from its call to its one answer, whatever children come and go. */
+
+import type { Job } from "./backlog";
+import { encodeFrame } from "./framing";
+import { encodeRequest, type Method } from "./messages";
+import type { WireMap } from "./payload";
+
+/** What a request is, beside its params. */
+export interface RequestOptions {
+  /** How many audios it counts as in flight. */
+  readonly nAudios: number;
+  /** To be the only one in flight. */
+  readonly alone?: boolean;
+  readonly maxFrameBytes?: number | undefined;
+}
+
+export class Request implements Job {
+  readonly frame: Uint8Array;
+  readonly nAudios: number;
+  readonly alone: boolean;
+  nDeaths = 0;
+  withdrawn = false;
+
+  /** The result's map, as it was on the wire. */
+  readonly answer: Promise<WireMap>;
+  resolve!: (result: WireMap) => void;
+  reject!: (error: Error) => void;
+
+  /** @throws {FramingError} the frame would be longer than the child takes. */
+  constructor(
+    readonly id: number,
+    readonly method: Method,
+    params: WireMap,
+    options: RequestOptions,
+  ) {
+    this.nAudios = options.nAudios;
+    this.alone = options.alone ?? false;
+    this.frame = encodeFrame(encodeRequest(id, method, params), options.maxFrameBytes);
+    this.answer = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}

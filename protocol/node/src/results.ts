@@ -1,0 +1,58 @@
+/** The wire's results as the app gets them: names in camelCase, embeddings as `Float32Array`. */
+
+import { floatsOf } from "./audio";
+import { camelCased } from "./camel_case";
+import { errorFromWire, ParseError, type SidecarError } from "./errors";
+import { readError } from "./messages";
+import { isMap, type WireMap } from "./payload";
+import type { EmbedResult, EmbedWindowsResult } from "./reports";
+
+/** An item of a batch: what `Promise.allSettled` would give. */
+export type BatchItem =
+  | { readonly status: "fulfilled"; readonly value: EmbedResult }
+  | { readonly status: "rejected"; readonly reason: SidecarError };
+
+/** A result or report without bins. */
+export function readPlain<T>(result: WireMap): T {
+  return camelCased(result) as T;
+}
+
+/** The result of `embed`. */
+export function readEmbed(result: WireMap): EmbedResult {
+  const { embedding, ...rest } = result;
+  return { ...readPlain<EmbedResult>(rest), embedding: floatsOf(readBin(embedding, "embedding")) };
+}
+
+/** The result of `embed_windows`. */
+export function readEmbedWindows(result: WireMap): EmbedWindowsResult {
+  const { embeddings, ...rest } = result;
+  const floats = floatsOf(readBin(embeddings, "embeddings"));
+  const plain = readPlain<EmbedWindowsResult>(rest);
+  return {
+    ...plain,
+    embeddings: Array.from({ length: plain.count }, (_, index) =>
+      floats.slice(index * plain.dim, (index + 1) * plain.dim),
+    ),
+  };
+}
+
+/** The result of `embed_batch`: its items, in order. */
+export function readBatch(result: WireMap): BatchItem[] {
+  if (!Array.isArray(result.results)) throw new ParseError("a batch's result has no results");
+  return result.results.map((item: unknown): BatchItem => {
+    if (isMap(item) && isMap(item.result)) {
+      return { status: "fulfilled", value: readEmbed(item.result) };
+    }
+    if (isMap(item) && isMap(item.error)) {
+      return { status: "rejected", reason: errorFromWire(readError(item.error)) };
+    }
+    throw new ParseError("an item of a batch is neither a result nor an error");
+  });
+}
+
+function readBin(value: unknown, name: string): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length % 4 !== 0) {
+    throw new ParseError(`${name} is not a bin of 32-bit floats`);
+  }
+  return value;
+}

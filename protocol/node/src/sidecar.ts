@@ -1,0 +1,243 @@
+/** What an app uses: one sidecar, its methods and its events. */
+
+import { EventEmitter } from "node:events";
+
+import { onAbort } from "./abort";
+import { audioToWire, embeddingToWire, type Audio, type StoredEmbedding } from "./audio";
+import { Child, type Command } from "./child";
+import { SYSTEM_CLOCK } from "./clock";
+import { Cancelled, DeadlineExceeded } from "./errors";
+import type { ExitReport, LogLine, RestartReport } from "./events";
+import type { Method } from "./messages";
+import type { WireMap } from "./payload";
+import type { EmbedResult, EmbedWindowsResult, Health, Hello } from "./reports";
+import type { Metrics, Progress, ScoreResult } from "./reports";
+import type { RequestOptions } from "./request";
+import { RESTART_DELAYS_MS } from "./restart_policy";
+import { readBatch, readEmbed, readEmbedWindows, readPlain, type BatchItem } from "./results";
+import { Supervisor, type SupervisorOptions } from "./supervisor";
+
+/** How a sidecar is started. Durations are milliseconds. */
+export interface StartOptions extends Command {
+  /** Before the first restart, the second ...; the last one repeats. Default: 0, 1, 5, 15 s. */
+  readonly restartDelaysMs?: readonly number[] | undefined;
+  /** How often a child that serves is asked for its health. Default: 5,000. */
+  readonly healthIntervalMs?: number | undefined;
+  /** A child that does not answer it within this is replaced. Default: 10,000. */
+  readonly healthTimeoutMs?: number | undefined;
+  /** A child that does not say hello within this is replaced. Default: 60,000. */
+  readonly helloTimeoutMs?: number | undefined;
+  /** Requests without an answer, at most; more are refused as `Overloaded`. Default: 4,096. */
+  readonly maxPending?: number | undefined;
+  /** Bytes of their frames, at most. Default: 256 MiB. */
+  readonly maxPendingBytes?: number | undefined;
+}
+
+/** Options of every call. */
+export interface CallOptions {
+  /** Its abort rejects the call with `Cancelled`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds from the call on, waiting and restarts included; then `DeadlineExceeded`. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** Options of the calls that embed. */
+export interface EmbedOptions extends CallOptions {
+  /** Whether to divide each embedding by its Euclidean norm. Default: true. */
+  readonly normalize?: boolean | undefined;
+}
+
+/** Options of `embedWindows`. */
+export interface EmbedWindowsOptions extends EmbedOptions {
+  readonly windowS: number;
+  readonly hopS: number;
+}
+
+/** The events and what their listeners are given. */
+export interface SidecarEvents {
+  health: [health: Health];
+  progress: [progress: Progress];
+  exit: [exit: ExitReport];
+  restart: [restart: RestartReport];
+  log: [line: LogLine];
+}
+
+export interface SpeakerSidecar {
+  on<E extends keyof SidecarEvents>(event: E, listener: (...args: SidecarEvents[E]) => void): this;
+  once<E extends keyof SidecarEvents>(
+    event: E,
+    listener: (...args: SidecarEvents[E]) => void,
+  ): this;
+  off<E extends keyof SidecarEvents>(event: E, listener: (...args: SidecarEvents[E]) => void): this;
+}
+
+const DEFAULTS = {
+  restartDelaysMs: RESTART_DELAYS_MS,
+  healthIntervalMs: 5_000,
+  healthTimeoutMs: 10_000,
+  helloTimeoutMs: 60_000,
+  maxPending: 4_096,
+  maxPendingBytes: 256 * 2 ** 20,
+} as const;
+
+/**
+ * A sidecar that is kept alive: its child is replaced when it dies or hangs, and what had no answer
+ * is sent again. Every call settles once.
+ */
+export class SpeakerSidecar extends EventEmitter {
+  private readonly supervisor: Supervisor;
+
+  private constructor(options: SupervisorOptions) {
+    super();
+    this.supervisor = new Supervisor(options, {
+      onHealth: (health) => this.tell("health", health),
+      onProgress: (progress) => this.tell("progress", progress),
+      onExit: (exit) => this.tell("exit", exit),
+      onRestart: (restart) => this.tell("restart", restart),
+      onLog: (line) => this.tell("log", line),
+    });
+  }
+
+  /**
+   * Start a sidecar. It resolves at the child's hello, before its model is loaded: calls wait.
+   *
+   * @throws {ChildGone} no child could be started; the message says why.
+   * @throws {ProtocolMismatch} it speaks another version of the protocol.
+   */
+  static async start(options: StartOptions): Promise<SpeakerSidecar> {
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    const sidecar = new SpeakerSidecar({
+      ...DEFAULTS,
+      ...(Object.fromEntries(given) as unknown as StartOptions),
+      clock: SYSTEM_CLOCK,
+      startChild: (...child) => new Child(...child),
+    } as SupervisorOptions);
+    await sidecar.supervisor.start();
+    return sidecar;
+  }
+
+  /** The child's first words: its version, its capabilities and its limits. */
+  get hello(): Hello {
+    return this.supervisor.hello!;
+  }
+
+  /** What the child last said of its state, device and model; null: nothing so far. */
+  get lastHealth(): Health | null {
+    return this.supervisor.health;
+  }
+
+  /** The process that was started; null while there is none. */
+  get pid(): number | null {
+    return this.supervisor.pid;
+  }
+
+  /** Calls that have not settled. */
+  get nPending(): number {
+    return this.supervisor.nPending;
+  }
+
+  /** Bytes that were written to the child and not taken by it yet. */
+  get bufferedBytes(): number {
+    return this.supervisor.bufferedBytes;
+  }
+
+  /** One audio to one embedding. */
+  async embed(audio: Audio, options: EmbedOptions = {}): Promise<EmbedResult> {
+    const params = { audio: audioToWire(audio), ...embedParams(options) };
+    return readEmbed(await this.call("embed", params, { nAudios: 1 }, options));
+  }
+
+  /** Some audios to as many outcomes, in their order; one that fails spoils no other. */
+  async embedBatch(audios: readonly Audio[], options: EmbedOptions = {}): Promise<BatchItem[]> {
+    const params = { items: audios.map(audioToWire), ...embedParams(options) };
+    const nAudios = audios.length;
+    return readBatch(await this.call("embed_batch", params, { nAudios }, options));
+  }
+
+  /** One embedding for each window of `windowS` seconds, one every `hopS`. */
+  async embedWindows(audio: Audio, options: EmbedWindowsOptions): Promise<EmbedWindowsResult> {
+    const params = {
+      audio: audioToWire(audio),
+      window_s: options.windowS,
+      hop_s: options.hopS,
+      ...embedParams(options),
+    };
+    return readEmbedWindows(await this.call("embed_windows", params, { nAudios: 1 }, options));
+  }
+
+  /** How alike two voices are: the cosine of audios, or of embeddings that were kept. */
+  async score(
+    a: Audio | StoredEmbedding,
+    b: Audio | StoredEmbedding,
+    options: CallOptions = {},
+  ): Promise<ScoreResult> {
+    const nAudios = [a, b].filter((voice) => !isStored(voice)).length;
+    const params = { a: voiceToWire(a), b: voiceToWire(b) };
+    return readPlain(await this.call("score", params, { nAudios }, options));
+  }
+
+  /** The child's state, device and model. Answered while it loads, too. */
+  async health(options: CallOptions = {}): Promise<Health> {
+    return readPlain(await this.call("health", {}, { nAudios: 0 }, options));
+  }
+
+  /** The child's counts and times. Answered while it loads, too. */
+  async metrics(options: CallOptions = {}): Promise<Metrics> {
+    return readPlain(await this.call("metrics", {}, { nAudios: 0 }, options));
+  }
+
+  /**
+   * End the child. What is pending has `drainMs` (default: none) to be finished, and is then
+   * rejected with `Closed`. Resolves when the process is gone, at most about 2.5 s later.
+   */
+  async close({ drainMs = 0 }: { readonly drainMs?: number | undefined } = {}): Promise<void> {
+    await this.supervisor.close(drainMs);
+  }
+
+  private async call(
+    method: Method,
+    params: WireMap,
+    requestOptions: RequestOptions,
+    { signal, deadlineMs }: CallOptions,
+  ): Promise<WireMap> {
+    if (signal?.aborted === true) throw cancelledBy(signal);
+    const request = this.supervisor.submit(method, params, requestOptions);
+    const withdraw = (error: Error) => this.supervisor.withdraw(request, error);
+    const forgetAbort = signal && onAbort(signal, () => withdraw(cancelledBy(signal)));
+    const timer =
+      deadlineMs === undefined
+        ? null
+        : SYSTEM_CLOCK.setTimer(() => {
+            withdraw(new DeadlineExceeded(`it was not finished within ${deadlineMs} ms`));
+          }, deadlineMs);
+    try {
+      return await request.answer;
+    } finally {
+      forgetAbort?.();
+      timer?.cancel();
+    }
+  }
+
+  private tell<E extends keyof SidecarEvents>(event: E, ...args: SidecarEvents[E]): void {
+    // Later, so that a listener that throws cannot stop us halfway.
+    queueMicrotask(() => this.emit(event, ...args));
+  }
+}
+
+function embedParams({ normalize, deadlineMs }: EmbedOptions): WireMap {
+  return { normalize, deadline_ms: deadlineMs };
+}
+
+function isStored(voice: Audio | StoredEmbedding): voice is StoredEmbedding {
+  return typeof voice === "object" && voice !== null && "embedding" in voice;
+}
+
+function voiceToWire(voice: Audio | StoredEmbedding): WireMap {
+  return isStored(voice) ? embeddingToWire(voice) : audioToWire(voice);
+}
+
+function cancelledBy(signal: AbortSignal): Cancelled {
+  const reason: unknown = signal.reason;
+  const text = reason instanceof Error ? reason.message : String(reason);
+  return new Cancelled(`the call was aborted: ${text}`, undefined, {}, { cause: reason });
+}

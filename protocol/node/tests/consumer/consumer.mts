@@ -1,0 +1,75 @@
+// What a strict TypeScript app writes; the tests compile it, and the same text as CommonJS.
+import {
+  BadAudio,
+  Overloaded,
+  SidecarError,
+  SpeakerSidecar,
+  type Audio,
+  type BatchItem,
+  type EmbedResult,
+  type StoredEmbedding,
+} from "speaker-sidecar";
+
+export async function whoSpeaks(
+  audio: Audio,
+  voices: Map<string, StoredEmbedding>,
+): Promise<string> {
+  const sidecar = await SpeakerSidecar.start({
+    command: "python3",
+    args: ["-m", "sidecar"],
+    env: { PYTHONUNBUFFERED: "1" },
+  });
+  sidecar
+    .on("health", ({ state, device }) => console.log(state.toUpperCase(), device?.selected))
+    .on("progress", ({ phase, done, total }) =>
+      console.log(phase, total === null ? done : done / total),
+    )
+    .on("exit", ({ code, willRestart }) => console.log(code?.toFixed(), willRestart))
+    .once("restart", ({ delayMs, device }) => console.log(delayMs, device === "cpu"))
+    .on("log", ({ source, text }) => console.log(source, text));
+  // @ts-expect-error there is no such event
+  sidecar.on("helth", () => undefined);
+  // @ts-expect-error windowS is missing
+  void sidecar.embedWindows(audio, { hopS: 1 });
+  // @ts-expect-error an array of numbers is no audio
+  void sidecar.embed([0, 1]);
+
+  const controller = new AbortController();
+  try {
+    const voice: EmbedResult = await sidecar.embed(audio, {
+      signal: controller.signal,
+      deadlineMs: 5_000,
+      normalize: false,
+    });
+    const embedding: Float32Array = voice.embedding;
+    const items: BatchItem[] = await sidecar.embedBatch([
+      { samples: new Float32Array(16_000), sampleRateHz: 16_000 },
+      { file: new Uint8Array(), startS: 1 },
+      "/a/path.wav",
+    ]);
+    for (const item of items) {
+      if (item.status === "fulfilled") console.log(item.value.durationS);
+      else console.log(item.reason.kind);
+    }
+    const { embeddings, startsS } = await sidecar.embedWindows(audio, { windowS: 2, hopS: 1 });
+    console.log(
+      embedding.length,
+      embeddings[0]?.length,
+      startsS.length,
+      sidecar.hello.limits.maxInFlight,
+    );
+    let best = { name: "nobody", cosine: 0.5 };
+    for (const [name, kept] of voices) {
+      const { cosine } = await sidecar.score(voice, kept);
+      if (cosine > best.cosine) best = { name, cosine };
+    }
+    return best.name;
+  } catch (error) {
+    if (error instanceof BadAudio) return error.message;
+    if (error instanceof Overloaded) return String(error.details.retryAfterMs);
+    if (error instanceof SidecarError && error.retryable) return error.kind;
+    throw error;
+  } finally {
+    await sidecar.close({ drainMs: 1_000 });
+  }
+}

@@ -1,0 +1,189 @@
+// A clock that moves when told to, and a child that does what the test says.
+
+import framing from "../dist/framing.js";
+import payloads from "../dist/payload.js";
+import supervisor from "../dist/supervisor.js";
+
+export class FakeClock {
+  nowMs = 0;
+  jitter = 0;
+  #timers = [];
+
+  setTimer(callback, delayMs) {
+    const timer = { callback, atMs: this.nowMs + delayMs };
+    this.#timers.push(timer);
+    return { cancel: () => (this.#timers = this.#timers.filter((other) => other !== timer)) };
+  }
+
+  random() {
+    return this.jitter;
+  }
+
+  /** Let `durationMs` pass. */
+  async pass(durationMs) {
+    const endMs = this.nowMs + durationMs;
+    for (;;) {
+      const [next] = this.#timers
+        .filter(({ atMs }) => atMs <= endMs)
+        .sort((a, b) => a.atMs - b.atMs);
+      if (next === undefined) break;
+      this.nowMs = next.atMs;
+      this.#timers = this.#timers.filter((timer) => timer !== next);
+      next.callback();
+      await settle();
+    }
+    this.nowMs = endMs;
+    await settle();
+  }
+}
+
+/** Let everything that was promised happen. */
+export async function settle() {
+  for (let n = 0; n < 10; n++) await Promise.resolve();
+}
+
+export const LIMITS = {
+  max_frame_bytes: 2 ** 20,
+  max_in_flight: 8,
+  max_batch_items: 8,
+  max_queued_bytes: 2 ** 20,
+  max_windows: 8,
+};
+
+/** What a supervisor starts in place of a process; `received` is what was written to it. */
+export class FakeChild {
+  isWritable = true;
+  bufferedBytes = 0;
+  received = [];
+  killed = null;
+  hasEnded = false;
+  inputEnded = false;
+
+  constructor(command, clock, listener, pid) {
+    Object.assign(this, { args: command.args, clock, listener, pid });
+  }
+
+  write(frame) {
+    const [payload] = new framing.FrameDecoder().feed(frame);
+    this.received.push(payloads.unpack(payload));
+  }
+
+  end() {
+    this.inputEnded = true;
+  }
+
+  killIn(delayMs, fault) {
+    this.clock.setTimer(() => this.kill(fault), delayMs);
+  }
+
+  kill(fault) {
+    if (this.killed !== null || this.hasEnded) return;
+    this.killed = fault;
+    this.die({ signal: "SIGKILL", fault });
+  }
+
+  // What the test lets it do
+
+  hello(protocol = 1) {
+    this.#tell("hello", {
+      protocol,
+      protocol_minor: 0,
+      name: "fake",
+      version: "9",
+      limits: LIMITS,
+    });
+  }
+
+  health(state, reason = state) {
+    this.#tell("health", { state, reason });
+  }
+
+  /** Say hello, and that it serves. */
+  serve() {
+    this.hello();
+    this.health("ready");
+  }
+
+  answer(id, result = { answered: id }) {
+    this.listener.onMessage({ type: "result", id, result });
+  }
+
+  fail(id, code, kind = "kind", data = {}) {
+    const error = { code, message: `a failure of kind ${kind}`, data: { kind, ...data } };
+    this.listener.onMessage({ type: "failure", id, error });
+  }
+
+  die({ code = null, signal = null, fault = null, started = true } = {}) {
+    this.hasEnded = true;
+    this.listener.onEnd({
+      pid: this.pid,
+      code,
+      signal,
+      fault,
+      started,
+      lastLines: ["a last line"],
+    });
+  }
+
+  /** The ids of the requests for `method` that it was sent. */
+  ids(method = "embed") {
+    return this.received.filter((message) => message.method === method).map(({ id }) => id);
+  }
+
+  #tell(method, params) {
+    this.listener.onMessage({ type: "notice", method, params });
+  }
+}
+
+/** A supervisor with a fake clock, its children in order, and what it told. */
+export function supervise(options = {}) {
+  const clock = new FakeClock();
+  const children = [];
+  const told = { exits: [], restarts: [], logs: [], states: [] };
+  const it = new supervisor.Supervisor(
+    {
+      command: "fake",
+      args: ["--gpu"],
+      restartDelaysMs: [0, 1_000, 5_000, 15_000],
+      healthIntervalMs: 5_000,
+      healthTimeoutMs: 10_000,
+      helloTimeoutMs: 60_000,
+      maxPending: 100,
+      maxPendingBytes: 2 ** 20,
+      ...options,
+      clock,
+      startChild: (command, _, listener) => {
+        const child = new FakeChild(command, clock, listener, 100 + children.length);
+        children.push(child);
+        return child;
+      },
+    },
+    {
+      onHealth: ({ state }) => told.states.push(state),
+      onProgress: () => undefined,
+      onExit: (exit) => told.exits.push(exit),
+      onRestart: (restart) => told.restarts.push(restart),
+      onLog: (line) => told.logs.push(line),
+    },
+  );
+  const started = it.start();
+  started.catch(() => undefined);
+  /** Ask for an embedding; `outcome` becomes its result, or its error's name. */
+  const embed = (nAudios = 1) => {
+    const request = it.submit("embed", { n: nAudios }, { nAudios });
+    const call = { request, id: request.id, outcome: "pending", nSettled: 0 };
+    const done = (outcome) => {
+      call.outcome = outcome;
+      call.nSettled += 1;
+    };
+    request.answer.then(
+      ({ answered }) => done(answered),
+      (error) => {
+        done(error.name);
+        call.error = error;
+      },
+    );
+    return call;
+  };
+  return { it, clock, children, told, embed, started, newest: () => children.at(-1) };
+}

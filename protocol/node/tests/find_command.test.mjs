@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+
+import { closeBeforeQuit, CommandNotFound, findCommand } from "speaker-sidecar";
+
+const WINDOWS = process.platform === "win32";
+const PROGRAM = WINDOWS ? "speaker-sidecar.exe" : "speaker-sidecar";
+const VENV = [".venv", WINDOWS ? "Scripts" : "bin", PROGRAM];
+
+function emptyFolder(t) {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "sidecar-find-")));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+function program(...parts) {
+  const path = join(...parts);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, "");
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** With `values` in `object` while `task` runs. */
+function withValues(object, values, task) {
+  const before = Object.getOwnPropertyDescriptors(object);
+  Object.assign(object, values);
+  try {
+    return task();
+  } finally {
+    for (const name of Object.keys(values)) {
+      if (name in before) Object.defineProperty(object, name, before[name]);
+      else delete object[name];
+    }
+  }
+}
+
+test("development: the project's .venv, then those above it, then the PATH", (t) => {
+  const project = join(emptyFolder(t), "a", "b");
+  mkdirSync(project, { recursive: true });
+  const bin = emptyFolder(t);
+  withValues(process.env, { PATH: bin }, () => {
+    const find = () => findCommand({ projectFolder: project });
+    assert.throws(find, CommandNotFound);
+    const onPath = program(bin, PROGRAM);
+    assert.deepEqual(find(), { command: onPath, args: [] });
+    const above = program(dirname(project), ...VENV);
+    assert.deepEqual(find(), { command: above, args: [] });
+    const own = program(project, ...VENV);
+    assert.deepEqual(find(), { command: own, args: [] });
+  });
+});
+
+test("development: a Python of one's choice", () => {
+  assert.deepEqual(findCommand({ python: "python3.12" }), {
+    command: "python3.12",
+    args: ["-m", "sidecar"],
+  });
+});
+
+test("packaged: in the app's resources, as Electron names them", (t) => {
+  const resourcesPath = emptyFolder(t);
+  const path = program(resourcesPath, "speaker-sidecar", PROGRAM);
+  withValues(process, { resourcesPath }, () => {
+    assert.deepEqual(findCommand(), { command: path, args: [] });
+    // A developer's Python has no say in what users run.
+    assert.deepEqual(findCommand({ python: "python3" }), { command: path, args: [] });
+  });
+  assert.equal(findCommand({ isPackaged: true, resourcesPath }).command, path);
+});
+
+test("Electron in development is not packaged", () => {
+  withValues(process, { resourcesPath: "/electron/resources", defaultApp: true }, () => {
+    assert.equal(findCommand({ python: "python3" }).command, "python3");
+  });
+});
+
+test("packaged: never inside app.asar", (t) => {
+  const resourcesPath = emptyFolder(t);
+  const folder = join("app.asar", "native");
+  program(resourcesPath, folder, PROGRAM);
+  const find = () => findCommand({ isPackaged: true, resourcesPath, folder });
+  assert.throws(find, (error) => {
+    assert.ok(error instanceof CommandNotFound);
+    return error.message.includes("app.asar.unpacked");
+  });
+  const unpacked = program(resourcesPath, "app.asar.unpacked", "native", PROGRAM);
+  assert.equal(find().command, unpacked);
+});
+
+test("the error says what was looked for, and what is wrong with it", (t) => {
+  const resourcesPath = emptyFolder(t);
+  const path = join(resourcesPath, "speaker-sidecar", PROGRAM);
+  const find = () => findCommand({ isPackaged: true, resourcesPath });
+  const says = (text) => (error) =>
+    error.message.includes(`${path} (${text})`) && error.message.includes("extraResources");
+  assert.throws(find, says("not there"));
+  if (!WINDOWS) {
+    program(path);
+    chmodSync(path, 0o644);
+    assert.throws(find, says("not executable"));
+  }
+  const project = emptyFolder(t);
+  withValues(process.env, { PATH: project }, () => {
+    assert.throws(
+      () => findCommand({ projectFolder: project }),
+      (error) => {
+        for (const place of [join(project, ...VENV), join(project, PROGRAM)]) {
+          assert.ok(error.message.includes(`${place} (not there)`), error.message);
+        }
+        return error.message.includes("pip");
+      },
+    );
+  });
+  assert.throws(() => findCommand({ isPackaged: true }), /resourcesPath/);
+});
+
+test("before-quit: the app waits for the child's end, then quits", async () => {
+  const listeners = [];
+  const app = {
+    on: (event, listener) => listeners.push([event, listener]),
+    nQuits: 0,
+    quit: () => app.nQuits++,
+  };
+  let ended;
+  let nCloses = 0;
+  const close = () => {
+    nCloses += 1;
+    return new Promise((resolve) => (ended = resolve));
+  };
+  closeBeforeQuit(app, { close });
+  const [[event, listener]] = listeners;
+  assert.equal(event, "before-quit");
+  const quit = () => {
+    let prevented = false;
+    listener({ preventDefault: () => (prevented = true) });
+    return prevented;
+  };
+  assert.deepEqual([quit(), quit()], [true, true]);
+  assert.deepEqual([nCloses, app.nQuits], [1, 0]);
+  ended();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(app.nQuits, 1);
+  assert.equal(quit(), false);
+});

@@ -1,0 +1,129 @@
+// The package as an app gets it: packed, installed, in both module systems, with its types.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import * as esm from "speaker-sidecar";
+
+import camelCase from "../dist/camel_case.js";
+
+const PACKAGE = fileURLToPath(new URL("../", import.meta.url));
+const require = createRequire(import.meta.url);
+const app = mkdtempSync(join(tmpdir(), "sidecar-app-"));
+after(() => rmSync(app, { recursive: true }));
+
+function run(command, args, options = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: app,
+    encoding: "utf8",
+    ...options,
+  });
+  assert.equal(status, 0, `${error?.message ?? ""}${stdout}${stderr}`);
+  return stdout;
+}
+
+before(() => {
+  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  const shell = process.platform === "win32";
+  const pack = [
+    "pack",
+    "--ignore-scripts",
+    "--json",
+    "--pack-destination",
+    app,
+    "--loglevel",
+    "error",
+  ];
+  const [{ filename }] = JSON.parse(run(npm, pack, { cwd: PACKAGE, shell }));
+  run("tar", ["-xzf", filename]);
+  mkdirSync(join(app, "node_modules", "@types"), { recursive: true });
+  renameSync(join(app, "package"), join(app, "node_modules", "speaker-sidecar"));
+  // Its one dependency and the types of Node are those that are here: no network is needed.
+  for (const name of ["@msgpack", "@types/node", "undici-types"]) {
+    symlinkSync(join(PACKAGE, "node_modules", name), join(app, "node_modules", name), "junction");
+  }
+});
+
+test("it has what it needs, and nothing else", () => {
+  const { dependencies, version } = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8"));
+  assert.deepEqual(Object.keys(dependencies), ["@msgpack/msgpack"]);
+  const python = readFileSync(join(PACKAGE, "..", "..", "sidecar", "__init__.py"), "utf8");
+  assert.equal(version, /__version__ = "(.*)"/.exec(python)[1], "both halves have one version");
+  const installed = readFileSync(join(app, "node_modules", "speaker-sidecar", "README.md"), "utf8");
+  assert.match(installed, /SpeakerSidecar\.start/);
+});
+
+test("the types name every field that the child's reports have", () => {
+  const python = readFileSync(join(PACKAGE, "..", "reports.py"), "utf8");
+  const types = readFileSync(join(PACKAGE, "src", "reports.ts"), "utf8");
+  // A field stands indented, on a line of its own: "rss_bytes: int".
+  const fields = [...python.matchAll(/^ {4}([a-z0-9_]+): (?!ClassVar)/gm)].map(([, name]) => name);
+  assert.ok(fields.length > 60, String(fields.length));
+  // Of these the app sees nothing: they answer `shutdown`.
+  const unseen = new Set(["finished", "cancelled"]);
+  const missing = fields.filter((name) => {
+    const [camel] = Object.keys(camelCase.camelCased({ [name]: 0 }));
+    return !unseen.has(name) && !new RegExp(`readonly ${camel}\\??:`).test(types);
+  });
+  assert.deepEqual(missing, []);
+});
+
+test("no host of a developer's machine is in the lock file", () => {
+  const lock = readFileSync(join(PACKAGE, "package-lock.json"), "utf8");
+  assert.doesNotMatch(lock, /"resolved"|https?:\/\/(?!opencollective|github)/);
+});
+
+test("import and require give the same classes", () => {
+  const cjs = require("speaker-sidecar");
+  assert.deepEqual(Object.keys(esm).sort(), Object.keys(cjs).sort());
+  for (const name of Object.keys(cjs)) assert.equal(esm[name], cjs[name], name);
+});
+
+test("an app can import it, and require it", () => {
+  writeFileSync(
+    join(app, "app.mjs"),
+    'import { SpeakerSidecar, PROTOCOL } from "speaker-sidecar";\nconsole.log(typeof SpeakerSidecar.start, PROTOCOL);\n',
+  );
+  writeFileSync(
+    join(app, "app.cjs"),
+    'const { SpeakerSidecar, PROTOCOL } = require("speaker-sidecar");\nconsole.log(typeof SpeakerSidecar.start, PROTOCOL);\n',
+  );
+  for (const name of ["app.mjs", "app.cjs"]) {
+    assert.equal(run(process.execPath, [name]).trim(), "function 1");
+  }
+});
+
+test("a strict TypeScript app compiles against it in both module systems", () => {
+  const source = join(PACKAGE, "tests", "consumer", "consumer.mts");
+  copyFileSync(source, join(app, "consumer.mts"));
+  copyFileSync(source, join(app, "consumer.cts"));
+  const compilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    module: "node16",
+    target: "es2022",
+    lib: ["es2022"],
+    types: ["node"],
+    noEmit: true,
+    skipLibCheck: false,
+  };
+  const files = ["consumer.mts", "consumer.cts"];
+  writeFileSync(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+  run(process.execPath, [require.resolve("typescript/bin/tsc"), "--project", app]);
+});
