@@ -122,10 +122,16 @@ class SpeechBackend:
             limits=DurationLimits(limits.min_s, max_s),
             path_root=self._config.path_root,
         )
-        plan = plan_windows(len(waveform.samples), window_samples, hop_samples)
+        samples = waveform.samples
+        plan = plan_windows(len(samples), window_samples, hop_samples)
+        # Windows that overlap share the audio's memory; sparse ones would hold what lies between.
+        is_sparse = hop_samples > window_samples
+        windows = [
+            samples[start:end].copy() if is_sparse else samples[start:end] for start, end in plan
+        ]
         return [
-            Decoded(Waveform(waveform.samples[start:end]), end - start, start)
-            for start, end in plan
+            Decoded(Waveform(window), end - start, start)
+            for window, (start, end) in zip(windows, plan, strict=True)
         ]
 
 

@@ -24,11 +24,17 @@ class BatchLimits:
         max_padded_samples: longest x count. An utterance alone may be longer than that.
         min_likeness: how long an utterance must be, as a share of the oldest one's length, or the
             oldest one as a share of its, to join it.
+        grid_samples: the longest is padded to a multiple of that.
     """
 
     max_items: int
     max_padded_samples: int
     min_likeness: float
+    grid_samples: int = 1
+
+    def padded_samples(self, longest: int) -> int:
+        """To what a batch is padded whose longest utterance has ``longest`` samples."""
+        return -(-longest // self.grid_samples) * self.grid_samples
 
 
 ONE_BY_ONE = BatchLimits(max_items=1, max_padded_samples=0, min_likeness=1.0)
@@ -43,10 +49,20 @@ TORCH_CPU_LIMITS = BatchLimits(max_items=8, max_padded_samples=4 * SAMPLE_RATE_H
 _CUDA_BUDGETS = ((8 * _GIB, 480), (4 * _GIB, 240), (2 * _GIB, 120), (1 * _GIB, 60), (0, 20))
 
 
+# On CUDA each new shape costs a choice of kernels for each layer, which is then kept. Padded to
+# half a second, an utterance of up to two minutes is of one of 240 lengths.
+_CUDA_GRID_SAMPLES = SAMPLE_RATE_HZ // 2
+
+
 def cuda_limits(free_bytes: int) -> BatchLimits:
     """The limits of a GPU with ``free_bytes`` to spare once the model is loaded."""
     budget_s = next(seconds for at_least, seconds in _CUDA_BUDGETS if free_bytes >= at_least)
-    return BatchLimits(max_items=64, max_padded_samples=budget_s * SAMPLE_RATE_HZ, min_likeness=0.7)
+    return BatchLimits(
+        max_items=64,
+        max_padded_samples=budget_s * SAMPLE_RATE_HZ,
+        min_likeness=0.7,
+        grid_samples=_CUDA_GRID_SAMPLES,
+    )
 
 
 def choose(ready: Collection[Item], limits: BatchLimits) -> list[Item]:
@@ -58,17 +74,18 @@ def choose(ready: Collection[Item], limits: BatchLimits) -> list[Item]:
     oldest = min(ready, key=lambda item: item.order)
     if limits.max_items == 1:
         return [oldest]
-    shortest = oldest.n_samples * limits.min_likeness
-    longest = oldest.n_samples / limits.min_likeness
+    at_least = oldest.n_samples * limits.min_likeness
+    at_most = oldest.n_samples / limits.min_likeness
     nearest = heapq.nsmallest(
         limits.max_items,
-        (item for item in ready if shortest <= item.n_samples <= longest),
+        (item for item in ready if at_least <= item.n_samples <= at_most),
         key=lambda item: (abs(item.n_samples - oldest.n_samples), item.order),
     )
     batch = [oldest]
-    padded_to = oldest.n_samples
+    longest_in = oldest.n_samples
     for item in nearest[1:]:
-        if max(padded_to, item.n_samples) * (len(batch) + 1) <= limits.max_padded_samples:
+        longest = max(longest_in, item.n_samples)
+        if limits.padded_samples(longest) * (len(batch) + 1) <= limits.max_padded_samples:
             batch.append(item)
-            padded_to = max(padded_to, item.n_samples)
+            longest_in = longest
     return batch

@@ -6,7 +6,9 @@ import math
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
 
+from protocol.errors import SidecarError
 from protocol.reports import Percentiles
+from sidecar.batching import BatchLimits
 from sidecar.jobs import Item
 
 N_RECENT = 1024
@@ -15,7 +17,7 @@ N_RECENT = 1024
 class Meter:
     """Counts what the device does. ``call_started_at``: of the call that runs now, or None.
 
-    Times are seconds. The device worker alone writes; whoever reads holds the pipeline's lock.
+    Times are seconds.
     """
 
     def __init__(self) -> None:
@@ -29,27 +31,35 @@ class Meter:
         self._queue_s: deque[float] = deque(maxlen=N_RECENT)
         self._compute_s: deque[float] = deque(maxlen=N_RECENT)
 
-    def device_starts(self, now: float) -> None:
+    def call_starts(self, now: float) -> None:
         """The device begins with a batch, or with a part of the one that did not fit."""
-        self._count_time(now)
         self.call_started_at = now
 
-    def device_ends(self, batch: Collection[Item], now: float) -> None:
-        """The device ran ``batch``, whose times are known."""
-        self._count_time(now)
-        self.call_started_at = None
+    def call_ends(self, now: float) -> None:
+        """However it went."""
+        if self.call_started_at is not None:
+            self.busy_s += now - self.call_started_at
+            self.call_started_at = None
+
+    def slept(self, seconds: float) -> None:
+        """So long the machine slept, and the call that runs now did nothing."""
+        if self.call_started_at is not None:
+            self.call_started_at += seconds
+
+    def ran(self, batch: Collection[Item], limits: BatchLimits) -> None:
+        """These items, whose times and outcomes are known, were one batch."""
+        embedded = [item for item in batch if not isinstance(item.outcome, SidecarError)]
+        if not embedded:
+            return
         self.batch_sizes[len(batch)] += 1
-        self.n_embeddings += len(batch)
-        self.n_samples += sum(item.n_samples for item in batch)
-        self.n_padded_samples += max(item.n_samples for item in batch) * len(batch)
-        for item in batch:
+        self.n_embeddings += len(embedded)
+        self.n_samples += sum(item.n_samples for item in embedded)
+        longest = max(item.n_samples for item in batch)
+        self.n_padded_samples += limits.padded_samples(longest) * len(embedded)
+        for item in embedded:
             self._decode_s.append(item.decode_s)
             self._queue_s.append(item.queue_s)
             self._compute_s.append(item.compute_s)
-
-    def _count_time(self, now: float) -> None:
-        if self.call_started_at is not None:
-            self.busy_s += now - self.call_started_at
 
     @property
     def padding_share(self) -> float:
@@ -58,7 +68,7 @@ class Meter:
 
     @property
     def decode_ms(self) -> Percentiles | None:
-        """Of the last 1,024 audios that the device has run; None before the first."""
+        """Of the last 1,024 audios that were embedded; None before the first."""
         return percentiles_ms(self._decode_s)
 
     @property

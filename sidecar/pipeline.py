@@ -1,7 +1,7 @@
 """The stages between admission and answer: a small decode pool, one device worker, one lock.
 
 Every call of the scheduler is made here, under the lock; so is every answer. Answers never block
-(the writer queues them), so the lock is only ever held for microseconds.
+(the writer queues them), so the lock is never held for longer than it takes to choose a batch.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Stages(Protocol):
     def load(self, allow_decoding: Callable[[], None]) -> None:
         """Device worker, once: get everything ready; decoders start at ``allow_decoding()``."""
 
-    def decode(self, item: Item) -> Sequence[Decoded]:
-        """Decode pool: the item's waveform or windows; raises ``SidecarError``."""
+    def decode(self, audio: object, params: object) -> Sequence[Decoded]:
+        """Decode pool: the audio's waveform or windows; raises ``SidecarError``."""
 
     def embed(self, waveforms: Sequence[object]) -> Sequence[Outcome]:
         """Device worker: an outcome for each, run together.
@@ -101,6 +101,13 @@ class Pipeline:
                 if now - item.decode_started_at > DECODE_TIMEOUT_S:
                     self._replace_decoder(thread, item)
 
+    def slept(self, seconds: float) -> None:
+        """The machine slept that long: nobody worked meanwhile, and nobody hung."""
+        with self.lock:
+            self.meter.slept(seconds)
+            for item in self._decoding.values():
+                item.decode_started_at += seconds
+
     def drain(self) -> None:
         """Admit nothing more."""
         with self.lock:
@@ -161,20 +168,34 @@ class Pipeline:
 
     def _decode(self) -> None:
         thread = threading.current_thread()
-        while (item := self._next_undecoded(thread)) is not None:
-            decoded = self._try_to_decode(item)
-            with self.lock:
-                if self._decoding.pop(thread, None) is None:
-                    return  # given up as hung, and replaced
-                if isinstance(decoded, SidecarError):
-                    self._answer(self._scheduler.failed(item, decoded))
-                else:
-                    self._scheduler.decoded(item, decoded, self._clock())
-                    self._embeddable.notify()
+        # What was decoded is no local of this frame, which would hold it until the next one.
+        while self._decode_next(thread):
+            pass
+
+    def _decode_next(self, thread: threading.Thread) -> bool:
+        """Wait for an item and decode it; False: this thread is needed no more."""
+        item = self._next_undecoded(thread)
+        if item is None:
+            return False
+        decoded = self._try_to_decode(item)
+        with self.lock:
+            if self._decoding.pop(thread, None) is None:
+                self._n_hung_decoders -= 1
+                return False  # given up as hung, and replaced
+            if isinstance(decoded, SidecarError):
+                self._answer(self._scheduler.failed(item, decoded))
+            else:
+                self._scheduler.decoded(item, decoded, self._clock())
+                self._embeddable.notify()
+        return True
 
     def _try_to_decode(self, item: Item) -> Sequence[Decoded] | SidecarError:
+        with self.lock:
+            audio = item.audio
+            if item.stage is not Stage.DECODING:
+                return []  # it was given up meanwhile, and its audio with it
         try:
-            return self._stages.decode(item)
+            return self._stages.decode(audio, item.job.params)
         except SidecarError as error:
             # The traceback holds the audio, and the item, whose outcome this becomes: a cycle.
             return error.with_traceback(None)
@@ -211,10 +232,18 @@ class Pipeline:
         try:
             self._stages.load(self._allow_decoding)
             self._stages.loaded()
-            while batch := self._next_batch():
-                self._embed(batch)
+            # What was run is no local of this frame, which would hold it until the next batch.
+            while self._run_next_batch():
+                pass
         except SidecarError as error:
             self._stages.failed(error)
+
+    def _run_next_batch(self) -> bool:
+        """Wait for a batch and run it; False: there will be none."""
+        batch = self._next_batch()
+        if batch:
+            self._embed(batch)
+        return bool(batch)
 
     def _next_batch(self) -> list[Item]:
         with self.lock:
@@ -231,27 +260,34 @@ class Pipeline:
         """Run ``batch``; what does not fit into the device's memory, in halves."""
         parts = [batch]
         while parts:
-            # Some may have passed their deadline while another half ran.
-            part = [item for item in parts.pop() if item.stage is Stage.RUNNING]
+            with self.lock:
+                # Some may have passed their deadline meanwhile; their audio is gone.
+                part = [item for item in parts.pop() if item.stage is Stage.RUNNING]
+                waveforms = [item.waveform for item in part]
+                now = self._clock()
+                for item in part:
+                    item.run_started_at = now
             if not part:
                 continue
-            outcomes = self._try_to_embed(part)
+            outcomes = self._try_to_embed(waveforms, now)
             if outcomes is None:
                 middle = (len(part) + 1) // 2
                 parts += [part[middle:], part[:middle]]
             else:
                 self._complete(part, outcomes)
 
-    def _try_to_embed(self, part: list[Item]) -> Sequence[Outcome] | None:
+    def _try_to_embed(self, waveforms: list[object], now: float) -> Sequence[Outcome] | None:
         """An outcome for each, or None if they do not fit into the device's memory together."""
-        self.meter.device_starts(self._clock())
+        self.meter.call_starts(now)
         try:
-            return self._stages.embed([item.waveform for item in part])
+            return self._stages.embed(waveforms)
         except OutOfMemory as error:
             # Only words leave this block: the traceback holds what filled the memory.
             message = error.message
-        if len(part) > 1:
-            _log.warning("%d audios do not fit into memory together: halving", len(part))
+        finally:
+            self.meter.call_ends(self._clock())
+        if len(waveforms) > 1:
+            _log.warning("%d audios do not fit into memory together: halving", len(waveforms))
             return None
         return [OutOfMemory(message)]
 
@@ -261,5 +297,5 @@ class Pipeline:
             # Whoever ticks may be late: what is past its deadline must not be answered in time.
             self._answer(self._scheduler.expire(now))
             finished = self._scheduler.completed(part, outcomes, now)
-            self.meter.device_ends(part, now)
+            self.meter.ran(part, self._scheduler.batch_limits)
             self._answer(finished)

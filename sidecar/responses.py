@@ -57,9 +57,15 @@ def respond(job: Job, served: Served | None) -> Response:
             if isinstance(item.outcome, SidecarError):
                 return _refuse(job, item.outcome)
     try:
-        return Response(encode_result(job.id, _result(job, served)), "ok")
+        return Response(encode_result(job.id, _result(job, served)), _outcome(job))
     except SidecarError as error:
         return _refuse(job, error)
+
+
+def _outcome(job: Job) -> str:
+    """``ok``; but a batch of which nothing was embedded came out as its first item did."""
+    errors = [item.outcome for item in job.items if isinstance(item.outcome, SidecarError)]
+    return errors[0].kind if errors and len(errors) == len(job.items) else "ok"
 
 
 def _refuse(job: Job, error: SidecarError) -> Response:

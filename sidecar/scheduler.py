@@ -171,10 +171,11 @@ class Scheduler:
         self, items: Sequence[Item], outcomes: Sequence[Outcome], now: float
     ) -> list[Job]:
         """The device ran ``items`` together: the jobs that are finished by it."""
+        # Before anything is changed: a wrong number of outcomes must leave all to be failed.
+        pairs = list(zip(items, outcomes, strict=True))
         for item in items:
             item.batch_size = len(items)
             item.run_ended_at = now
-        pairs = zip(items, outcomes, strict=True)
         return self._finish((item, outcome) for item, outcome in pairs)
 
     def failed(self, item: Item, error: SidecarError) -> list[Job]:

@@ -58,7 +58,7 @@ from sidecar.config import (
 )
 from sidecar.ending import STOP_S, Ending, at_once, by_shutdown
 from sidecar.interface import Backend, Encoder
-from sidecar.jobs import Decoded, Item, Job, Outcome
+from sidecar.jobs import Decoded, Job, Outcome
 from sidecar.pipeline import Pipeline
 from sidecar.responses import Response, Served, respond, score
 from sidecar.scheduler import Scheduler
@@ -72,6 +72,8 @@ _log = logging.getLogger(__name__)
 
 DEVICE_CALL_TIMEOUT_S = 60.0
 _TICK_S = 0.25
+# Between two ticks: then the machine slept, or the whole process did.
+_ASLEEP_S = 10.0
 
 
 class Server:
@@ -101,6 +103,7 @@ class Server:
         self._ending_or_deadline = threading.Condition()
         self._has_new_deadline = False
         self._stop_reason: str | None = None
+        self._ticked_at = time.monotonic()
         self._is_closed = False
 
     def run(self) -> int:
@@ -228,9 +231,9 @@ class Server:
             if self._ending is None:
                 self._enter("degraded" if degraded else "ready", degraded or device.reason)
 
-    def decode(self, item: Item) -> Sequence[Decoded]:
+    def decode(self, audio: object, params: object) -> Sequence[Decoded]:
         """See ``Stages.decode``."""
-        return self._backend.decode(item.audio, item.job.params)  # type: ignore[arg-type]
+        return self._backend.decode(audio, params)  # type: ignore[arg-type]
 
     def embed(self, waveforms: Sequence[object]) -> Sequence[Outcome]:
         """See ``Stages.embed``."""
@@ -338,6 +341,10 @@ class Server:
             self.failed(InternalError(f"{type(error).__name__}: {error}"))
 
     def _look_after(self) -> None:
+        now = time.monotonic()
+        since_last_s, self._ticked_at = now - self._ticked_at, now
+        if since_last_s > _ASLEEP_S:
+            self._pipeline.slept(since_last_s)
         self._pipeline.tick()
         call_started_at = self._pipeline.meter.call_started_at
         if self._stop_reason is not None:

@@ -117,11 +117,17 @@ class FrameReader(threading.Thread):
 
     def _read_to_end(self) -> None:
         self._before_read()
-        while data := self._read():
-            received_at = time.monotonic()
-            for payload in self._decoder.feed(data):
-                self._on_payload(payload, received_at)
-                self._before_read()
+        # What was read is no local of this frame, which would hold it until the next read returns.
+        while self._read_some():
+            pass
+
+    def _read_some(self) -> bool:
+        data = self._read()
+        received_at = time.monotonic()
+        for payload in self._decoder.feed(data):
+            self._on_payload(payload, received_at)
+            self._before_read()
+        return bool(data)
 
     def _read(self) -> bytes:
         try:

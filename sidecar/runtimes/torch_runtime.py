@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import warnings
@@ -31,10 +30,6 @@ FloatArray = NDArray[np.float32]
 # [batch, dim].
 Network: TypeAlias = nn.Module
 
-# On CUDA each new shape costs a choice of kernels for each layer, which is then kept. Padded to
-# half a second, at most 240 lengths occur.
-_CUDA_GRID_SAMPLES = 8000
-
 
 class TorchRuntime:
     """One network on one device, called by one thread.
@@ -61,6 +56,8 @@ class TorchRuntime:
             _set_up_cuda()
         with self._faults():
             self._network = network.to(self._torch_device).eval()
+            # By the memory that is free beside the network.
+            self.batch_limits: BatchLimits = self._limits()
 
     def embed(self, waveforms: Sequence[FloatArray]) -> FloatArray:
         """The embeddings, shape (n, dim), of n waveforms, each of a shape (n_samples,) of its own.
@@ -72,16 +69,14 @@ class TorchRuntime:
             DeviceError: the device failed, and with it this process's use of it.
         """
         with self._faults(), torch.inference_mode():
-            grid = _CUDA_GRID_SAMPLES if self._torch_device.type == "cuda" else 1
-            batch = [tensor.to(self._torch_device) for tensor in _batch(waveforms, grid)]
+            n_samples = self.batch_limits.padded_samples(max(map(len, waveforms)))
+            batch = [tensor.to(self._torch_device) for tensor in _batch(waveforms, n_samples)]
             embeddings: FloatArray = self._network(*batch).cpu().numpy()
             if self._torch_device.type == "cuda":
                 self.peak_reserved_bytes = torch.cuda.max_memory_reserved(self._torch_device)
         return embeddings
 
-    @property
-    def batch_limits(self) -> BatchLimits:
-        """What one batch may be, by the memory that is free now."""
+    def _limits(self) -> BatchLimits:
         if self._torch_device.type == "cpu":
             return TORCH_CPU_LIMITS
         free_bytes, _ = torch.cuda.mem_get_info(self._torch_device)
@@ -91,27 +86,41 @@ class TorchRuntime:
     def _faults(self) -> Iterator[None]:
         try:
             yield
-        except torch.OutOfMemoryError as error:
-            raise _out_of_memory(self.device) from error
-        except RuntimeError as error:
-            if "alloc" in str(error) and "memory" in str(error):
-                raise _out_of_memory(self.device) from error
-            if self._torch_device.type == "cpu":
-                raise
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise OutOfMemory(
+                    f"{self.device} has too little memory for this audio: send a shorter one"
+                ) from error
+            # A CUDA error poisons its process, and oneDNN without memory what it has cached.
             raise DeviceError(f"{self.device} failed: {_first_line(error)}") from error
 
 
-def _batch(waveforms: Sequence[FloatArray], grid_samples: int) -> Iterator[Tensor]:
-    """The waveforms, zeros behind each up to the longest; and their lengths where there are zeros.
+# What torch, the C++ library, cuBLAS and cuDNN (for its workspace) say without memory; lower case.
+_MEMORY_TEXTS = (
+    "out of memory",
+    "can't allocate memory",
+    "bad_alloc",
+    "bad allocation",
+    "_status_alloc_failed",
+    "unable to find an engine to execute this computation",
+)
 
-    The longest counts as a whole multiple of ``grid_samples``.
-    """
-    lengths = [len(waveform) for waveform in waveforms]
-    n_samples = math.ceil(max(lengths) / grid_samples) * grid_samples
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether ``error`` means that less work at once may fit."""
+    text = str(error).lower()
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        known in text for known in _MEMORY_TEXTS
+    )
+
+
+def _batch(waveforms: Sequence[FloatArray], n_samples: int) -> Iterator[Tensor]:
+    """The waveforms, zeros behind each up to ``n_samples``; their lengths, if there are zeros."""
     batch = np.zeros((len(waveforms), n_samples), np.float32)
     for row, waveform in zip(batch, waveforms, strict=True):
         row[: len(waveform)] = waveform
     yield torch.from_numpy(batch)
+    lengths = [len(waveform) for waveform in waveforms]
     if min(lengths) < n_samples:
         yield torch.tensor(lengths)
 
@@ -180,10 +189,6 @@ def _gpu(index: int) -> Gpu:
         memory_free_bytes=free_bytes,
         compute_capability=f"{properties.major}.{properties.minor}",
     )
-
-
-def _out_of_memory(device: str) -> OutOfMemory:
-    return OutOfMemory(f"{device} has too little memory for this audio: send a shorter one")
 
 
 def _first_line(error: BaseException) -> str:

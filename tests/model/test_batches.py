@@ -17,15 +17,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.seeded_ecapa import write_checkpoint
+from mutations import number_from
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.functional import cosine_similarity
 from torch.nn.utils.rnn import pad_sequence
 
+from protocol.errors import DeviceError, OutOfMemory
 from sidecar.models import campplus, ecapa, kaldi_fbank, speechbrain_fbank
 from sidecar.runtimes import torch_runtime
 from sidecar.runtimes.torch_runtime import TorchRuntime
 
+N_RANDOM_BATCHES = number_from("BATCH_EXAMPLES", 6)
 MIN_COSINE = 0.999999
 MAX_DIFFERENCE = 1e-5
 LONGEST_SAMPLES = 320_000  # 20 s
@@ -165,7 +168,7 @@ def test_these_lengths(
 
 
 # From 0, the shortest, to 1, 20 s, on a logarithmic scale.
-@settings(max_examples=6, derandomize=True, deadline=None, database=None)
+@settings(max_examples=N_RANDOM_BATCHES, deadline=None, database=None)
 @given(durations=st.lists(st.floats(0, 1), min_size=2, max_size=6))
 def test_any_lengths(durations: list[float], model: nn.Module, network: ModuleType) -> None:
     shortest = network.MIN_SAMPLES
@@ -382,11 +385,45 @@ def test_the_runtime_gives_lengths_where_they_differ() -> None:
 
 def test_on_a_grid_the_runtime_gives_lengths_unless_they_fill_it() -> None:
     waveforms = [np.ones(n, np.float32) for n in (5, 8)]
-    padded, lengths = torch_runtime._batch(waveforms, grid_samples=6)
+    padded, lengths = torch_runtime._batch(waveforms, 12)
     assert padded.shape == (2, 12)
     assert lengths.tolist() == [5, 8]
-    [filled] = torch_runtime._batch([np.ones(12, np.float32)], grid_samples=6)
+    [filled] = torch_runtime._batch([np.ones(12, np.float32)], 12)
     assert filled.tolist() == [[1.0] * 12]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"
+        ),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
+        RuntimeError("std::bad_alloc"),
+    ],
+    ids=lambda error: str(error)[:30],
+)
+def test_whatever_the_runtime_says_without_memory_can_be_halved(error: Exception) -> None:
+    class Failing(nn.Module):
+        def forward(self, *_: Tensor) -> Tensor:
+            raise error
+
+    with pytest.raises(OutOfMemory, match="too little memory"):
+        TorchRuntime(Failing(), "cpu", 1).embed([np.ones(5, np.float32)])
+
+
+@pytest.mark.parametrize("text", ["could not create a primitive", "an illegal memory access"])
+def test_any_other_fault_of_the_runtime_is_the_devices(text: str) -> None:
+    class Failing(nn.Module):
+        def forward(self, *_: Tensor) -> Tensor:
+            raise RuntimeError(text)
+
+    with pytest.raises(DeviceError, match=text):
+        TorchRuntime(Failing(), "cpu", 1).embed([np.ones(5, np.float32)])
 
 
 def test_the_runtime_embeds_a_batch_as_each_alone(model: nn.Module) -> None:

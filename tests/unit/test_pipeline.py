@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+import time
 import weakref
 from collections import Counter
 
@@ -41,9 +42,9 @@ class Stages:
     def loaded(self):
         pass
 
-    def decode(self, item):
+    def decode(self, audio, params):
         self.undecoded.release()
-        return [Decoded(item.audio, item.audio)]
+        return [Decoded(audio, audio)]
 
     def embed(self, waveforms):
         self.calls.append(tuple(waveforms))
@@ -125,6 +126,89 @@ def test_one_that_expires_while_another_half_runs_is_left_out():
     assert stages.calls in ([(100,)], [(100, 100), (100,)])
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def run_with_deadlines(stages_type, deadlines, **options):
+    scheduler, clock = Scheduler(DEFAULT_LIMITS), Clock()
+    stages = stages_type(scheduler, len(deadlines), **options)
+    pipeline = Pipeline(scheduler, stages, clock)
+    for number, deadline_at in enumerate(deadlines):
+        pipeline.admit(Job(number, None, 1, 0.0, deadline_at), [100], retry_after_ms=1)
+    return pipeline, stages, clock
+
+
+def test_a_deadline_that_passes_as_its_batch_starts_harms_nobody():
+    pipeline, stages, clock = run_with_deadlines(Stages, [5.0, None])
+    call_starts = pipeline.meter.call_starts
+
+    def late(now):
+        clock.now = 6.0
+        pipeline.tick()
+        call_starts(now)
+
+    pipeline.meter.call_starts = late
+    pipeline.start()
+    finish(pipeline)
+    assert isinstance(stages.answers[0][0], DeadlineExceeded)
+    assert stages.answers[1] == ["embedding of 100"]
+    assert stages.error is None
+
+
+def test_a_call_has_ended_also_if_nobody_is_left_to_run_in_halves():
+    class Slow(Stages):
+        def embed(self, waveforms):
+            clock.now = 6.0
+            pipeline.tick()
+            return super().embed(waveforms)
+
+    pipeline, stages, clock = run_with_deadlines(Slow, [5.0, 5.0], fits=150)
+    pipeline.start()
+    finish(pipeline)
+    assert all(isinstance(answer[0], DeadlineExceeded) for answer in stages.answers.values())
+    assert pipeline.meter.call_started_at is None
+
+
+def test_too_few_outcomes_lose_no_request():
+    class Forgetful(Stages):
+        def embed(self, waveforms):
+            return super().embed(waveforms)[1:]
+
+    pipeline, stages = run(Forgetful, audios=[100] * 3)
+    assert stages.ended.wait(PATIENCE_S)
+    assert isinstance(stages.error, InternalError)
+    pipeline.fail_all(stages.error)
+    assert list(stages.answers) == [0, 1, 2]
+    pipeline.stop(PATIENCE_S)
+
+
+def test_a_sleeping_machine_has_no_hung_decoder():
+    held = threading.Event()
+
+    class Slow(Stages):
+        def load(self, allow_decoding):
+            allow_decoding()
+
+        def decode(self, audio, params):
+            self.undecoded.release()
+            assert held.wait(PATIENCE_S)
+            return [Decoded(audio, audio)]
+
+    pipeline, stages, clock = run_with_deadlines(Slow, [None])
+    pipeline.start()
+    assert stages.undecoded.acquire(timeout=PATIENCE_S)
+    clock.now = 1000.0
+    pipeline.slept(1000.0)
+    pipeline.tick()
+    held.set()
+    finish(pipeline)
+    assert stages.answers[0] == ["embedding of 100"]
+
+
 @pytest.mark.parametrize(
     ("stage", "fault", "told"),
     [
@@ -159,11 +243,11 @@ def test_no_thread_dies_in_silence(stage, fault, told, caplog):
 
 def test_a_bug_while_decoding_costs_one_request():
     class Faulty(Stages):
-        def decode(self, item):
-            if item.audio == 13:
+        def decode(self, audio, params):
+            if audio == 13:
                 self.undecoded.release()
                 raise ZeroDivisionError("a bug")
-            return super().decode(item)
+            return super().decode(audio, params)
 
     pipeline, stages = run(Faulty, audios=[100, 13, 100])
     finish(pipeline)
@@ -180,11 +264,11 @@ def test_nothing_of_a_request_outlives_its_answer():
             self.kind = kind
 
     class Forgetful(Stages):
-        def decode(self, item):
-            super().decode(item)
-            if item.audio.kind == "bad":
+        def decode(self, audio, params):
+            super().decode(audio, params)
+            if audio.kind == "bad":
                 raise BadAudio("no audio")
-            n_windows = 3 if item.audio.kind == "windows" else 1
+            n_windows = 3 if audio.kind == "windows" else 1
             return [Decoded(100, 100)] * n_windows
 
         def answer(self, job):
@@ -204,12 +288,14 @@ def test_nothing_of_a_request_outlives_its_answer():
         alive = [weakref.ref(audio) for audio in audios]
         del audios, audio, job
         pipeline.start()
-        finish(pipeline)
-        for thread in threading.enumerate():
-            if thread.name == "decoder":
-                thread.join(PATIENCE_S)
+        assert pipeline.wait_until_idle(PATIENCE_S)
+        # While the threads wait for more, not only once they ended.
+        until = time.monotonic() + PATIENCE_S
+        while any(audio() for audio in alive) and time.monotonic() < until:
+            threading.Event().wait(0.001)
         assert stages.answers == {0: 1, 1: 1, 2: 3, 3: 1, 4: 1}
         outliving = [kind for kind, audio in zip(kinds, alive, strict=True) if audio() is not None]
         assert outliving == []
+        pipeline.stop(PATIENCE_S)
     finally:
         gc.enable()

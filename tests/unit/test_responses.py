@@ -148,3 +148,19 @@ def test_embeddings_of_two_lengths_have_no_score():
 def test_a_cosine_is_within_its_bounds_whatever_rounding_does():
     third = stored(0.1, 0.1, 0.1)
     assert score(third, third).cosine <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "came_out_as"),
+    [
+        ([Embedding(1, 0), Cancelled("no")], "ok"),
+        ([BadAudio("no", kind="empty"), Embedding(1, 0)], "ok"),
+        ([Cancelled("no"), Cancelled("no")], "cancelled"),
+        ([BadAudio("no", kind="empty"), Cancelled("no")], "empty"),
+    ],
+)
+def test_a_batch_of_which_nothing_was_embedded_did_not_come_out_well(outcomes, came_out_as):
+    job = finished(EmbedBatchParams((AUDIO, AUDIO)), *outcomes)
+    message, outcome = answered(job)
+    assert isinstance(message, Result)
+    assert outcome == came_out_as

@@ -1,6 +1,7 @@
 """The scheduler against a model of it under a fake clock: whatever happens, in whatever order.
 
 Each job is finished exactly once, nothing is over a limit or overtaken, and nobody starves.
+``SCHEDULER_EXAMPLES`` chooses how many interleavings.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from mutations import number_from
 
 from protocol.errors import (
     BadAudio,
@@ -257,6 +259,6 @@ class AnyInterleaving(RuleBasedStateMachine):
 
 
 AnyInterleaving.TestCase.settings = settings(
-    max_examples=500, stateful_step_count=50, deadline=None
+    max_examples=number_from("SCHEDULER_EXAMPLES", 500), stateful_step_count=50, deadline=None
 )
 TestAnyInterleaving = AnyInterleaving.TestCase

@@ -24,9 +24,10 @@ def served():
         item = scheduler.next_undecoded(1.0)
         scheduler.decoded(item, [Decoded("w", 16_000 if number else 8_000)], 1.25)
     batch, _ = scheduler.next_batch(2.0)
-    meter.device_starts(2.0)
+    meter.call_starts(2.0)
+    meter.call_ends(2.5)
     scheduler.completed(batch, ["embedding"] * 3, 2.5)
-    meter.device_ends(batch, 2.5)
+    meter.ran(batch, scheduler.batch_limits)
     return scheduler, meter, status
 
 
