@@ -8,6 +8,7 @@ since its time does not depend on them.
 
 from __future__ import annotations
 
+import functools
 import os
 import statistics
 import sys
@@ -50,7 +51,7 @@ def main():
         print(f"{name}, ms of processor time for each utterance, in batches of {BATCH_SIZES}")
         for duration_s in DURATIONS_S:
             batches = [batch_of(n, duration_s) for n in BATCH_SIZES]
-            taken = median_ms([lambda batch=batch: model(batch) for batch in batches])
+            taken = median_ms([functools.partial(model, batch) for batch in batches])
             each = (f"{ms / n:7.1f}" for ms, n in zip(taken, BATCH_SIZES, strict=True))
             print(f"  {duration_s:>4} s {''.join(each)}", flush=True)
         for n, duration_s in MASKED:
@@ -58,8 +59,8 @@ def main():
             lengths = torch.full((n,), batch.shape[1])
             plain, masked = median_ms(
                 [
-                    lambda batch=batch: model(batch),
-                    lambda batch=batch, lengths=lengths: model(batch, lengths),
+                    functools.partial(model, batch),
+                    functools.partial(model, batch, lengths),
                 ]
             )
             print(f"  {n} x {duration_s} s, masked over plain: {masked / plain:.3f}", flush=True)
