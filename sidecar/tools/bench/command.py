@@ -19,17 +19,19 @@ from sidecar.config import (
     DEVICE_PATTERN,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    EXIT_SOFTWARE,
     EXIT_UNAVAILABLE,
     EXIT_USAGE,
 )
 from sidecar.tools.bench import driver
+from sidecar.tools.bench.load import Load, counts_children, cpu_use, load_average, others_cores
 from sidecar.tools.bench.picture import draw
 from sidecar.tools.bench.plan import OTHERS, Plan, misfit
-from sidecar.tools.bench.report import as_json, load_average
+from sidecar.tools.bench.report import as_json
 from sidecar.tools.bench.table import in_words
 from sidecar.tools.bench.tasks import QUICK, Extent
 from sidecar.tools.bench.worker import ENGINES, work
-from sidecar.tools.client import split_words
+from sidecar.tools.client import RemoteError, split_words
 from sidecar.tools.console import ProgressLine, Refusal, complain, open_console
 
 # What each option needs that is not installed by default.
@@ -84,12 +86,18 @@ def run(options: argparse.Namespace) -> int:
     progress = ProgressLine()
     try:
         plan = plan_of(options)
-        load_before = load_average()
-        report = as_json(plan, driver.run(plan, progress), load_before)
+        average, before = load_average(), cpu_use()
+        findings = driver.run(plan, progress)
+        others = others_cores(before, cpu_use()) if counts_children() else None
+        report = as_json(plan, findings, Load(average, others))
     except Refusal as refusal:
         progress.clear()
         complain(str(refusal))
         return refusal.exit_code
+    except RemoteError as error:
+        progress.clear()
+        complain(f"A sidecar refused what it was asked: {error}")
+        return EXIT_SOFTWARE
     except KeyboardInterrupt:
         progress.clear()
         complain("Stopped.")

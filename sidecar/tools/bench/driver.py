@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -34,11 +33,14 @@ def run(plan: Plan, progress: ProgressLine) -> Findings:
         health = client.health
     devices = plan.devices or ("cpu", *(f"cuda:{gpu['index']}" for gpu in health["device"]["gpus"]))
     findings = Findings(health=health)
-    field = entries(plan, devices)
-    _measure_starts(plan, field, findings, progress)
+    field = _measure_starts(plan, entries(plan, devices), findings, progress)
     with ExitStack() as stack:
-        ready = _open_all(field, stack, findings, progress)
-        sticks = _open_all(yardsticks(plan, devices), stack, findings, progress)
+        ready = [(entry, stack.enter_context(_opened(entry, progress))) for entry in field]
+        sticks = [
+            (entry, stick)
+            for entry in yardsticks(plan, {entry.device for entry in field})
+            if (stick := _try_to_open(entry, stack, findings, progress))
+        ]
         findings.members += [_member(entry, contender) for entry, contender in ready]
         _measure_memory("rss_ready", ready, findings)
         _measure_tasks(plan, [c for _, c in ready], [c for _, c in sticks], findings, progress)
@@ -50,20 +52,24 @@ def run(plan: Plan, progress: ProgressLine) -> Findings:
 
 def _measure_starts(
     plan: Plan, field: Iterable[Entry], findings: Findings, progress: ProgressLine
-) -> None:
-    """Starts over the wire, one contender after the other, none else running."""
+) -> list[Entry]:
+    """Start each contender some times, none else running; those that can run."""
+    able = []
+    for entry in field:
+        # The first start does not count: it may read from a cold disk, convert, or export.
+        with ExitStack() as stack:
+            if _try_to_open(entry, stack, findings, progress):
+                able.append(entry)
     starts: dict[tuple[str, str], list[float]] = {}
     for _ in range(plan.extent.n_starts):
-        for entry in field:
-            if entry.kind != "wire":
-                continue
+        for entry in able:
             time.sleep(plan.pause_s)
-            # That it cannot start is told when it is opened to be measured.
-            with contextlib.suppress(Refusal), _opened(entry, progress) as contender:
+            with _opened(entry, progress) as contender:
                 for until, ms in contender.start_ms.items():
                     starts.setdefault((entry.name, until), []).append(ms)
     for (name, until), values_ms in starts.items():
         findings.add(f"start_to_{until}", 0, name, "ms", values_ms)
+    return able
 
 
 def _opened(entry: Entry, progress: ProgressLine) -> AbstractContextManager[_Ready]:
@@ -72,23 +78,17 @@ def _opened(entry: Entry, progress: ProgressLine) -> AbstractContextManager[_Rea
     return opened_worker(entry.name, entry.kind, entry.serve_options, progress)
 
 
-def _open_all(
-    field: Iterable[Entry], stack: ExitStack, findings: Findings, progress: ProgressLine
-) -> list[tuple[Entry, _Ready]]:
-    ready = []
-    for entry in field:
-        try:
-            contender = stack.enter_context(_opened(entry, progress))
-        except Refusal as refusal:
-            if not entry.is_optional:
-                raise
-            findings.warnings.append(f"not measured: {refusal}")
-            continue
-        ready.append((entry, contender))
-        if entry.kind not in {"product", "wire"}:
-            for until, ms in contender.start_ms.items():
-                findings.add(f"start_to_{until}", 0, entry.name, "ms", [ms])
-    return ready
+def _try_to_open(
+    entry: Entry, stack: ExitStack, findings: Findings, progress: ProgressLine
+) -> _Ready | None:
+    """The contender, which ends with ``stack``; None, and a warning, if it can be done without."""
+    try:
+        return stack.enter_context(_opened(entry, progress))
+    except Refusal as refusal:
+        if not entry.is_optional:
+            raise
+        findings.warnings.append(f"not measured: {refusal}")
+        return None
 
 
 def _member(entry: Entry, contender: _Ready) -> Member:

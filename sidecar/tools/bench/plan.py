@@ -5,7 +5,7 @@ The first is the one that all others are compared with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,9 +75,9 @@ def entries(plan: Plan, devices: Sequence[str]) -> list[Entry]:
     return found
 
 
-def yardsticks(plan: Plan, devices: Sequence[str]) -> list[Entry]:
+def yardsticks(plan: Plan, devices: Iterable[str]) -> list[Entry]:
     """One for each device."""
-    return [_entry(plan, "product", device) for device in devices]
+    return [_entry(plan, "product", device) for device in sorted(devices)]
 
 
 def _entry(plan: Plan, kind: str, device: str, variant: Sequence[str] = ()) -> Entry:
@@ -86,16 +86,9 @@ def _entry(plan: Plan, kind: str, device: str, variant: Sequence[str] = ()) -> E
     # What the options name must run. A device that was merely found need not, nor need a variant
     # on it: a GPU has no OpenVINO.
     is_named = device in plan.devices or (device == "cpu" and not plan.devices)
-    is_optional = kind == "product" or not is_named
-    return Entry(name, kind, device, options, is_optional)  # type: ignore[arg-type]
+    return Entry(name, kind, device, options, is_optional=kind == "product" or not is_named)  # type: ignore[arg-type]
 
 
 def variant_name(variant: Sequence[str]) -> str:
-    """``--runtime openvino --background`` -> ``openvino background``: values say enough."""
-    words = [part for word in variant for part in word.split("=", 1)]
-    behind = [*words[1:], "--"]
-    return " ".join(
-        word.lstrip("-")
-        for word, follower in zip(words, behind, strict=True)
-        if not word.startswith("--") or follower.startswith("--")
-    )
+    """``--runtime openvino --background`` -> ``runtime openvino background``."""
+    return " ".join(word.removeprefix("--").replace("=", " ") for word in variant)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +11,8 @@ from typing import Any
 from sidecar import __version__
 from sidecar.tools.bench.engines.engine import About
 from sidecar.tools.bench.figures import Spread, spread
+from sidecar.tools.bench.load import Load, busy_warning
 from sidecar.tools.bench.plan import Plan
-
-# From here on the times are those of a machine that does something else too.
-_BUSY_LOAD_OF_CORE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +61,10 @@ class Findings:
         return None
 
 
-def load_average() -> float | None:
-    """Of the last minute: how many programs wanted a core; None where the system keeps none."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def busy_warning(load: float | None, cores: int) -> str | None:
-    """What is to be said of the load before the run, if anything."""
-    if load is None or load <= _BUSY_LOAD_OF_CORE * cores:
-        return None
-    return (
-        f"the machine was busy before the run: load {load:.1f} on {cores} cores; "
-        "all times are upper bounds"
-    )
-
-
-def as_json(plan: Plan, findings: Findings, load_before: float | None) -> dict[str, Any]:
+def as_json(plan: Plan, findings: Findings, load: Load) -> dict[str, Any]:
     """Everything, as the tables and the picture take it."""
     device, model = findings.health["device"], findings.health["model"]
-    warnings = list(findings.warnings)
-    busy = busy_warning(load_before, device["cpu"]["cores"])
+    busy = busy_warning(load, device["cpu"]["cores"])
     return {
         "speaker_sidecar": __version__,
         "python": platform.python_version(),
@@ -92,8 +73,8 @@ def as_json(plan: Plan, findings: Findings, load_before: float | None) -> dict[s
         "gpus": device["gpus"],
         "driver": device["driver"],
         "versions": _versions(device, findings.members),
-        "load_before": load_before,
-        "warnings": [busy, *warnings] if busy else warnings,
+        "load": dataclasses.asdict(load),
+        "warnings": [*([busy] if busy else []), *findings.warnings],
         "model": {"id": model["id"], "fingerprint": model["fingerprint"]},
         "threads": plan.threads,
         "pause_s": plan.pause_s,

@@ -10,7 +10,7 @@ from sidecar.tools.bench.figures import times_as_fast
 
 Report = dict[str, Any]
 _Figures = dict[tuple[str, float, str], dict[str, Any]]
-_MEASURES_OF_A_CALL = "median, and times as fast as the first contender; below, the quartiles"
+_MEASURES_OF_A_CALL = "median, and times as fast as the first row; below, the quartiles"
 
 
 def in_words(report: Report) -> list[str]:
@@ -19,7 +19,7 @@ def in_words(report: Report) -> list[str]:
 
 
 def _header(report: Report) -> list[str]:
-    cpu, load = report["cpu"], report["load_before"]
+    cpu = report["cpu"]
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     lines = [
         f"speaker-sidecar  {report['speaker_sidecar']}, Python {report['python']}",
@@ -27,11 +27,18 @@ def _header(report: Report) -> list[str]:
         f"CPU              {cpu['name']}, {cpu['cores']} cores, {cpu['simd']}",
         *(f"GPU {gpu['index']}            {gpu['name']}" for gpu in report["gpus"]),
         f"versions         {versions}",
-        f"load before      {'unknown' if load is None else f'{load:.1f}'}",
+        f"other programs   {_load_in_words(report['load'])}",
         f"model            {report['model']['id']}",
-        f"threads          {report['threads']} for each contender",
+        f"threads          {report['threads']} for each contender, unless its name says otherwise",
     ]
     return lines + [f"WARNING          {warning}" for warning in report["warnings"]]
+
+
+def _load_in_words(load: dict[str, Any]) -> str:
+    average, cores = load["average_before"], load["others_cores"]
+    before = "" if average is None else f"load {average:.1f} before the run"
+    during = "" if cores is None else f"{cores:.2f} cores during it"
+    return ", ".join(filter(None, (before, during))) or "not known"
 
 
 def _contenders(report: Report) -> list[str]:
@@ -40,10 +47,11 @@ def _contenders(report: Report) -> list[str]:
     lines = ["", "contenders, each in a process of its own, one working at a time"]
     for contender in report["contenders"]:
         about = contender["about"]
-        words = [about["runtime"], about["precision"], f"{about['threads']} threads"]
+        threads = f"{about['threads']} thread{'' if about['threads'] == 1 else 's'}"
+        words = f"{about['runtime']}, {about['precision']}, {threads}"
+        lines.append(f"  {contender['name']:{width}}  {words}")
         if about["remark"]:
-            words.append(about["remark"])
-        lines.append(f"  {contender['name']:{width}}  {', '.join(words)}")
+            lines.append(f"  {'':{width}}  {about['remark']}")
     return lines
 
 
@@ -53,7 +61,7 @@ def _tables(report: Report) -> list[str]:
     seconds = _xs(report, "latency")
     lines = []
     rows = _figure_rows(figures, names, "latency", seconds)
-    rows += _plain_rows(figures, names, "outside_compute", seconds, "ms outside of compute_ms")
+    rows += _plain_rows(figures, names, "outside_compute", seconds, "ms apart from computing")
     rows += _wire_rows(report, figures, seconds)
     lines += _grid("one utterance, ms", [f"{x:g} s" for x in seconds], rows, _MEASURES_OF_A_CALL)
     for measure, title in (
@@ -180,9 +188,9 @@ def _processes(report: Report, figures: _Figures, names: Iterable[str]) -> list[
         ("start_to_hello", "hello, ms", _number),
         ("start_to_ready", "ready, ms", _number),
         ("rss_ready", "RSS, MB", _megabytes),
-        ("rss_after", f"after {n_requests}+", _megabytes),
+        ("rss_after", "RSS at the end", _megabytes),
         ("gpu_ready", "GPU, MB", _megabytes),
-        ("gpu_after", f"after {n_requests}+", _megabytes),
+        ("gpu_after", "GPU at the end", _megabytes),
     ]
     used = {measure for measure, _, _ in figures}
     columns = [column for column in columns if column[0] in used]
@@ -194,8 +202,9 @@ def _processes(report: Report, figures: _Figures, names: Iterable[str]) -> list[
             for f, (_, _, show) in zip(found, columns, strict=True)
         ]
         rows.append([name, *cells])
-    title = "the process: from its start (files in the disk's cache) to hello and ready; memory"
-    return _grid(title, [head for _, head, _ in columns], rows)
+    title = "the process: from its start to hello and to ready; memory"
+    note = f"files in the disk's cache; the end: after all above, {n_requests} mixed requests last"
+    return _grid(title, [head for _, head, _ in columns], rows, note)
 
 
 def _gpu_against_cpu(report: Report, figures: _Figures) -> list[str]:

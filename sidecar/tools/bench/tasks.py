@@ -66,7 +66,7 @@ class Extent:
     rounds: int = 7
     calls: int = 3
     long_rounds: int = 3
-    n_starts: int = 5
+    n_starts: int = 3
     n_requests: int = 500
     n_lengths: int = 120
     length_rounds: int = 1

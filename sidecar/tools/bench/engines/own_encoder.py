@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sidecar.audio import Waveform
 from sidecar.backend import SpeechBackend
 from sidecar.config import Config
-from sidecar.encoder import Encoder
 from sidecar.tools.bench.engines.engine import About, FloatArray
+
+if TYPE_CHECKING:
+    # It imports torch, which must find its environment set up by the backend.
+    from sidecar.encoder import Encoder
 
 
 class OwnEncoder:
