@@ -6,6 +6,7 @@ time does not depend on what is said.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -98,7 +99,7 @@ def tasks_of(extent: Extent) -> list[Task]:
         tasks.append(Task("batch", n, (together,) * extent.long_rounds))
     if extent.n_lengths:
         rounds = range(min(extent.length_rounds, MAX_NEW_LENGTH_ROUNDS))
-        turns = tuple(Turn(_new_lengths(extent.n_lengths, i)) for i in rounds)
+        turns = tuple(Turn(_new_lengths(extent, i)) for i in rounds)
         tasks.append(Task("new_lengths", extent.n_lengths, turns))
     if extent.n_requests:
         tasks += _sustained(extent)
@@ -109,10 +110,11 @@ def _often(extent: Extent, n_samples: tuple[int, ...]) -> tuple[Turn, ...]:
     return (Turn(n_samples, warm_ups=1, calls=extent.calls),) * extent.rounds
 
 
-def _new_lengths(n: int, i_round: int) -> tuple[int, ...]:
+def _new_lengths(extent: Extent, i_round: int) -> tuple[int, ...]:
+    seen = {round(seconds * SAMPLE_RATE_HZ) for seconds in extent.seconds}
     first = SAMPLE_RATE_HZ + (i_round + 1) * NEW_LENGTH_SHIFT_SAMPLES
-    lengths = [first + i * NEW_LENGTH_STEP_SAMPLES for i in range(n)]
-    return _shuffled(lengths, seed=i_round)
+    new = (n for n in itertools.count(first, NEW_LENGTH_STEP_SAMPLES) if n not in seen)
+    return _shuffled(list(itertools.islice(new, extent.n_lengths)), seed=i_round)
 
 
 def _sustained(extent: Extent) -> list[Task]:
