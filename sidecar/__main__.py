@@ -28,6 +28,7 @@ from sidecar.config import (
 
 # Each is a module of ``sidecar.tools``, imported only when it runs.
 TOOLS = {
+    "bench": "measure how fast this machine embeds, and against what",
     "convert": "make a model ready for OpenVINO, as its first start does",
     "demo": "tell the people in a conversation apart",
     "doctor": "say what this machine has, which device serves, and why",
@@ -172,6 +173,11 @@ def serve(
     log_handler.finish(timeout_s=0.1)
     # Threads may still be inside a device call or a read; nothing may wait for them.
     os._exit(exit_code)
+
+
+def read_config(serve_options: Sequence[str]) -> Config:
+    """What these options of ``serve`` mean; ends the process, like ``serve``, if they are wrong."""
+    return _read_config(_build_parser().parse_args(["serve", *serve_options]))
 
 
 def _read_config(options: argparse.Namespace) -> Config:

@@ -129,8 +129,10 @@ def speechbrain_outputs(folder: Path, waveforms: Sequence[Tensor]) -> Outputs:
     return Outputs(decibels, torch.cat(embeddings).double().numpy())
 
 
-def speechbrain_encoder(folder: Path) -> Any:  # noqa: ANN401 - SpeechBrain publishes no types
-    """SpeechBrain's own ``EncoderClassifier`` with the checkpoint in ``folder``, on the CPU.
+def speechbrain_encoder(folder: Path, device: str = "cpu") -> Any:  # noqa: ANN401 - it has no types
+    """SpeechBrain's own ``EncoderClassifier`` with the checkpoint in ``folder``.
+
+    ``device`` is ``cpu`` or ``cuda:N``.
 
     Its hyperparameters are a program in YAML that SpeechBrain executes: the caller trusts them, or
     has checked their hash. Nothing is fetched, copied or linked.
@@ -156,7 +158,7 @@ def speechbrain_encoder(folder: Path) -> Any:  # noqa: ANN401 - SpeechBrain publ
         # The default links the files into a folder of its own, which fails on Windows.
         local_strategy=fetching.LocalStrategy.NO_LINK,
         fetch_config=fetching.FetchConfig(allow_network=False),
-        run_opts={"device": "cpu"},
+        run_opts={"device": device},
     )
 
 

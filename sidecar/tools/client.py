@@ -49,14 +49,22 @@ class ChildGone(Exception):
 def sidecar_argv() -> list[str]:
     """The command that starts a sidecar: ``SIDECAR_ARGV`` where it is set, or this program."""
     chosen = os.environ.get(ARGV_VARIABLE)
-    if chosen:
-        if os.name == "posix":
-            return shlex.split(chosen)
-        # Backslashes are no escapes there, and the quotes would stay.
-        return [word.strip('"') for word in shlex.split(chosen, posix=False)]
+    return split_words(chosen) if chosen else own_argv()
+
+
+def own_argv() -> list[str]:
+    """The command that starts this program."""
     if getattr(sys, "frozen", False):
         return [sys.executable]
     return [sys.executable, "-m", "sidecar"]
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a command line, as this system's shell sees them."""
+    if os.name == "posix":
+        return shlex.split(text)
+    # Backslashes are no escapes there, and the quotes would stay.
+    return [word.strip('"') for word in shlex.split(text, posix=False)]
 
 
 class Client:

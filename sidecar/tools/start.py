@@ -29,6 +29,7 @@ class Start:
         self._spawned_at = time.monotonic()
         self.hello: dict[str, Any] = {}
         self.hello_ms = 0.0
+        self.ready_ms = 0.0
         self.fetched_bytes = 0
         self._step = "starting the sidecar"
         self._detail = ""
@@ -55,6 +56,10 @@ class Start:
             self._detail = in_megabytes(done, total)
         else:
             self._step, self._detail = f"the sidecar {_PHASES.get(phase, phase)}", ""
+
+    def note_ready(self) -> None:
+        """The child serves from now on."""
+        self.ready_ms = 1000 * self._elapsed_s
 
     def show(self, progress: ProgressLine) -> None:
         """Show how far it is."""
@@ -92,7 +97,7 @@ def started_sidecar(
             if is_ready:
                 message = f"the sidecar died: {client.health['reason'] if has_told else error}"
             if not has_told:
-                message += f" (exit code {client.process.returncode}){_tail(log)}"
+                message += f" (exit code {client.process.returncode}){tail(log)}"
             raise Refusal(message, EXIT_SOFTWARE if is_ready else EXIT_UNAVAILABLE) from error
 
 
@@ -103,6 +108,7 @@ def _wait_until_ready(client: Client, start: Start, progress: ProgressLine) -> N
             client.wait_until_ready(_POLL_S)
         except TimeoutError:
             continue
+        start.note_ready()
         progress.clear()
         return
 
@@ -114,7 +120,8 @@ def wait_for(future: Future[dict[str, Any]]) -> dict[str, Any]:
     return future.result()
 
 
-def _tail(log: IO[bytes]) -> str:
+def tail(log: IO[bytes]) -> str:
+    """The last lines of what a child wrote, each on a line of its own; empty if it was silent."""
     log.seek(0)
     lines = log.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
     return "".join(f"\n  {line}" for line in lines)

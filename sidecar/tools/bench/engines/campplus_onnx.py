@@ -1,0 +1,52 @@
+"""CAM++ as an ONNX file with the metadata by which sherpa-onnx knows a 3D-Speaker model."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import onnx
+import torch
+
+from sidecar.models import campplus
+
+# What sherpa-onnx reads in it: samples stay in [-1, 1], and the features' mean is subtracted.
+METADATA = {
+    "framework": "3d-speaker",
+    "output_dim": campplus.EMBEDDING_DIM,
+    "sample_rate": campplus.SAMPLE_RATE_HZ,
+    "normalize_samples": 1,
+    "feature_normalize_type": "global-mean",
+    "language": "Chinese-English",
+    "comment": "campplus-zh-en",
+}
+_EXAMPLE_FRAMES = 345
+
+
+def export(weights: Path, path: Path) -> None:
+    """Write the network at ``weights``, features to embedding, to ``path``: whole or not at all.
+
+    Input ``[1, n_frames, 80]`` of any length, output ``[1, 192]``.
+    """
+    network = campplus.load(weights).network
+    program = torch.onnx.export(
+        network,
+        (torch.randn(1, _EXAMPLE_FRAMES, 80),),
+        dynamo=True,
+        dynamic_shapes=({1: torch.export.Dim.DYNAMIC},),
+        input_names=["features"],
+        output_names=["embedding"],
+        verbose=False,
+    )
+    assert program is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        unfinished = Path(folder) / path.name
+        program.save(unfinished)
+        model = onnx.load(unfinished)
+        for key, value in METADATA.items():
+            entry = model.metadata_props.add()
+            entry.key, entry.value = key, str(value)
+        onnx.save(model, unfinished)
+        os.replace(unfinished, path)  # noqa: PTH105 - it replaces on Windows too
