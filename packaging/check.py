@@ -1,7 +1,7 @@
 """Every check of the project, in one command: ``python packaging/check.py``.
 
-Formatting, lint, types (for Linux, macOS and Windows), the tests with the branch coverage of the
-contract, and where Node is there, the Node client's. It stops at the first that fails. Arguments go
+Formatting, lint, types (for Linux, macOS and Windows), the Node client's tests where Node is there,
+the tests with the branch coverage of the contract. It stops at the first that fails. Arguments go
 to pytest.
 """
 
@@ -40,19 +40,21 @@ NODE_CHECKS = (
 def main(pytest_arguments: list[str]) -> int:
     """Run the checks; the exit code of the first that failed, or 0."""
     python = [sys.executable, "-m"]
-    for check in (*CHECKS, [*TESTS, *pytest_arguments]):
+    for check in CHECKS:
         if code := run([*python, *check], shown=f"python -m {shlex.join(check)}"):
             return code
     npm = shutil.which("npm")
     reason = reason_to_skip_node() if npm else "npm is not installed"
-    if npm is None or reason is not None:
+    if npm is not None and reason is None:
+        for folder, check in NODE_CHECKS:
+            shown = f"npm --prefix {folder.relative_to(ROOT).as_posix()} {shlex.join(check)}"
+            if code := run([npm, *check], folder, shown=shown):
+                return code
+    tests = [*TESTS, *pytest_arguments]
+    code = run([*python, *tests], shown=f"python -m {shlex.join(tests)}")
+    if reason is not None:
         print(f"SKIPPED the Node client's tests: {reason}", flush=True)
-        return 0
-    for folder, check in NODE_CHECKS:
-        shown = f"npm --prefix {folder.relative_to(ROOT).as_posix()} {shlex.join(check)}"
-        if code := run([npm, *check], folder, shown=shown):
-            return code
-    return 0
+    return code
 
 
 def run(command: Sequence[str], folder: Path = ROOT, *, shown: str) -> int:
