@@ -87,12 +87,14 @@ def test_a_batch_and_one_by_one_are_the_same_utterances():
     assert (alone.way, together.way) == ("alone", "together")
 
 
-def test_new_lengths_are_new_in_each_round():
-    [task] = [t for t in tasks.tasks_of(Extent(length_rounds=9)) if t.measure == "new_lengths"]
+def test_new_lengths_are_new():
+    extent = Extent(seconds=(1.0, 1.03, 1.06), n_lengths=120, long_rounds=3)
+    [task] = [t for t in tasks.tasks_of(extent) if t.measure == "new_lengths"]
     lengths = [n for turn in task.turns for n in turn.n_samples]
-    assert len(task.turns) == 3
-    assert len(set(lengths)) == len(lengths) == 360
-    assert not set(lengths) & {16_000, 48_000, 80_000}
+    assert [len(turn.n_samples) for turn in task.turns] == [40, 40, 40]
+    assert len(set(lengths)) == 120
+    assert min(lengths) == 16_000 + 3 * 480
+    assert {n % 480 for n in lengths} == {16_000 % 480}
 
 
 def test_sustained_work_has_as_many_requests_as_were_asked_for():

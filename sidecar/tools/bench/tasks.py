@@ -24,10 +24,8 @@ Measure = Literal["latency", "one_by_one", "batch", "sustained", "new_lengths"]
 BATCH_UTTERANCE_S = 1.0
 SUSTAINED_IN_FLIGHT = (1, 8, 64)
 SHORTEST_MIXED_S, LONGEST_MIXED_S = 1.0, 10.0
-# 30 ms apart from a second on; the next round's lie 10 ms further, so that all are new to it.
+# 30 ms: so many more frames that each is a shape of its own.
 NEW_LENGTH_STEP_SAMPLES = 480
-NEW_LENGTH_SHIFT_SAMPLES = 160
-MAX_NEW_LENGTH_ROUNDS = NEW_LENGTH_STEP_SAMPLES // NEW_LENGTH_SHIFT_SAMPLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,6 @@ class Extent:
     n_starts: int = 3
     n_requests: int = 500
     n_lengths: int = 120
-    length_rounds: int = 1
 
 
 QUICK = Extent(
@@ -98,8 +95,9 @@ def tasks_of(extent: Extent) -> list[Task]:
         tasks.append(Task("one_by_one", n, (turn,) * extent.long_rounds))
         tasks.append(Task("batch", n, (together,) * extent.long_rounds))
     if extent.n_lengths:
-        rounds = range(min(extent.length_rounds, MAX_NEW_LENGTH_ROUNDS))
-        turns = tuple(Turn(_new_lengths(extent, i)) for i in rounds)
+        new, n_shares = _new_lengths(extent), min(extent.long_rounds, extent.n_lengths)
+        # In shares, so that what disturbs the run disturbs every contender.
+        turns = tuple(Turn(new[i_share::n_shares]) for i_share in range(n_shares))
         tasks.append(Task("new_lengths", extent.n_lengths, turns))
     if extent.n_requests:
         tasks += _sustained(extent)
@@ -110,11 +108,12 @@ def _often(extent: Extent, n_samples: tuple[int, ...]) -> tuple[Turn, ...]:
     return (Turn(n_samples, warm_ups=1, calls=extent.calls),) * extent.rounds
 
 
-def _new_lengths(extent: Extent, i_round: int) -> tuple[int, ...]:
+def _new_lengths(extent: Extent) -> tuple[int, ...]:
+    """Lengths from a second on that are no others' in the run, in no order."""
     seen = {round(seconds * SAMPLE_RATE_HZ) for seconds in extent.seconds}
-    first = SAMPLE_RATE_HZ + (i_round + 1) * NEW_LENGTH_SHIFT_SAMPLES
+    first = SAMPLE_RATE_HZ + NEW_LENGTH_STEP_SAMPLES
     new = (n for n in itertools.count(first, NEW_LENGTH_STEP_SAMPLES) if n not in seen)
-    return _shuffled(list(itertools.islice(new, extent.n_lengths)), seed=i_round)
+    return _shuffled(list(itertools.islice(new, extent.n_lengths)), seed=0)
 
 
 def _sustained(extent: Extent) -> list[Task]:
