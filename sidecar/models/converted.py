@@ -8,7 +8,6 @@ and only then moved there.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -25,6 +24,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from sidecar import __version__
+from sidecar.models.store import sha256_of
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,6 @@ REFERENCE = "reference.f64"
 FILES = (FRONTEND, "frontend.bin", NETWORK, "network.bin", REFERENCE)
 _MANIFEST = "manifest.json"
 _WORK_PREFIX = ".convert-"
-_HASH_CHUNK_BYTES = 1 << 20
 _LOCK_POLL_S = 0.2
 _PLACE_ATTEMPTS = 20
 _PLACE_PAUSE_S = 0.1
@@ -88,7 +87,7 @@ def find(root: Path, origin: Origin) -> Converted | None:
             _log.info("%s was made by another release; it is made anew", folder)
             return None
         for name in FILES:
-            if manifest["sha256"][name] != _sha256(folder / name):
+            if manifest["sha256"][name] != sha256_of(folder / name):
                 _log.warning("%s is damaged; it is made anew", folder / name)
                 return None
     except FileNotFoundError:
@@ -136,7 +135,7 @@ def place(work: Path, root: Path, origin: Origin) -> Converted:
     Raises:
         OSError: it cannot be moved there.
     """
-    hashes = {name: _sha256(work / name) for name in FILES}
+    hashes = {name: sha256_of(work / name) for name in FILES}
     manifest = {"origin": asdict(origin), "sha256": hashes}
     (work / _MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
     for name in (*FILES, _MANIFEST):
@@ -159,11 +158,3 @@ def _move(folder: Path, target: Path) -> None:
         # On Windows a virus scanner holds new files open for a moment.
         time.sleep(_PLACE_PAUSE_S)
     folder.rename(target)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_HASH_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

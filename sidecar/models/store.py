@@ -104,7 +104,7 @@ class WeightStore:
         path = self.path(asset, file)
         try:
             wrong_size = file.is_size_exact and path.stat().st_size != file.n_bytes
-            right = not wrong_size and _sha256(path) == file.sha256
+            right = not wrong_size and sha256_of(path) == file.sha256
         except (FileNotFoundError, NotADirectoryError):
             return State.ABSENT
         except OSError as error:
@@ -282,7 +282,7 @@ def _require_right(fetched: Path, file: PinnedFile) -> None:
     n_bytes = fetched.stat().st_size
     if file.is_size_exact and n_bytes < file.n_bytes:
         raise SourceFailed(f"it sent {n_bytes:,} of {file.n_bytes:,} bytes")
-    sha256 = _sha256(fetched)
+    sha256 = sha256_of(fetched)
     if sha256 != file.sha256:
         raise SourceFailed(f"it sent another file (SHA-256 {sha256})", "hash_mismatch")
 
@@ -303,7 +303,8 @@ def _sync_and_move(fetched: Path, path: Path) -> None:
     fetched.replace(path)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_HASH_CHUNK_BYTES):

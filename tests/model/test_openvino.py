@@ -40,7 +40,7 @@ def model(request, tmp_path_factory):
         weights, card = write_checkpoint(folder), find_card(str(folder))
     else:
         weights, card = request.getfixturevalue("campplus_weights"), MODELS["campplus-zh-en"]
-    sha256 = converted._sha256(weights)
+    sha256 = converted.sha256_of(weights)
     origin = converted_origin(fingerprint(card, sha256, card.recipe), VERSION)
     root = tmp_path_factory.mktemp("models")
     steps = []

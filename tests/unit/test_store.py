@@ -171,7 +171,7 @@ def test_an_unreadable_place_is_named(tmp_path, monkeypatch):
     def refuse(_path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(store_module, "_sha256", refuse)
+    monkeypatch.setattr(store_module, "sha256_of", refuse)
     error = refusal(WeightStore(tmp_path), asset)
     assert error.kind == "not_readable"
     assert str(tmp_path / "thing" / "a.pt") in error.message
