@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sidecar.models.checkpoint import load_weights
-from sidecar.models.own_frames import OwnFrames, mean_over_time, own_frames
+from sidecar.models.own_frames import OwnFrames, frame_weights, mean_over_time, own_frames
 from sidecar.models.speechbrain_fbank import (
     HOP_SAMPLES,
     N_MELS,
@@ -240,7 +240,7 @@ class AttentiveStatisticsPooling(nn.Module):
 
     def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
-        hidden = self.tdnn(x, context=statistics(x, uniform_weights(x, own))).tanh()
+        hidden = self.tdnn(x, context=statistics(x, frame_weights(x, own))).tanh()
         return statistics(x, softmax_over_time(self.conv(hidden), own))
 
 
@@ -301,11 +301,6 @@ def reflect_pad(x: Tensor, n_frames: int, own: OwnFrames | None) -> Tensor:
         reflection = padded.gather(-1, mirrored.expand(channels))
         padded.scatter_(-1, behind.expand(channels), reflection)
     return padded
-
-
-def uniform_weights(x: Tensor, own: OwnFrames | None) -> Tensor:
-    """The same weight for each frame of an utterance, ``[batch or 1, 1, n_frames]``."""
-    return torch.ones_like(x[:1, :1]) / x.shape[-1] if own is None else own.weights
 
 
 def softmax_over_time(scores: Tensor, own: OwnFrames | None) -> Tensor:
