@@ -43,6 +43,10 @@ EMBEDDING_DIM = 192
 # them of three; from a single one it would be 0 / 0.
 MIN_SAMPLES = FRAME_SAMPLES + 2 * HOP_SAMPLES
 
+# Its two hundred small layers pay on a CPU for each new length: the code of each is made for one
+# length alone. So they see few lengths, and audio is padded to the next one.
+PADS = True
+
 HEAD_CHANNELS = 32
 HEAD_FREQUENCIES = N_MELS // 8
 INIT_CHANNELS = 128
@@ -295,8 +299,8 @@ class ContextAwareMasking(nn.Module):
         """See the class."""
         surroundings = x @ context.weights  # [batch, 128, n_segments]
         mask = self.linear2(functional.relu(self.linear1(surroundings))).sigmoid()
-        local: Tensor = self.linear_local(x)
-        return local * (mask @ context.segments)
+        masked: Tensor = self.linear_local(x) * (mask @ context.segments)
+        return masked
 
 
 class TransitionLayer(nn.Module):

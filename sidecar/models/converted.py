@@ -33,6 +33,8 @@ NETWORK = "network.xml"
 REFERENCE = "reference.f64"
 FILES = (FRONTEND, "frontend.bin", NETWORK, "network.bin", REFERENCE)
 _MANIFEST = "manifest.json"
+# Counts what a conversion makes: its files, their inputs and outputs.
+_LAYOUT = 2
 _WORK_PREFIX = ".convert-"
 _LOCK_POLL_S = 0.2
 _PLACE_ATTEMPTS = 20
@@ -49,7 +51,7 @@ class Origin:
     fingerprint: str
     openvino: str
     reference: str
-    program: str = __version__
+    program: str = f"{__version__}, layout {_LAYOUT}"
 
     @property
     def folder_name(self) -> str:
