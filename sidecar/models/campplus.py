@@ -43,10 +43,6 @@ EMBEDDING_DIM = 192
 # them of three; from a single one it would be 0 / 0.
 MIN_SAMPLES = FRAME_SAMPLES + 2 * HOP_SAMPLES
 
-# Its two hundred small layers pay on a CPU for each new length: the code of each is made for one
-# length alone. So they see few lengths, and audio is padded to the next one.
-PADS = True
-
 HEAD_CHANNELS = 32
 HEAD_FREQUENCIES = N_MELS // 8
 INIT_CHANNELS = 128
@@ -138,9 +134,17 @@ class FrontConvolutionModule(nn.Module):
 
     def forward(self, features: Tensor, n_frames: Tensor | None) -> Tensor:
         """See the class."""
-        own = own_frames(n_frames, features.transpose(-2, -1))
-        x = features.transpose(-2, -1).unsqueeze(1)  # [batch, 1, 80, n_frames]
-        x = zero_behind(functional.relu(self.bn1(self.conv1(x))), own)
+        return self.sequence(self.first_maps(features, n_frames), n_frames)
+
+    def first_maps(self, features: Tensor, n_frames: Tensor | None) -> Tensor:
+        """``[batch, n_frames, 80]`` -> ``[batch, 32, 80, n_frames]``."""
+        x = features.transpose(-2, -1).unsqueeze(1)
+        x = functional.relu(self.bn1(self.conv1(x)))
+        return zero_behind(x, own_frames(n_frames, x))
+
+    def sequence(self, x: Tensor, n_frames: Tensor | None) -> Tensor:
+        """The first maps -> ``[batch, 32 * 10, n_frames]``."""
+        own = own_frames(n_frames, x)
         for block in (*self.layer1, *self.layer2):
             x = block(x, own)
         x = zero_behind(functional.relu(self.bn2(self.conv2(x))), own)

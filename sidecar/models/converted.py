@@ -1,6 +1,6 @@
 """Models as OpenVINO reads them, on disk: made once, checked before every use.
 
-Layout: ``<root>/<fingerprint>-<OpenVINO's release>/``, and in it the frontend and the network, each
+Layout: ``<root>/<fingerprint>-<OpenVINO's release>/``, and in it the network's halves, each
 an ``.xml`` beside a ``.bin``, the self-test's reference embedding, and a manifest that says what
 made them and how they hash. A folder is there whole, or not at all: it is filled beside its place,
 and only then moved there.
@@ -28,13 +28,13 @@ from sidecar.models.store import sha256_of
 
 _log = logging.getLogger(__name__)
 
-FRONTEND = "frontend.xml"
-NETWORK = "network.xml"
+FIRST = "first.xml"
+SECOND = "second.xml"
 REFERENCE = "reference.f64"
-FILES = (FRONTEND, "frontend.bin", NETWORK, "network.bin", REFERENCE)
+FILES = (FIRST, "first.bin", SECOND, "second.bin", REFERENCE)
 _MANIFEST = "manifest.json"
 # Counts what a conversion makes: its files, their inputs and outputs.
-_LAYOUT = 2
+_LAYOUT = 3
 _WORK_PREFIX = ".convert-"
 _LOCK_POLL_S = 0.2
 _PLACE_ATTEMPTS = 20
@@ -66,14 +66,14 @@ class Converted:
     folder: Path
 
     @property
-    def frontend(self) -> Path:
-        """Waveform ``[1, n_samples]`` -> features ``[1, n_frames, 80]``."""
-        return self.folder / FRONTEND
+    def first(self) -> Path:
+        """The half that computes in f32: waveforms to what the second one takes."""
+        return self.folder / FIRST
 
     @property
-    def network(self) -> Path:
-        """Features -> embedding ``[1, dim]``."""
-        return self.folder / NETWORK
+    def second(self) -> Path:
+        """The half that may compute with fewer bits: to embeddings ``[batch, dim]``."""
+        return self.folder / SECOND
 
     def reference(self) -> NDArray[np.float64]:
         """The self-test's reference embedding, shape (dim,)."""

@@ -40,9 +40,6 @@ DILATIONS = (2, 3, 4)
 # on multiples of the hop, the first on sample 0.
 MIN_SAMPLES = max(DILATIONS) * HOP_SAMPLES
 
-# Its few large layers pay little on a CPU for each new length: less than padding would cost.
-PADS = False
-
 CHANNELS = 1024
 AGGREGATE_CHANNELS = 3072
 SE_CHANNELS = 128

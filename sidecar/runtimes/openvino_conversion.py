@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from protocol.errors import DeviceError
 from sidecar import self_test
 from sidecar.models import converted
 from sidecar.models.converted import Converted, Origin
+from sidecar.models.halves import HALVES_OF
 from sidecar.models.installed import InstalledModel
 from sidecar.runtimes import torch_runtime
 from sidecar.runtimes.openvino_library import ov
 from sidecar.runtimes.openvino_runtime import OpenVinoRuntime
 
 FloatArray = NDArray[np.float32]
+Example = tuple[Tensor, ...]
 
 # Two f32 computations of the same network; measured: 1 - 1e-11.
 MIN_COSINE = 0.999999
@@ -59,16 +61,14 @@ def convert(
         on_progress(0, N_STEPS)
         network = importlib.import_module(f"sidecar.models.{installed.card.network}")
         model: Any = network.load(installed.weights)
-        frontend = model.frontend
-        if network.PADS:
-            frontend = PaddingFrontend(frontend, network.count_frames)
-        example = _example(pads=network.PADS)
+        first, second, pads = HALVES_OF[installed.card.network](model)
         on_progress(1, N_STEPS)
+        examples = _examples(pads=pads)
         with torch.inference_mode():
-            features = frontend(*example)
-        _save(frontend, example, work / converted.FRONTEND)
+            between = [first(*example) if pads else (first(*example),) for example in examples]
+        _save(first, examples, work / converted.FIRST)
         on_progress(2, N_STEPS)
-        _save(model.network, features if network.PADS else (features,), work / converted.NETWORK)
+        _save(second, between, work / converted.SECOND)
         on_progress(3, N_STEPS)
         _verify(OpenVinoRuntime(Converted(work), 1, "f32"), model, installed.card.min_duration_s)
         # What the verification compiled would be kept under this process's options.
@@ -82,43 +82,28 @@ def convert(
         return made
 
 
-class PaddingFrontend(nn.Module):
-    """The frontend of a model that takes padded waveforms, with what its network must know.
-
-    forward: waveforms ``[batch, n_samples]`` and how long each is, int64 ``[batch]`` -> features
-    ``[batch, n_frames, 80]`` and how many frames are each utterance's own, int64 ``[batch]``.
-    """
-
-    def __init__(self, frontend: nn.Module, count_frames: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.frontend = frontend
-        self._count_frames = count_frames
-
-    def forward(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
-        """See the class."""
-        return self.frontend(waveforms, n_samples), self._count_frames(n_samples)
-
-
-def _example(*, pads: bool) -> tuple[Tensor, ...]:
+def _examples(*, pads: bool) -> list[Example]:
+    """Two inputs that differ in all that is free: the length, and where it pads, the batch."""
     waveforms = torch.from_numpy(self_test.waveform())[np.newaxis]
-    if not pads:
-        return (waveforms,)
     n_samples = waveforms.shape[1]
-    return waveforms.repeat(2, 1), torch.tensor([n_samples, n_samples - 1000])
+    shorter = waveforms[:, : n_samples // 2]
+    if not pads:
+        return [(waveforms,), (shorter,)]
+    return [
+        (waveforms.repeat(2, 1), torch.tensor([n_samples, n_samples - 1000])),
+        (shorter, torch.tensor([shorter.shape[1]])),
+    ]
 
 
-def _save(module: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
-    """Convert ``module``, whose first input's second dimension (samples or frames) is free.
-
-    With a second input, the lengths, so is the first dimension of both, that of the batch.
-    """
-    first, *lengths = example
-    n_items = -1 if lengths else 1
-    shapes = [ov.PartialShape([n_items, -1, *first.shape[2:]])]
-    shapes += [ov.PartialShape([n_items])] * len(lengths)
+def _save(module: nn.Module, examples: Sequence[Example], path: Path) -> None:
+    """Convert ``module``, which takes such inputs; dimensions in which they differ are free."""
+    shapes = [
+        ov.PartialShape([a if a == b else -1 for a, b in zip(one.shape, other.shape, strict=True)])
+        for one, other in zip(*examples, strict=True)
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit.trace, which OpenVINO calls, is deprecated
-        model = ov.convert_model(module, example_input=example, input=shapes)
+        model = ov.convert_model(module, example_input=examples[0], input=shapes)
     ov.save_model(model, path, compress_to_fp16=False)
 
 

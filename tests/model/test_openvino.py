@@ -82,7 +82,7 @@ def test_it_is_found_where_it_was_placed(model):
 
 def test_weights_are_kept_as_they_are(model):
     """Not halved to f16, which OpenVINO's ``save_model`` does unless it is told otherwise."""
-    network = ov.Core().read_model(model.converted.network)
+    network = ov.Core().read_model(model.converted.second)
     types = {op.get_element_type().get_type_name() for op in network.get_ops() if _is_large(op)}
     assert types == {"f32"}
 
@@ -116,12 +116,13 @@ def test_real_speech_gets_the_embedding_of_torch(model, runtime, shared):
         assert cosine(runtime.embed([waveform])[0], with_torch(model, waveform)) >= MIN_COSINE
 
 
-def test_a_sequence_is_as_each_alone_in_any_order(runtime):
+def test_each_of_several_is_as_it_is_alone(runtime):
     waveforms = [noise(n, seed=n) for n in (16_000, 800, 40_000, 16_000)]
     together = runtime.embed(waveforms)
     assert together.shape == (4, 192)
     for embedding, waveform in zip(together, waveforms, strict=True):
-        assert np.array_equal(embedding, runtime.embed([waveform])[0])
+        [alone] = runtime.embed([waveform])
+        assert np.abs(embedding - alone).max() <= 1e-5 * np.linalg.norm(alone)
 
 
 def test_waveforms_that_cannot_be_written_in_are_taken(runtime):
@@ -132,17 +133,17 @@ def test_waveforms_that_cannot_be_written_in_are_taken(runtime):
 def test_what_it_runs_with_is_as_asked(model, runtime):
     assert (runtime.name, runtime.device, runtime.n_threads) == ("openvino", "cpu", 1)
     assert runtime.precision == "f32"
-    assert runtime._network.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
-    assert runtime._network.get_property("INFERENCE_NUM_THREADS") == 1
-    assert runtime._network.get_property("NUM_STREAMS") == 1
+    assert runtime._second.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    assert runtime._second.get_property("INFERENCE_NUM_THREADS") == 1
+    assert runtime._second.get_property("NUM_STREAMS") == 1
 
 
 def test_bf16_is_near(model):
     wished = OpenVinoRuntime(model.converted, 1, "bf16")
     has_bf16 = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert wished.precision == ("bf16" if has_bf16 else "f32")
-    frontend = wished._frontend_request.get_compiled_model()
-    assert frontend.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    first = wished._first_request.get_compiled_model()
+    assert first.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
     if not has_bf16:
         pytest.skip("this CPU has no bf16 instructions")
     found = [
@@ -150,6 +151,30 @@ def test_bf16_is_near(model):
     ]
     print(f"bf16: cosines {found}")
     assert MIN_BF16_COSINE <= min(found) < 1 - 1e-7
+
+
+def test_bf16_moves_no_score_by_more_than_0_02(model, shared):
+    """CAM++ on real speech: whole utterances, and their middle second."""
+    if not model.converted.folder.name.startswith("campplus"):
+        pytest.skip("seeded weights know no voices: bf16 is unmeasured for ECAPA's published ones")
+    runtimes = [OpenVinoRuntime(model.converted, 1, precision) for precision in ("f32", "bf16")]
+    if runtimes[1].precision != "bf16":
+        pytest.skip("this CPU has no bf16 instructions")
+    paths = sorted((shared / "audio" / "librispeech").rglob("*.flac"))
+    whole = [soundfile.read(path, dtype="float32")[0] for path in paths]
+    middle = [speech[len(speech) // 2 - 8000 :][:16_000] for speech in whole]
+    for part, waveforms in (("whole", whole), ("middle second", middle)):
+        exact, rounded = (scores(runtime, waveforms) for runtime in runtimes)
+        moved = np.abs(rounded - exact).max()
+        print(f"bf16, {part}: no score moves by more than {moved:.4f}")
+        assert moved <= 0.02
+
+
+def scores(runtime, waveforms):
+    """The cosine of each pair."""
+    embeddings = np.concatenate([runtime.embed([waveform]) for waveform in waveforms])
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return (unit @ unit.T)[np.triu_indices(len(unit), k=1)]
 
 
 def test_many_lengths_do_not_pile_up(runtime):
@@ -175,16 +200,16 @@ def test_a_kept_compilation_is_used_and_a_damaged_one_is_not(model, monkeypatch)
     compiles = []
     compile_model = ov.Core.compile_model
 
-    def counted(self, path, *rest):
-        compiles.append(path)
-        return compile_model(self, path, *rest)
+    def counted(self, network, *rest):
+        compiles.append(network)
+        return compile_model(self, network, *rest)
 
     monkeypatch.setattr(ov.Core, "compile_model", counted)
     again = OpenVinoRuntime(model.converted, 2, "f32")
-    assert compiles == [model.converted.frontend]
+    assert len(compiles) == 1  # the first half
     assert cosine(again.embed([waveform])[0], expected) >= MIN_COSINE
     newest.write_bytes(newest.read_bytes()[:-1])
     OpenVinoRuntime(model.converted, 2, "f32")
-    assert compiles[-1] == model.converted.network
+    assert compiles[-1] == model.converted.second
     OpenVinoRuntime(model.converted, 3, "f32")
     assert len(list(folder.iterdir())) <= 2

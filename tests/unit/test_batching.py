@@ -80,3 +80,28 @@ def test_a_gpu_gets_what_its_free_memory_bears():
         for free_bytes in (0, 2**30 - 1, 2**30, 3 * 2**30, 4 * 2**30, 7 * 2**30, 80 * 2**30)
     ]
     assert budgets == [20, 20, 60, 120, 240, 240, 480]
+
+
+GRID = BatchLimits(1, 0, 1.0, grid_samples=1024, grid_steps=4)
+
+
+@pytest.mark.parametrize(
+    ("longest", "padded"),
+    [
+        (1, 1024),
+        (1024, 1024),
+        (8 * 1024, 8 * 1024),
+        (8 * 1024 + 1, 10 * 1024),
+        (SECOND, 16 * 1024),
+        (16 * 1024 + 1, 20 * 1024),
+        (120 * SECOND, 1792 * 1024 + 256 * 1024),
+    ],
+)
+def test_a_grid_widens_with_each_octave(longest, padded):
+    assert GRID.padded_samples(longest) == padded
+
+
+def test_a_grid_pads_by_a_quarter_at_most_and_has_four_lengths_in_an_octave():
+    lengths = range(8 * 1024, 120 * SECOND, 97)
+    assert all(n <= GRID.padded_samples(n) <= 1.25 * n for n in lengths)
+    assert len({GRID.padded_samples(n) for n in range(SECOND + 385, 2 * SECOND + 769, 7)}) == 4
