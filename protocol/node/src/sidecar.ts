@@ -6,7 +6,7 @@ import { onAbort } from "./abort";
 import { audioToWire, embeddingToWire, type Audio, type StoredEmbedding } from "./audio";
 import { Child, type Command } from "./child";
 import { SYSTEM_CLOCK } from "./clock";
-import { Cancelled, DeadlineExceeded } from "./errors";
+import { Cancelled, DeadlineExceeded, InvalidParams } from "./errors";
 import type { ExitReport, LogLine, RestartReport } from "./events";
 import type { Method } from "./messages";
 import type { WireMap } from "./payload";
@@ -204,6 +204,9 @@ export class SpeakerSidecar extends EventEmitter {
     requestOptions: RequestOptions,
     { signal, deadlineMs }: CallOptions,
   ): Promise<WireMap> {
+    if (signal !== undefined && typeof signal.addEventListener !== "function") {
+      throw new InvalidParams("signal must be an AbortSignal, such as an AbortController's `signal`");
+    }
     if (signal?.aborted === true) throw cancelledBy(signal);
     const request = this.supervisor.submit(method, params, requestOptions);
     const withdraw = (error: Error) => this.supervisor.withdraw(request, error);

@@ -99,6 +99,13 @@ describe("calls", { skip: LIGHT_SKIP ?? false }, () => {
     assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 
+  test("what is no signal is refused, and nothing is sent", async (t) => {
+    const it = await start(t);
+    const refused = it.embed(tone(), { signal: new AbortController() });
+    await assert.rejects(refused, { name: "InvalidParams", message: /AbortSignal/ });
+    assert.equal(it.nPending, 0);
+  });
+
   test("an abort while the child loads sends nothing", async (t) => {
     const { path, open } = gate(t);
     const it = await start(t, LIGHT, { LIGHT_LOAD_GATE: path });
