@@ -58,6 +58,15 @@ test("a line without an end is cut", async () => {
   assert.ok(lines.length >= 1 && lines.every((line) => line.length <= 8_192));
 });
 
+test("its log is drained, however much it is", async () => {
+  const { lines, end } = await run(
+    `const line = "x".repeat(99) + "\\n";
+     require("node:fs").writeSync(2, line.repeat(50_000));
+     process.exit(3);`,
+  );
+  assert.deepEqual([lines.length, end.code, end.lastLines.length], [50_000, 3, 6]);
+});
+
 test("a child whose reader fails is killed, and nothing more of it is read", async () => {
   const { messages, end } = await run(
     `process.stdout.write(Buffer.from([...${bytes(NOTICE)}, ...${bytes(NOTICE)}])); setTimeout(() => undefined, 60_000);`,
@@ -125,6 +134,19 @@ test("a program that is not there is an end, too", async () => {
     );
   });
   assert.deepEqual([spawnError.code, pid, code], ["ENOENT", null, null]);
+});
+
+test("what it started is killed with it", { skip: process.platform === "win32" }, async () => {
+  const code = `
+    const { spawn } = require("node:child_process");
+    const it = spawn(process.execPath, ["-e", "setTimeout(() => undefined, 60_000)"]);
+    it.on("spawn", () => {
+      console.error(it.pid);
+      process.stdout.write(Buffer.from(${bytes(NOTICE)}));
+    });`;
+  const { lines, end } = await run(code, (it) => it.kill("enough"));
+  assert.deepEqual([lines.length, end.signal], [1, "SIGKILL"]);
+  assert.deepEqual(await survivors(lines.map(Number)), []);
 });
 
 test(
