@@ -205,7 +205,9 @@ export class SpeakerSidecar extends EventEmitter {
     { signal, deadlineMs }: CallOptions,
   ): Promise<WireMap> {
     if (signal !== undefined && typeof signal.addEventListener !== "function") {
-      throw new InvalidParams("signal must be an AbortSignal, such as an AbortController's `signal`");
+      throw new InvalidParams(
+        "signal must be an AbortSignal, such as an AbortController's `signal`",
+      );
     }
     if (signal?.aborted === true) throw cancelledBy(signal);
     const request = this.supervisor.submit(method, params, requestOptions);
