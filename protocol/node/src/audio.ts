@@ -69,10 +69,10 @@ export function audioToWire(audio: Audio): WireMap {
   if (typeof audio === "string") return { path: resolve(audio) };
   if (isUint8Array(audio)) return { file: audio };
   if (isArrayBuffer(audio)) return { file: new Uint8Array(audio) };
-  // Samples alone have a buffer, too, but no rate.
-  if (typeof audio === "object" && audio !== null && !ArrayBuffer.isView(audio)) {
+  if (typeof audio === "object" && audio !== null) {
     const crop = "startS" in audio || "endS" in audio ? cropToWire(audio) : {};
     if ("samples" in audio) return { ...samplesToWire(audio), ...crop };
+    // Samples alone have a buffer, too, but another one.
     if ("buffer" in audio && isAudioBuffer(audio.buffer)) {
       return { ...bufferToWire(audio.buffer), ...crop };
     }
@@ -136,8 +136,8 @@ function bytesOf(samples: Float32Array | Int16Array): Uint8Array {
   return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
 }
 
-function isAudioBuffer(value: object): value is AudioBufferLike {
-  return "getChannelData" in value;
+function isAudioBuffer(value: unknown): value is AudioBufferLike {
+  return typeof value === "object" && value !== null && "getChannelData" in value;
 }
 
 function isUint8Array(value: unknown): value is Uint8Array {

@@ -84,6 +84,7 @@ test("what is no audio is refused, with what would be", () => {
     "doubles in place of samples": { samples: new Float64Array(2), sampleRateHz: 16_000 },
     "an array in place of a file": { file: [1, 2] },
     "an ArrayBuffer in place of an AudioBuffer": { buffer: new ArrayBuffer(4) },
+    "null in place of an AudioBuffer": { buffer: null },
     "a number in place of a path": { path: 3 },
     "an empty object": {},
     nothing: undefined,

@@ -43,6 +43,17 @@ test("a child that does not answer health in time is replaced", async () => {
   assert.deepEqual(second.ids(), [call.id]);
 });
 
+test("a child that serves and hangs twice is no reason for the CPU", async () => {
+  const world = serving();
+  for (let n = 0; n < 2; n++) {
+    await world.clock.pass(15_000);
+    assert.match(world.children[n].killed, /did not answer health/);
+    assert.equal(world.told.restarts.at(-1).device, null);
+    await world.clock.pass(1_000);
+    world.newest().serve();
+  }
+});
+
 test("a child that loads may take its time, as long as it tells of its progress", async () => {
   const world = supervise();
   const child = world.newest();

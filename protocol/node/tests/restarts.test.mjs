@@ -167,6 +167,11 @@ test("where the system has no room for a process, it is asked again after each d
   world.newest().answer(call.id);
   await settle();
   assert.equal(call.outcome, call.id);
+  // That one ran: the next time begins anew.
+  world.newest().die({ signal: "SIGKILL" });
+  await world.clock.pass(1_000);
+  world.newest().die({ spawnError: systemError("EMFILE") });
+  assert.equal(world.told.restarts.at(-1).delayMs, 0);
 });
 
 test("and given up after the last of them", async () => {

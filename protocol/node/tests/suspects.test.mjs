@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import backlogs from "../dist/backlog.js";
+
 import { ids, nextChild, outcomes, serving, settle } from "./fakes.mjs";
 
 test("after its second death a request is alone in flight", async () => {
@@ -23,6 +25,19 @@ test("after its second death a request is alone in flight", async () => {
   third.answer(late.id);
   await settle();
   assert.deepEqual(outcomes([...calls, late]), ids([...calls, late]));
+});
+
+test("one that is suspected waits until nothing else is in flight", () => {
+  const backlog = new backlogs.Backlog(10, 1_000);
+  const job = (id, nDeaths) => ({ id, frame: Buffer.alloc(1), nAudios: 1, alone: false, nDeaths });
+  const [fresh, suspect, later] = [job(1, 0), job(2, 2), job(3, 0)];
+  for (const it of [fresh, suspect, later]) backlog.add(it);
+  const next = () => backlog.next(true, { maxInFlight: 8, maxQueuedBytes: 1_000 });
+  assert.deepEqual([next(), next()], [fresh, undefined]);
+  backlog.remove(fresh);
+  assert.deepEqual([next(), next()], [suspect, undefined]);
+  backlog.remove(suspect);
+  assert.equal(next(), later);
 });
 
 test("what needs no model is sent at once, whatever is in flight or waits", async () => {
