@@ -61,8 +61,8 @@ async function openWindow({ BrowserWindow, ipcMain, session }, sidecar) {
     });
   }
   // The page may use the microphone, and nothing else.
-  session.defaultSession.setPermissionRequestHandler((_, permission, allow) =>
-    allow(permission === "media"),
+  session.defaultSession.setPermissionRequestHandler((_, permission, allow, { mediaTypes = [] }) =>
+    allow(permission === "media" && mediaTypes.every((type) => type === "audio")),
   );
   window.webContents.setWindowOpenHandler(() => ({ action: "deny" }));
   window.webContents.on("will-navigate", (event) => event.preventDefault());

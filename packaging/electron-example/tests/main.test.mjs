@@ -93,12 +93,14 @@ test(
     assert.equal(preload, join(EXAMPLE, "preload.js"));
     assert.equal(did.window.file, join(EXAMPLE, "page", "index.html"));
     assert.deepEqual(did.windowOpen(), { action: "deny" });
-    const allowed = ["media", "geolocation"].map((permission) => {
+    const allows = (permission, details) => {
       let answer;
-      did.permission(null, permission, (value) => (answer = value));
+      did.permission(null, permission, (value) => (answer = value), details);
       return answer;
-    });
-    assert.deepEqual(allowed, [true, false]);
+    };
+    assert.equal(allows("media", { mediaTypes: ["audio"] }), true);
+    assert.equal(allows("media", { mediaTypes: ["audio", "video"] }), false);
+    assert.equal(allows("geolocation", {}), false);
 
     const page = { senderFrame: did.webContents.mainFrame };
     const ask = (name, ...values) => did.handlers[name](page, ...values);
@@ -127,6 +129,7 @@ test(
 
     let prevented = false;
     electron.app.emit("before-quit", {
+      defaultPrevented: false,
       preventDefault: () => (prevented = true),
     });
     assert.ok(prevented);

@@ -72,10 +72,13 @@ export function audioToWire(audio: Audio): WireMap {
   if (typeof audio === "object" && audio !== null) {
     const crop = "startS" in audio || "endS" in audio ? cropToWire(audio) : {};
     if ("samples" in audio) return { ...samplesToWire(audio), ...crop };
-    if ("buffer" in audio) return { ...bufferToWire(audio.buffer), ...crop };
+    // Samples alone have a buffer, too, but another one.
+    if ("buffer" in audio && isAudioBuffer(audio.buffer)) {
+      return { ...bufferToWire(audio.buffer), ...crop };
+    }
     if ("file" in audio) return { ...audioToWire(audio.file), ...crop };
     if ("path" in audio) return { ...audioToWire(audio.path), ...crop };
-    if ("getChannelData" in audio) return bufferToWire(audio);
+    if (isAudioBuffer(audio)) return bufferToWire(audio);
   }
   throw new InvalidParams(
     "audio must be {samples, sampleRateHz}, an AudioBuffer, the bytes of a file (Uint8Array or " +
@@ -131,6 +134,10 @@ function cropToWire({ startS, endS }: Crop): WireMap {
 // little-endian, as the wire is.
 function bytesOf(samples: Float32Array | Int16Array): Uint8Array {
   return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+}
+
+function isAudioBuffer(value: unknown): value is AudioBufferLike {
+  return typeof value === "object" && value !== null && "getChannelData" in value;
 }
 
 function isUint8Array(value: unknown): value is Uint8Array {

@@ -13,6 +13,8 @@ export const GRACE_MS = 2_000;
 
 // Answers may still be in the pipe when the process is gone, but a grandchild may hold it open.
 const READ_AFTER_EXIT_MS = 500;
+// A process that hangs in a driver cannot be killed: we go on without it.
+const KILLED_MS = 5_000;
 const MAX_LINE_CHARS = 8_192;
 const N_LAST_LINES = 6;
 
@@ -30,10 +32,10 @@ export interface ChildEnd {
   /** Null if a signal ended it, or if it could not be started. */
   readonly code: number | null;
   readonly signal: string | null;
-  /** Why we ended it, or why it could not be started. */
+  /** Why we ended it. */
   readonly fault: string | null;
-  /** Whether it ran at all. */
-  readonly started: boolean;
+  /** Why it could not be started; null: it ran. */
+  readonly spawnError: NodeJS.ErrnoException | null;
   /** The last lines of its log. */
   readonly lastLines: readonly string[];
 }
@@ -56,6 +58,7 @@ export class Child {
   private hasEnded = false;
   private writable = true;
 
+  /** @throws {Error} it cannot be started; most such errors come as an end, some at once. */
   constructor(
     { command, args, cwd, env }: Command,
     private readonly clock: Clock,
@@ -110,6 +113,8 @@ export class Child {
     if (this.hasEnded) return;
     this.fault ??= fault;
     if (this.process.pid !== undefined) killTree(this.process.pid);
+    const { exitCode, signalCode } = this.process;
+    if (exitCode === null && signalCode === null) this.finishIn(KILLED_MS);
   }
 
   private listen(): void {
@@ -123,13 +128,12 @@ export class Child {
     stdout?.on("data", (data: Buffer) => this.read(data));
     this.readLines(stderr);
     this.process.on("error", (error) => {
-      if (this.process.pid === undefined) this.finish(null, null, error.message);
+      if (this.process.pid === undefined) this.finish(null, null, error);
     });
     this.process.on("exit", (code, signal) => {
       // Also what it started, should it have left something behind.
       if (process.platform !== "win32") killTree(this.process.pid!);
-      this.timer?.cancel();
-      this.timer = this.clock.setTimer(() => this.finish(code, signal), READ_AFTER_EXIT_MS);
+      this.finishIn(READ_AFTER_EXIT_MS, code, signal);
     });
     this.process.on("close", (code, signal) => this.finish(code, signal));
   }
@@ -173,14 +177,23 @@ export class Child {
     this.listener.onLog(cut);
   }
 
-  private finish(code: number | null, signal: string | null, fault = this.fault): void {
+  private finishIn(delayMs: number, code: number | null = null, signal: string | null = null) {
+    this.timer?.cancel();
+    this.timer = this.clock.setTimer(() => this.finish(code, signal), delayMs);
+  }
+
+  private finish(
+    code: number | null,
+    signal: string | null,
+    spawnError: NodeJS.ErrnoException | null = null,
+  ): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
     this.timer?.cancel();
     const { pid = null, stdin, stdout, stderr } = this.process;
     if (pid !== null) forget(pid);
     for (const stream of [stdin, stdout, stderr]) stream?.destroy();
-    const { lastLines } = this;
-    this.listener.onEnd({ pid, code, signal, fault, started: pid !== null, lastLines });
+    const { fault, lastLines } = this;
+    this.listener.onEnd({ pid, code, signal, fault, spawnError, lastLines });
   }
 }

@@ -2,7 +2,7 @@
 
 import { Backlog, type Window } from "./backlog";
 import type { Child } from "./child";
-import type { Clock } from "./clock";
+import type { Clock, Timer } from "./clock";
 import type { LastWords } from "./endings";
 import { errorFromWire, KillsChild, Overloaded } from "./errors";
 import { encodeFrame } from "./framing";
@@ -12,10 +12,16 @@ import type { Limits } from "./reports";
 import { Request, type RequestOptions } from "./request";
 
 /** What is needed of a child here. */
-export type Recipient = Pick<Child, "isWritable" | "write" | "killIn">;
+export type Recipient = Pick<Child, "isWritable" | "write">;
 
-// A child that said that it ends has so long to do it.
-const ENDING_MS = 5_000;
+/** What it tells of the child. */
+export interface DispatcherListener {
+  /** It has answered a request that takes its model. */
+  onAnswered(): void;
+  /** It answers that it ends. */
+  onEnding(): void;
+}
+
 // If the child does not say when to ask again.
 const RETRY_AFTER_MS = 100;
 const PROOF_SAMPLE_RATE_HZ = 16_000;
@@ -24,23 +30,21 @@ export class Dispatcher {
   private readonly backlog: Backlog<Request>;
   private child: Recipient | null = null;
   private isReady = false;
-  private isPaused = false;
-  private isEnding = false;
   private window: Window = { maxInFlight: 1, maxQueuedBytes: 0 };
   private maxFrameBytes: number | undefined;
+  private pauseTimer: Timer | null = null;
   private nextId = 1;
   private whenIdle: (() => void) | null = null;
 
   /**
    * @param maxPending - requests without an answer, at most; further ones are refused.
    * @param maxPendingBytes - bytes of their frames, at most.
-   * @param onAnswered - called when a child has answered a request that takes its model.
    */
   constructor(
     maxPending: number,
     maxPendingBytes: number,
     private readonly clock: Clock,
-    private readonly onAnswered: () => void,
+    private readonly listener: DispatcherListener,
   ) {
     this.backlog = new Backlog(maxPending, maxPendingBytes);
   }
@@ -58,7 +62,6 @@ export class Dispatcher {
   /** A child said hello: what needs no model can be sent. */
   connect(child: Recipient, limits: Limits): void {
     this.child = child;
-    this.isEnding = false;
     this.window = limits;
     this.maxFrameBytes = limits.maxFrameBytes;
     this.pump();
@@ -117,14 +120,14 @@ export class Dispatcher {
     if (request === undefined) return;
     if (lastWords.isNoAnswer(answer, request.withdrawn)) {
       // It stays in flight, and is sent again once the child has died.
-      this.awaitEnd();
+      this.listener.onEnding();
     } else if (answer.type === "failure" && answer.error.code === Overloaded.code) {
       if (request.withdrawn) this.backlog.remove(request);
       else this.backlog.giveBack(request);
       this.pause(answer.error.data.retry_after_ms);
     } else {
       this.backlog.remove(request);
-      if (request.nAudios > 0) this.onAnswered();
+      if (request.nAudios > 0) this.listener.onAnswered();
       if (answer.type === "result") request.resolve(answer.result);
       else request.reject(errorFromWire(answer.error));
     }
@@ -134,7 +137,7 @@ export class Dispatcher {
 
   /** The child takes frames again. */
   pump(): void {
-    while (this.child?.isWritable === true && !this.isPaused) {
+    while (this.child?.isWritable === true && this.pauseTimer === null) {
       const request = this.backlog.next(this.isReady, this.window);
       if (request === undefined) return;
       this.child.write(request.frame);
@@ -145,6 +148,7 @@ export class Dispatcher {
   childDied(reason: string): void {
     this.child = null;
     this.isReady = false;
+    this.endPause();
     for (const request of this.backlog.childDied()) {
       request.reject(
         new KillsChild(
@@ -170,24 +174,20 @@ export class Dispatcher {
     });
   }
 
-  private awaitEnd(): void {
-    this.isReady = false;
-    if (this.isEnding) return;
-    this.isEnding = true;
-    this.child?.killIn(ENDING_MS, `it did not end within ${ENDING_MS} ms of saying so`);
-  }
-
   private noteIdle(): void {
     if (this.backlog.nPending === 0) this.whenIdle?.();
   }
 
   private pause(retryAfterMs: unknown): void {
-    if (this.isPaused) return;
-    this.isPaused = true;
     const delayMs = typeof retryAfterMs === "number" ? retryAfterMs : RETRY_AFTER_MS;
-    this.clock.setTimer(() => {
-      this.isPaused = false;
+    this.pauseTimer ??= this.clock.setTimer(() => {
+      this.endPause();
       this.pump();
     }, delayMs);
+  }
+
+  private endPause(): void {
+    this.pauseTimer?.cancel();
+    this.pauseTimer = null;
   }
 }

@@ -12,6 +12,8 @@ const EXIT_MEANINGS: Readonly<Record<number, string>> = {
   74: "its standard output was lost",
   76: "the frames sent to it were broken",
 };
+// The system has no room for another process, or the program is just being written: that passes.
+const PASSING_SPAWN_ERRORS = ["EAGAIN", "EBUSY", "EMFILE", "ENFILE", "ENOMEM", "ETXTBSY"];
 const EXIT_USAGE = 64;
 const EXIT_SOFTWARE = 70;
 
@@ -26,10 +28,18 @@ export class LastWords {
   private health: { readonly state: State; readonly reason: string } | null = null;
   private deviceFailed = false;
   private isAtFaultItself = false;
+  private hungAsItLoaded = false;
+
+  constructor(private readonly command: string) {}
 
   /** The child's health, each time that it tells it. */
   heardHealth(state: State, reason: string): void {
     this.health = { state, reason };
+  }
+
+  /** It was killed, since it said nothing more of its loading. */
+  hangsAsItLoads(): void {
+    this.hungAsItLoaded = true;
   }
 
   /**
@@ -53,13 +63,17 @@ export class LastWords {
 
   /** Whether the device was at fault, so that another might do better. */
   isDeviceFault(end: ChildEnd): boolean {
+    // What a load waits for without a limit of its own is the device's driver.
+    if (this.hungAsItLoaded) return true;
     if (end.code !== EXIT_SOFTWARE) return false;
     return this.deviceFailed || (this.health?.state === "failed" && !this.isAtFaultItself);
   }
 
   /** Why the child ended, in a sentence. */
   reason(end: ChildEnd): string {
-    if (!end.started) return `it could not be started: ${end.fault ?? "for no known reason"}`;
+    if (end.spawnError !== null) {
+      return `${this.command} could not be started: ${end.spawnError.message}`;
+    }
     if (end.fault !== null) return end.fault;
     const how =
       end.signal === null
@@ -71,8 +85,9 @@ export class LastWords {
 }
 
 /** Whether every further child would end in the same way. */
-export function isFinal(end: ChildEnd): boolean {
-  return !end.started || end.code === EXIT_USAGE;
+export function isFinal({ spawnError, code }: ChildEnd): boolean {
+  if (spawnError === null) return code === EXIT_USAGE;
+  return !PASSING_SPAWN_ERRORS.includes(spawnError.code ?? "");
 }
 
 function meaning(code: number | null): string {

@@ -1,6 +1,7 @@
 /** Ends processes with all that they started, and none outlives this one. */
 
 import { spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
 
 const living = new Set<number>();
 
@@ -18,24 +19,33 @@ export function forget(pid: number): void {
 
 /** Kill `pid`, which was started as the leader of a process group, and all that it started. */
 export function killTree(pid: number): void {
-  if (process.platform === "win32") {
-    spawn("taskkill", ["/pid", String(pid), "/t", "/f"], { windowsHide: true, stdio: "ignore" })
-      // Without taskkill at least the child itself ends.
-      .on("error", () => kill(pid));
-  } else {
+  if (process.platform !== "win32") {
     kill(-pid);
+    return;
   }
+  // Where taskkill fails, the child itself ends at least; unless it was quicker, and its pid is free.
+  const killAlone = () => {
+    if (living.has(pid)) kill(pid);
+  };
+  spawn(...taskkill(pid))
+    .on("error", killAlone)
+    .on("exit", (code) => {
+      if (code !== 0) killAlone();
+    });
 }
 
 function killAll(): void {
   for (const pid of living) {
-    if (process.platform === "win32") {
-      const options = { windowsHide: true, stdio: "ignore" } as const;
-      spawnSync("taskkill", ["/pid", String(pid), "/t", "/f"], options);
-    } else {
-      kill(-pid);
-    }
+    if (process.platform !== "win32") kill(-pid);
+    else if (spawnSync(...taskkill(pid)).status !== 0) kill(pid);
   }
+}
+
+function taskkill(pid: number) {
+  // By its full path: Windows would look for it in the current folder, too.
+  const path = join(process.env.SystemRoot ?? "C:\\Windows", "System32", "taskkill.exe");
+  const options = { windowsHide: true, stdio: "ignore" } as const;
+  return [path, ["/pid", String(pid), "/t", "/f"], options] as const;
 }
 
 function kill(target: number): void {

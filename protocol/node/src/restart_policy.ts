@@ -19,6 +19,7 @@ export class RestartPolicy {
   private nRestarts = 0;
   private nDeathsWithoutAnswer = 0;
   private nDeviceFaults = 0;
+  private nFailedStarts = 0;
   private onCpu = false;
 
   constructor(
@@ -37,19 +38,31 @@ export class RestartPolicy {
     this.nDeviceFaults = 0;
   }
 
+  /** The system could not start a child for the moment. Null: it could not after each delay. */
+  notStarted(): Restart | null {
+    this.nFailedStarts += 1;
+    if (this.nFailedStarts > this.delaysMs.length) return null;
+    return this.restart(this.nFailedStarts - 1);
+  }
+
   /** A child died. Null: give up. */
   died({ isDeviceFault }: { readonly isDeviceFault: boolean }): Restart | null {
+    this.nFailedStarts = 0;
     this.nDeathsWithoutAnswer += 1;
     this.nDeviceFaults = isDeviceFault ? this.nDeviceFaults + 1 : 0;
     if (this.nDeathsWithoutAnswer >= MAX_DEATHS_WITHOUT_ANSWER) return null;
     if (this.nDeviceFaults >= DEVICE_FAULTS_BEFORE_CPU) this.onCpu = true;
-    const delayMs = this.delaysMs[Math.min(this.nRestarts, this.delaysMs.length - 1)] ?? 0;
-    this.nRestarts += 1;
+    // One more death would be the last: then it must not be a request that is at fault.
+    const proveFirst = this.nDeathsWithoutAnswer === MAX_DEATHS_WITHOUT_ANSWER - 1;
+    return { ...this.restart(this.nRestarts++), proveFirst };
+  }
+
+  private restart(n: number): Restart {
+    const delayMs = this.delaysMs[Math.min(n, this.delaysMs.length - 1)] ?? 0;
     return {
       delayMs: Math.round(delayMs * (1 + JITTER * this.random())),
       device: this.onCpu ? "cpu" : null,
-      // One more death would be the last: then it must not be a request that is at fault.
-      proveFirst: this.nDeathsWithoutAnswer === MAX_DEATHS_WITHOUT_ANSWER - 1,
+      proveFirst: false,
     };
   }
 }

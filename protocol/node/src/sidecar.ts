@@ -6,7 +6,7 @@ import { onAbort } from "./abort";
 import { audioToWire, embeddingToWire, type Audio, type StoredEmbedding } from "./audio";
 import { Child, type Command } from "./child";
 import { SYSTEM_CLOCK } from "./clock";
-import { Cancelled, DeadlineExceeded } from "./errors";
+import { Cancelled, DeadlineExceeded, InvalidParams } from "./errors";
 import type { ExitReport, LogLine, RestartReport } from "./events";
 import type { Method } from "./messages";
 import type { WireMap } from "./payload";
@@ -27,6 +27,8 @@ export interface StartOptions extends Command {
   readonly healthTimeoutMs?: number | undefined;
   /** A child that does not say hello within this is replaced. Default: 60,000. */
   readonly helloTimeoutMs?: number | undefined;
+  /** One that loads, and tells of no progress for so long, is replaced. Default: 300,000. */
+  readonly loadTimeoutMs?: number | undefined;
   /** Requests without an answer, at most; more are refused as `Overloaded`. Default: 4,096. */
   readonly maxPending?: number | undefined;
   /** Bytes of their frames, at most. Default: 256 MiB. */
@@ -76,6 +78,7 @@ const DEFAULTS = {
   healthIntervalMs: 5_000,
   healthTimeoutMs: 10_000,
   helloTimeoutMs: 60_000,
+  loadTimeoutMs: 300_000,
   maxPending: 4_096,
   maxPendingBytes: 256 * 2 ** 20,
 } as const;
@@ -188,7 +191,8 @@ export class SpeakerSidecar extends EventEmitter {
 
   /**
    * End the child. What is pending has `drainMs` (default: none) to be finished, and is then
-   * rejected with `Closed`. Resolves when the process is gone, at most about 2.5 s later.
+   * rejected with `Closed`; a later call may shorten that time. Resolves when the process is gone, at
+   * most about 2.5 s later (7 s if the system cannot kill it).
    */
   async close({ drainMs = 0 }: { readonly drainMs?: number | undefined } = {}): Promise<void> {
     await this.supervisor.close(drainMs);
@@ -200,6 +204,11 @@ export class SpeakerSidecar extends EventEmitter {
     requestOptions: RequestOptions,
     { signal, deadlineMs }: CallOptions,
   ): Promise<WireMap> {
+    if (signal !== undefined && typeof signal.addEventListener !== "function") {
+      throw new InvalidParams(
+        "signal must be an AbortSignal, such as an AbortController's `signal`",
+      );
+    }
     if (signal?.aborted === true) throw cancelledBy(signal);
     const request = this.supervisor.submit(method, params, requestOptions);
     const withdraw = (error: Error) => this.supervisor.withdraw(request, error);

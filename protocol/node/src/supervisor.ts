@@ -2,6 +2,7 @@
 
 import { camelCased } from "./camel_case";
 import { type Child, type ChildEnd, type ChildListener, type Command } from "./child";
+import { ChildWatch, type ChildTimeouts } from "./child_watch";
 import type { Clock, Timer } from "./clock";
 import { childArguments } from "./command_line";
 import { Dispatcher } from "./dispatcher";
@@ -9,19 +10,15 @@ import { isFinal, LastWords } from "./endings";
 import { ChildGone, Closed, ProtocolMismatch } from "./errors";
 import type { SupervisorListener } from "./events";
 import { encodeFrame } from "./framing";
-import { HealthWatch } from "./health_watch";
 import { encodeRequest, PROTOCOL, type FromChild, type Method, type Notice } from "./messages";
 import type { WireMap } from "./payload";
 import type { Health, Hello, Progress } from "./reports";
 import type { Request, RequestOptions } from "./request";
-import { RestartPolicy } from "./restart_policy";
+import { RestartPolicy, type Restart } from "./restart_policy";
 
 /** Durations in milliseconds; `startChild` and `clock` are others in tests. */
-export interface SupervisorOptions extends Command {
+export interface SupervisorOptions extends Command, ChildTimeouts {
   readonly restartDelaysMs: readonly number[];
-  readonly healthIntervalMs: number;
-  readonly healthTimeoutMs: number;
-  readonly helloTimeoutMs: number;
   readonly maxPending: number;
   readonly maxPendingBytes: number;
   readonly clock: Clock;
@@ -31,7 +28,7 @@ export interface SupervisorOptions extends Command {
 /** What is needed of a child here. */
 export type ChildHandle = Pick<
   Child,
-  "pid" | "isWritable" | "bufferedBytes" | "write" | "end" | "killIn" | "kill"
+  "pid" | "isWritable" | "bufferedBytes" | "write" | "end" | "kill"
 >;
 
 // A child that has served for so long is a good one, whatever came before.
@@ -44,39 +41,43 @@ export class Supervisor {
   health: Health | null = null;
 
   private child: ChildHandle | null = null;
-  private lastWords = new LastWords();
+  private lastWords!: LastWords;
   private mismatch: ProtocolMismatch | null = null;
   private gone: Error | null = null;
-  private closing: Promise<void> | null = null;
   // Once it drains no more.
   private isClosing = false;
   private healthId: number | null = null;
   private readonly dispatcher: Dispatcher;
   private readonly policy: RestartPolicy;
-  private readonly watch: HealthWatch;
-  private helloTimer: Timer | null = null;
+  private readonly watch: ChildWatch;
   private servedTimer: Timer | null = null;
   private restartTimer: Timer | null = null;
+  private drainTimers: Timer[] = [];
   private onFirstHello: (() => void) | null = null;
   private onFirstFailure: ((error: Error) => void) | null = null;
-  private onChildEnd: (() => void) | null = null;
+  private readonly closed: Promise<void>;
+  private onClosed!: () => void;
 
   constructor(
     private readonly options: SupervisorOptions,
     private readonly listener: SupervisorListener,
   ) {
-    const { clock, healthTimeoutMs } = options;
+    const { clock } = options;
     this.policy = new RestartPolicy(options.restartDelaysMs, () => clock.random());
-    this.dispatcher = new Dispatcher(options.maxPending, options.maxPendingBytes, clock, () =>
-      this.policy.answered(),
-    );
-    this.watch = new HealthWatch(
+    this.dispatcher = new Dispatcher(options.maxPending, options.maxPendingBytes, clock, {
+      onAnswered: () => this.policy.answered(),
+      onEnding: () => this.childEnds(),
+    });
+    this.watch = new ChildWatch(
       clock,
-      options.healthIntervalMs,
-      healthTimeoutMs,
+      options,
       () => this.ping(),
-      () => this.child?.kill(`it did not answer health within ${healthTimeoutMs} ms`),
+      (fault, wasLoading) => {
+        if (wasLoading) this.lastWords.hangsAsItLoads();
+        this.child?.kill(fault);
+      },
     );
+    this.closed = new Promise((resolve) => (this.onClosed = resolve));
   }
 
   get pid(): number | null {
@@ -122,54 +123,53 @@ export class Supervisor {
     this.dispatcher.withdraw(request, error);
   }
 
-  /** Admit nothing more, give what is pending `drainMs`, then end the child; see `Child.end`. */
+  /**
+   * Admit nothing more, give what is pending `drainMs`, then end the child; see `Child.end`. A later
+   * call may shorten the time, not lengthen it.
+   */
   close(drainMs: number): Promise<void> {
-    this.closing ??= this.drainAndEnd(drainMs);
-    return this.closing;
+    this.gone ??= closedError();
+    if (drainMs <= 0) {
+      this.end();
+    } else if (!this.isClosing) {
+      this.drainTimers.push(this.options.clock.setTimer(() => this.end(), drainMs));
+      void this.dispatcher.idle().then(() => this.end());
+    }
+    return this.closed;
   }
 
-  private async drainAndEnd(drainMs: number): Promise<void> {
-    const closed = new Closed("the sidecar was closed: start another one");
-    this.gone ??= closed;
-    if (drainMs > 0) await this.drain(drainMs);
+  private end(): void {
+    if (this.isClosing) return;
     this.isClosing = true;
+    this.drainTimers.forEach((timer) => timer.cancel());
     this.restartTimer?.cancel();
     this.watch.stop();
-    this.dispatcher.rejectAll(closed);
-    this.onFirstFailure?.(closed);
-    const { child } = this;
-    if (child === null) return;
-    await new Promise<void>((resolve) => {
-      this.onChildEnd = resolve;
-      child.write(this.encode("shutdown", { drain_ms: 0 }));
-      child.end();
-    });
-  }
-
-  private drain(drainMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.options.clock.setTimer(resolve, drainMs);
-      void this.dispatcher.idle().then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
+    const error = closedError();
+    this.dispatcher.rejectAll(error);
+    this.onFirstFailure?.(error);
+    if (this.child === null) {
+      this.onClosed();
+    } else {
+      this.child.write(this.encode("shutdown", { drain_ms: 0 }));
+      this.child.end();
+    }
   }
 
   private startChild(device: "cpu" | null): void {
-    const { clock, helloTimeoutMs, startChild } = this.options;
+    const { command, clock, startChild } = this.options;
     const args = childArguments(this.options.args, process.pid, device);
-    this.lastWords = new LastWords();
-    this.child = startChild({ ...this.options, args }, clock, {
-      onMessage: (message) => this.take(message),
-      onLog: (text) => this.listener.onLog({ source: "child", text }),
-      onWritable: () => this.dispatcher.pump(),
-      onEnd: (end) => this.childEnded(end),
-    });
-    this.helloTimer = clock.setTimer(
-      () => this.child?.kill(`it did not say hello within ${helloTimeoutMs} ms`),
-      helloTimeoutMs,
-    );
+    this.lastWords = new LastWords(command);
+    try {
+      this.child = startChild({ ...this.options, args }, clock, {
+        onMessage: (message) => this.take(message),
+        onLog: (text) => this.listener.onLog({ source: "child", text }),
+        onWritable: () => this.dispatcher.pump(),
+        onEnd: (end) => this.childEnded(end),
+      });
+      this.watch.starts();
+    } catch (error) {
+      this.childEnded(notStarted(error as Error));
+    }
   }
 
   private take(message: FromChild): void {
@@ -190,11 +190,10 @@ export class Supervisor {
   private takeNotice({ method, params }: Notice): void {
     if (method === "hello") this.takeHello(camelCased(params) as Hello);
     if (method === "health") this.takeHealth(camelCased(params) as Health);
-    if (method === "progress") this.listener.onProgress(camelCased(params) as Progress);
+    if (method === "progress") this.takeProgress(camelCased(params) as Progress);
   }
 
   private takeHello(hello: Hello): void {
-    this.helloTimer?.cancel();
     if (hello.protocol !== PROTOCOL) {
       this.mismatch = new ProtocolMismatch(
         `the child (${hello.name} ${hello.version}) speaks protocol ${hello.protocol}, this ` +
@@ -204,6 +203,7 @@ export class Supervisor {
       return;
     }
     this.hello = hello;
+    if (!this.isClosing) this.watch.loads();
     this.dispatcher.connect(this.child!, hello.limits);
     this.onFirstHello?.();
   }
@@ -211,15 +211,30 @@ export class Supervisor {
   private takeHealth(health: Health): void {
     this.health = health;
     this.lastWords.heardHealth(health.state, health.reason);
-    const serves = health.state === "ready" || health.state === "degraded";
-    this.watch.stop();
-    this.servedTimer?.cancel();
-    if (serves && !this.isClosing) {
-      this.watch.start();
-      this.servedTimer = this.options.clock.setTimer(() => this.policy.served(), SERVED_MS);
-    }
-    this.dispatcher.setReady(serves);
     this.listener.onHealth(health);
+    if (this.isClosing) return;
+    // A later minor version may know further states: they change nothing.
+    if (health.state === "loading") this.watch.loads();
+    if (health.state === "ready" || health.state === "degraded") this.childServes();
+    if (health.state === "draining" || health.state === "failed") this.childEnds();
+  }
+
+  private takeProgress(progress: Progress): void {
+    this.watch.progressed();
+    this.listener.onProgress(progress);
+  }
+
+  private childServes(): void {
+    this.watch.serves();
+    this.servedTimer?.cancel();
+    this.servedTimer = this.options.clock.setTimer(() => this.policy.served(), SERVED_MS);
+    this.dispatcher.setReady(true);
+  }
+
+  private childEnds(): void {
+    this.watch.ends();
+    this.servedTimer?.cancel();
+    this.dispatcher.setReady(false);
   }
 
   private ping(): void {
@@ -234,23 +249,22 @@ export class Supervisor {
   private childEnded(end: ChildEnd): void {
     this.child = null;
     this.watch.stop();
-    this.helloTimer?.cancel();
     this.servedTimer?.cancel();
     const { pid, code, signal } = end;
     const reason = this.isClosing ? "it was closed" : this.lastWords.reason(end);
     this.dispatcher.childDied(reason);
     const isDeviceFault = this.lastWords.isDeviceFault(end);
     const isLast = this.isClosing || this.mismatch !== null || isFinal(end);
-    const restart = isLast ? null : this.policy.died({ isDeviceFault });
+    const restart = isLast ? null : this.restartAfter(end, isDeviceFault);
     this.listener.onExit({ pid, code, signal, reason, willRestart: restart !== null });
     if (this.isClosing) {
-      this.onChildEnd?.();
+      this.onClosed();
     } else if (restart === null) {
-      this.giveUp(reason, isLast);
+      this.giveUp(reason, isLast || end.spawnError !== null);
     } else {
       const { delayMs, device } = restart;
       if (device !== null && isDeviceFault) {
-        const text = "the device failed twice in a row: from here on the CPU serves";
+        const text = "the device failed or hung twice in a row: from here on the CPU serves";
         this.listener.onLog({ source: "client", text });
       }
       this.listener.onRestart({ reason, delayMs, device });
@@ -259,10 +273,22 @@ export class Supervisor {
     }
   }
 
+  private restartAfter({ spawnError }: ChildEnd, isDeviceFault: boolean): Restart | null {
+    return spawnError === null ? this.policy.died({ isDeviceFault }) : this.policy.notStarted();
+  }
+
   private giveUp(reason: string, atOnce: boolean): void {
-    const times = atOnce ? "" : " three times, with no answer between";
-    this.gone = this.mismatch ?? new ChildGone(`the sidecar ended${times}; at last: ${reason}`);
+    const times = atOnce ? "" : "it ended three times, with no answer between; at last: ";
+    this.gone = this.mismatch ?? new ChildGone(`no sidecar serves: ${times}${reason}`);
     this.dispatcher.rejectAll(this.gone);
     this.onFirstFailure?.(this.gone);
   }
+}
+
+function closedError(): Closed {
+  return new Closed("the sidecar was closed: start another one");
+}
+
+function notStarted(spawnError: Error): ChildEnd {
+  return { pid: null, code: null, signal: null, fault: null, spawnError, lastLines: [] };
 }

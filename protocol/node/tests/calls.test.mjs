@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { getEventListeners } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,9 @@ import {
   Overloaded,
   SpeakerSidecar,
 } from "speaker-sidecar";
+
+import framing from "../dist/framing.js";
+import payloads from "../dist/payload.js";
 
 import { eventually, LIGHT, LIGHT_SKIP, PYTHON, ready, ROOT, start, tone } from "./sidecars.mjs";
 
@@ -92,6 +96,14 @@ describe("calls", { skip: LIGHT_SKIP ?? false }, () => {
     await Promise.all(calls);
     process.off("warning", warn);
     assert.deepEqual([warnings, it.nPending], [[], 0]);
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+  });
+
+  test("what is no signal is refused, and nothing is sent", async (t) => {
+    const it = await start(t);
+    const refused = it.embed(tone(), { signal: new AbortController() });
+    await assert.rejects(refused, { name: "InvalidParams", message: /AbortSignal/ });
+    assert.equal(it.nPending, 0);
   });
 
   test("an abort while the child loads sends nothing", async (t) => {
@@ -168,6 +180,28 @@ describe("calls", { skip: LIGHT_SKIP ?? false }, () => {
     assert.deepEqual(stdout.trim().split("\n"), ["a bug in the app", "1"]);
   });
 
+  test("a child that hangs while it loads is replaced", async (t) => {
+    const { path, open } = gate(t);
+    const options = { ...LIGHT, loadTimeoutMs: 3_000, restartDelaysMs: [0] };
+    const it = await start(t, options, { LIGHT_LOAD_GATE: path });
+    const call = it.embed(tone());
+    const { reason } = await eventually(it, "restart");
+    assert.equal(reason, "it said nothing of its loading within 3000 ms");
+    open();
+    assert.equal((await call).durationS, 1);
+  });
+
+  test("quitting does not wait for a long drain", async (t) => {
+    const { path } = gate(t);
+    const it = await start(t, LIGHT, { LIGHT_EMBED_GATE: path });
+    const call = assert.rejects(it.embed(tone()), Closed);
+    await ready(it);
+    const drained = it.close({ drainMs: 600_000 });
+    await it.close();
+    await Promise.all([drained, call]);
+    assert.equal(it.pid, null);
+  });
+
   test("close may be called twice, and while it loads", async (t) => {
     const { path } = gate(t);
     const it = await start(t, LIGHT, { LIGHT_LOAD_GATE: path });
@@ -177,18 +211,48 @@ describe("calls", { skip: LIGHT_SKIP ?? false }, () => {
   });
 });
 
+test(
+  "a start that the system has no room for succeeds once it has",
+  { skip: LIGHT_SKIP ?? (process.platform === "win32" && "it takes ulimit") },
+  () => {
+    const code = `
+      import { closeSync, openSync } from "node:fs";
+      import { LIGHT, start, tone } from "./sidecars.mjs";
+      const fds = [];
+      try { for (;;) fds.push(openSync("/dev/null")); } catch (error) { console.log(error.code); }
+      setTimeout(() => fds.forEach((fd) => closeSync(fd)), 100);
+      const options = { ...LIGHT, restartDelaysMs: [0, 10, 200, 2_000] };
+      const it = await start({ after: () => undefined }, options);
+      console.log((await it.embed(tone())).durationS);
+      await it.close();`;
+    const { stdout, stderr } = spawnSync(
+      "sh",
+      ["-c", 'ulimit -n 100; exec "$0" --input-type=module --eval "$1"', process.execPath, code],
+      { cwd: fileURLToPath(new URL(".", import.meta.url)), encoding: "utf8" },
+    );
+    assert.deepEqual(stdout.trim().split("\n"), ["EMFILE", "1"], stderr);
+  },
+);
+
 describe("a start that cannot succeed says why", () => {
   const quick = { restartDelaysMs: [0] };
 
-  test("no such program", async () => {
-    await assert.rejects(
-      SpeakerSidecar.start({ command: "no-such-program", args: [] }),
-      (error) => {
-        assert.ok(error instanceof ChildGone);
+  // Of these faults Node tells the first, and throws the others.
+  for (const [what, options] of [
+    ["no such program", { command: "no-such-program" }],
+    [
+      "a program below a file",
+      { command: join(fileURLToPath(import.meta.url), "no-such-program") },
+    ],
+    ["a name that no program can have", { command: "no-such-program\0" }],
+  ]) {
+    test(what, async () => {
+      await assert.rejects(SpeakerSidecar.start({ args: [], ...options }), (error) => {
+        assert.ok(error instanceof ChildGone, String(error));
         return error.message.includes("no-such-program") && error.kind === "child_gone";
-      },
-    );
-  });
+      });
+    });
+  }
 
   test("options that it does not know", { skip: LIGHT_SKIP ?? false }, async () => {
     const options = { ...LIGHT, args: [...LIGHT.args, "--no-such-option"] };
@@ -200,7 +264,7 @@ describe("a start that cannot succeed says why", () => {
   test("a program that ends", { skip: LIGHT_SKIP ?? false }, async () => {
     const args = ["-c", "raise SystemExit('the disk is on fire')"];
     await assert.rejects(SpeakerSidecar.start({ command: PYTHON, args, ...quick }), (error) => {
-      assert.ok(error.message.includes("three times"), error.message);
+      assert.ok(error.message.includes("three times, with no answer between"), error.message);
       return error.message.includes("the disk is on fire");
     });
   });
@@ -225,5 +289,13 @@ describe("a start that cannot succeed says why", () => {
   test("a program that says nothing", { skip: LIGHT_SKIP ?? false }, async () => {
     const options = { command: PYTHON, args: ["-c", "input()"], ...quick, helloTimeoutMs: 50 };
     await assert.rejects(SpeakerSidecar.start(options), /hello within 50 ms/);
+  });
+
+  test("a program whose hello lacks what it must have", { skip: LIGHT_SKIP ?? false }, async () => {
+    const code = `import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1])); sys.stdout.flush(); input()`;
+    const hello = { jsonrpc: "2.0", method: "hello", params: { protocol: 1 } };
+    const frame = framing.encodeFrame(payloads.pack(hello)).toString("hex");
+    const options = { command: PYTHON, args: ["-c", code, frame], ...quick };
+    await assert.rejects(SpeakerSidecar.start(options), /not of this protocol/);
   });
 });

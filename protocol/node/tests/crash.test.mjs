@@ -12,7 +12,15 @@ import { fileURLToPath } from "node:url";
 
 import { ChildGone, KillsChild } from "speaker-sidecar";
 
-import { clips, embedAll, isRunning, randomNumbers, references, survivors } from "./load.mjs";
+import {
+  clips,
+  embedAll,
+  inParallel,
+  isRunning,
+  randomNumbers,
+  references,
+  survivors,
+} from "./load.mjs";
 import { eventually, LIGHT, LIGHT_SKIP, REAL, SPEECH_SKIP, start, tone } from "./sidecars.mjs";
 
 const SEEDS = (process.env.CRASH_SEEDS ?? "1").split(",").map(Number);
@@ -146,17 +154,17 @@ describe("a child that fails", { skip: LIGHT_SKIP ?? posixOnly }, () => {
     const pids = watchPids(sidecar);
     const exits = [];
     sidecar.on("exit", ({ signal, code }) => exits.push(signal ?? code));
-    const calls = Array.from({ length: 32 }, (_, n) =>
-      sidecar.embed(n === 11 ? poison : tone(20_000 + n)).then(
+    const where = Math.floor(FAULT_CALLS / 2);
+    const outcomes = await inParallel(FAULT_CALLS, 32, (n) =>
+      sidecar.embed(n === where ? poison : tone(20_000 + n)).then(
         ({ durationS }) => Math.round(durationS * 16_000),
         (error) => error,
       ),
     );
-    const outcomes = await Promise.all(calls);
-    const [culprit] = outcomes.splice(11, 1);
+    const [culprit] = outcomes.splice(where, 1);
     assert.ok(culprit instanceof KillsChild, String(culprit));
-    const expected = Array.from({ length: 32 }, (_, n) => 20_000 + n);
-    expected.splice(11, 1);
+    const expected = Array.from({ length: FAULT_CALLS }, (_, n) => 20_000 + n);
+    expected.splice(where, 1);
     assert.deepEqual(outcomes, expected);
     assert.deepEqual(exits, ["SIGSEGV", "SIGSEGV", "SIGSEGV", "SIGSEGV"]);
     assert.equal((await sidecar.embed(tone())).durationS, 1);

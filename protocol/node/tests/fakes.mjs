@@ -1,5 +1,7 @@
 // A clock that moves when told to, and a child that does what the test says.
 
+import assert from "node:assert/strict";
+
 import framing from "../dist/framing.js";
 import payloads from "../dist/payload.js";
 import supervisor from "../dist/supervisor.js";
@@ -17,6 +19,11 @@ export class FakeClock {
 
   random() {
     return this.jitter;
+  }
+
+  /** Timers that have neither fired nor been cancelled. */
+  get nTimers() {
+    return this.#timers.length;
   }
 
   /** Let `durationMs` pass. */
@@ -72,10 +79,6 @@ export class FakeChild {
     this.inputEnded = true;
   }
 
-  killIn(delayMs, fault) {
-    this.clock.setTimer(() => this.kill(fault), delayMs);
-  }
-
   kill(fault) {
     if (this.killed !== null || this.hasEnded) return;
     this.killed = fault;
@@ -98,6 +101,10 @@ export class FakeChild {
     this.#tell("health", { state, reason });
   }
 
+  progress(phase, done, total) {
+    this.#tell("progress", { phase, done, total, unit: "steps" });
+  }
+
   /** Say hello, and that it serves. */
   serve() {
     this.hello();
@@ -113,14 +120,14 @@ export class FakeChild {
     this.listener.onMessage({ type: "failure", id, error });
   }
 
-  die({ code = null, signal = null, fault = null, started = true } = {}) {
+  die({ code = null, signal = null, fault = null, spawnError = null } = {}) {
     this.hasEnded = true;
     this.listener.onEnd({
       pid: this.pid,
       code,
       signal,
       fault,
-      started,
+      spawnError,
       lastLines: ["a last line"],
     });
   }
@@ -135,10 +142,14 @@ export class FakeChild {
   }
 }
 
-/** A supervisor with a fake clock, its children in order, and what it told. */
+/**
+ * A supervisor with a fake clock, its children in order, and what it told. Starting a child throws
+ * what `refusals` holds, one after the other.
+ */
 export function supervise(options = {}) {
   const clock = new FakeClock();
   const children = [];
+  const { refusals = [], ...others } = options;
   const told = { exits: [], restarts: [], logs: [], states: [] };
   const it = new supervisor.Supervisor(
     {
@@ -148,11 +159,13 @@ export function supervise(options = {}) {
       healthIntervalMs: 5_000,
       healthTimeoutMs: 10_000,
       helloTimeoutMs: 60_000,
+      loadTimeoutMs: 300_000,
       maxPending: 100,
       maxPendingBytes: 2 ** 20,
-      ...options,
+      ...others,
       clock,
       startChild: (command, _, listener) => {
+        if (refusals.length > 0) throw refusals.shift();
         const child = new FakeChild(command, clock, listener, 100 + children.length);
         children.push(child);
         return child;
@@ -187,3 +200,24 @@ export function supervise(options = {}) {
   };
   return { it, clock, children, told, embed, started, newest: () => children.at(-1) };
 }
+
+/** A supervisor whose first child serves. */
+export function serving(options) {
+  const world = supervise(options);
+  world.newest().serve();
+  return world;
+}
+
+/** Wait out the pause before the next child, and let it serve. */
+export async function nextChild({ clock, children, newest }) {
+  const before = children.length;
+  await clock.pass(20_000);
+  assert.equal(children.length, before + 1, "no child was started");
+  newest().serve();
+  return newest();
+}
+
+/** What became of the calls. */
+export const outcomes = (calls) => calls.map(({ outcome }) => outcome);
+/** The ids of their requests. */
+export const ids = (calls) => calls.map(({ id }) => id);

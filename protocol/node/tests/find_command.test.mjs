@@ -134,11 +134,13 @@ test("before-quit: the app waits for the child's end, then quits", async () => {
   closeBeforeQuit(app, { close });
   const [[event, listener]] = listeners;
   assert.equal(event, "before-quit");
-  const quit = () => {
+  const quit = (defaultPrevented = false) => {
     let prevented = false;
-    listener({ preventDefault: () => (prevented = true) });
+    listener({ defaultPrevented, preventDefault: () => (prevented = true) });
     return prevented;
   };
+  assert.equal(quit(true), false);
+  assert.equal(nCloses, 0, "the app itself goes on: somebody else prevented its end");
   assert.deepEqual([quit(), quit()], [true, true]);
   assert.deepEqual([nCloses, app.nQuits], [1, 0]);
   ended();

@@ -108,7 +108,17 @@ test("an app can import it, and require it", () => {
   }
 });
 
-test("a strict TypeScript app compiles against it in both module systems", () => {
+for (const [module, moduleResolution] of [
+  ["node16", "node16"],
+  ["nodenext", "nodenext"],
+  ["esnext", "bundler"],
+]) {
+  test(`a strict TypeScript app compiles against it, ESM and CommonJS: ${moduleResolution}`, () => {
+    compileConsumer({ module, moduleResolution });
+  });
+}
+
+function compileConsumer(howToResolve) {
   const source = join(PACKAGE, "tests", "consumer", "consumer.mts");
   copyFileSync(source, join(app, "consumer.mts"));
   copyFileSync(source, join(app, "consumer.cts"));
@@ -116,7 +126,7 @@ test("a strict TypeScript app compiles against it in both module systems", () =>
     strict: true,
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
-    module: "node16",
+    ...howToResolve,
     target: "es2022",
     lib: ["es2022"],
     types: ["node"],
@@ -126,4 +136,4 @@ test("a strict TypeScript app compiles against it in both module systems", () =>
   const files = ["consumer.mts", "consumer.cts"];
   writeFileSync(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
   run(process.execPath, [require.resolve("typescript/bin/tsc"), "--project", app]);
-});
+}
