@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
+from sidecar.shipped import is_bundle
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ def convert_apart(
         ConversionFailed: it was not.
         ModelUnavailable: ``should_stop`` said so (kind ``stopped``); the process is ended.
     """
-    argv = [*_program(), "convert", model, "--models-dir", str(models_dir)]
+    if is_bundle():
+        raise ConversionFailed("a bundle carries no converter")
+    argv = [sys.executable, "-m", "sidecar", "convert", model, "--models-dir", str(models_dir)]
     argv += ["--parent-pid", str(os.getpid()), "--json"]
     try:
         process = subprocess.Popen(
@@ -65,12 +68,6 @@ def convert_apart(
         process.wait()
     if failure is not None or code != 0:
         raise ConversionFailed(failure or f"the converting process ended with code {code}")
-
-
-def _program() -> list[str]:
-    if getattr(sys, "frozen", False):
-        return [sys.executable]
-    return [sys.executable, "-m", "sidecar"]
 
 
 def _events(output: IO[bytes] | None, should_stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Each may import from its own rank and from lower ones. Names are those below ``sidecar``.
 RANKS = [
-    {"", "config", "windows", "containers", "windowing", "log", "host_watch", "kept_file", "jobs"},
+    {
+        "",
+        "config",
+        "shipped",
+        "windows",
+        "containers",
+        "windowing",
+        "log",
+        "host_watch",
+        "kept_file",
+        "jobs",
+    },
     {"audio", "audio_file", "audio_path", "batching", "scheduler", "device", "stdio", "hello"},
     {
         "models",
