@@ -44,7 +44,7 @@ def convert_apart(
     """
     if is_bundle():
         raise ConversionFailed("a bundle carries no converter")
-    argv = [sys.executable, "-m", "sidecar", "convert", model, "--models-dir", str(models_dir)]
+    argv = [*_program(), "convert", model, "--models-dir", str(models_dir)]
     argv += ["--parent-pid", str(os.getpid()), "--json"]
     try:
         process = subprocess.Popen(
@@ -68,6 +68,10 @@ def convert_apart(
         process.wait()
     if failure is not None or code != 0:
         raise ConversionFailed(failure or f"the converting process ended with code {code}")
+
+
+def _program() -> list[str]:
+    return [sys.executable, "-m", "sidecar"]
 
 
 def _events(output: IO[bytes] | None, should_stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
