@@ -12,6 +12,7 @@ n_frames]``. The head keeps the 10 ms frames; from the TDNN on a frame is 20 ms.
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -194,9 +195,10 @@ class DTdnnBackbone(nn.Module):
         """See the class."""
         x = self.tdnn(x)
         own = own_frames(None if n_frames is None else (n_frames + 1) // 2, x)
-        x = self.transit1(self.block1(x, own))
-        x = self.transit2(self.block2(x, own))
-        x = self.transit3(self.block3(x, own))
+        context = context_of(x, own)
+        x = self.transit1(self.block1(x, own, context))
+        x = self.transit2(self.block2(x, own, context))
+        x = self.transit3(self.block3(x, own, context))
         embeddings: Tensor = self.dense(statistics_pooling(self.out_nonlinear(x), own))
         return embeddings
 
@@ -233,10 +235,10 @@ class DTdnnBlock(nn.Module):
             layer = DTdnnLayer(in_channels + GROWTH_CHANNELS * i, dilation)
             self.add_module(f"tdnnd{i + 1}", layer)
 
-    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None, context: Context) -> Tensor:
         """See the class."""
         for layer in self.children():
-            x = torch.cat((x, layer(x, own)), dim=1)
+            x = torch.cat((x, layer(x, own, context)), dim=1)
         return x
 
 
@@ -253,10 +255,10 @@ class DTdnnLayer(nn.Module):
         self.nonlinear2 = batchnorm_relu(BOTTLENECK_CHANNELS)
         self.cam_layer = ContextAwareMasking(dilation)
 
-    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
+    def forward(self, x: Tensor, own: OwnFrames | None, context: Context) -> Tensor:
         """See the class."""
         bottleneck = self.nonlinear2(self.linear1(self.nonlinear1(x)))
-        y: Tensor = self.cam_layer(zero_behind(bottleneck, own), own)
+        y: Tensor = self.cam_layer(zero_behind(bottleneck, own), context)
         return y
 
 
@@ -283,12 +285,12 @@ class ContextAwareMasking(nn.Module):
         self.linear1 = nn.Conv1d(BOTTLENECK_CHANNELS, CAM_CHANNELS, 1)
         self.linear2 = nn.Conv1d(CAM_CHANNELS, GROWTH_CHANNELS, 1)
 
-    def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
+    def forward(self, x: Tensor, context: Context) -> Tensor:
         """See the class."""
-        context = mean_over_time(x, own) + segment_means(x, own)  # [batch, 128, n_segments]
-        mask = self.linear2(functional.relu(self.linear1(context))).sigmoid()
+        means = x @ context.weights  # [batch, 128, n_segments]
+        mask: Tensor = self.linear2(functional.relu(self.linear1(means))).sigmoid()
         local: Tensor = self.linear_local(x)
-        return local * hold_over_segments(mask, n_frames=x.shape[-1])
+        return local * mask.index_select(-1, context.segment_of)
 
 
 class TransitionLayer(nn.Module):
@@ -336,28 +338,53 @@ def batchnorm_relu(n_channels: int) -> nn.Sequential:
 # ---- What looks beyond a convolution's reach ----
 
 
-def segment_means(x: Tensor, own: OwnFrames | None) -> Tensor:
-    """``[batch, channels, n_frames]`` -> ``[batch, channels, n_segments]``, 100 frames a segment.
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """Where the masks look, which depends on the lengths alone, so that all layers share it.
 
-    A shorter last segment is the mean of the frames that it has; ``x`` is zero behind an
-    utterance's end, and so is the mean of a segment without any frame. (``avg_pool1d`` with
-    ``ceil_mode`` says the same of a whole batch, but OpenVINO's pooling takes no input shorter than
-    its kernel.)
+    With one for each layer the network has three times as many nodes, and OpenVINO compiles it in
+    five times the time.
+
+    ``weights``: of the utterance's mean plus a segment's, ``[batch or 1, n_frames, n_segments]``.
+    ``segment_of``: the segment that each frame is in, int64 ``[n_frames]``.
     """
-    is_frame = torch.ones_like(x[:1, :1]) if own is None else own.mask.to(x.dtype)
-    return segment_sums(x) / segment_sums(is_frame).clamp(min=1)
+
+    weights: Tensor
+    segment_of: Tensor
 
 
-def segment_sums(x: Tensor) -> Tensor:
-    """The same shapes as ``segment_means``; a shorter last segment is filled up with zeros."""
-    padded = functional.pad(x, (0, -x.shape[-1] % SEGMENT_FRAMES))
-    return padded.reshape(*x.shape[:2], -1, SEGMENT_FRAMES).sum(dim=-1)
+def context_of(x: Tensor, own: OwnFrames | None) -> Context:
+    """That of all sequences with the lengths of ``x``."""
+    return Context(utterance_weights(x, own) + segment_weights(x, own), segments_of_frames(x))
 
 
-def hold_over_segments(x: Tensor, n_frames: int) -> Tensor:
-    """``[batch, channels, n_segments]`` -> ``[batch, channels, n_frames]``, constant in each."""
-    held = x.unsqueeze(-1).expand(-1, -1, -1, SEGMENT_FRAMES)
-    return held.flatten(-2)[..., :n_frames]
+def utterance_weights(x: Tensor, own: OwnFrames | None) -> Tensor:
+    """Those of the mean over an utterance's own frames: ``[batch or 1, n_frames, 1]``."""
+    if own is None:
+        return torch.ones_like(x[:1, :1]).transpose(-2, -1) / x.shape[-1]
+    return own.weights.transpose(-2, -1)
+
+
+def segment_weights(x: Tensor, own: OwnFrames | None) -> Tensor:
+    """Those of the means over segments of 100 frames: ``[batch or 1, n_frames, n_segments]``.
+
+    A shorter last segment is the mean of the frames that it has; the weights of a segment without
+    any frame of its utterance's own are zero.
+    """
+    members = segment_members(x, own)
+    return members / members.sum(dim=-2, keepdim=True).clamp(min=1)
+
+
+def segment_members(x: Tensor, own: OwnFrames | None) -> Tensor:
+    """Which frames are a segment's, 1 or 0: the same shape as ``segment_weights``."""
+    segments = torch.arange(0, x.shape[-1], SEGMENT_FRAMES, device=x.device) // SEGMENT_FRAMES
+    members = (segments_of_frames(x)[:, None] == segments).to(x.dtype)[None]
+    return members if own is None else members * own.mask.transpose(-2, -1)
+
+
+def segments_of_frames(x: Tensor) -> Tensor:
+    """The segment of each frame of ``x``: int64 ``[n_frames]``."""
+    return torch.arange(x.shape[-1], device=x.device) // SEGMENT_FRAMES
 
 
 def statistics_pooling(x: Tensor, own: OwnFrames | None) -> Tensor:

@@ -277,7 +277,9 @@ def skips_zeros(site: int) -> Mutate:
 
 
 def segments_of_100(patch: Patch) -> None:
-    patch.setattr(campplus, "segment_means", lambda x, _: campplus.segment_sums(x) / 100)
+    patch.setattr(
+        campplus, "segment_weights", lambda x, own: campplus.segment_members(x, own) / 100
+    )
 
 
 def one_frame_too_few(module: ModuleType) -> Mutate:
@@ -312,8 +314,8 @@ CAMPPLUS_MUTANTS = {
     **{f"zeros in the head: {site}": skips_zeros(site) for site in HEAD_SITES},
     "zeros in the first D-TDNN layer": skips_zeros(11),
     "zeros in the last D-TDNN layer": skips_zeros(LAST_SITE),
-    "the masks' mean": forgets_ends(campplus, "mean_over_time", n_channels=128),
-    "segments' frames": forgets_ends(campplus, "segment_means"),
+    "the masks' mean": forgets_ends(campplus, "utterance_weights"),
+    "segments' frames": forgets_ends(campplus, "segment_weights"),
     "segments of 100 frames": segments_of_100,
     "statistics": forgets_ends(campplus, "statistics_pooling"),
 }

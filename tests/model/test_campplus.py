@@ -158,15 +158,15 @@ def no_mean_subtraction(model: CamPlusPlus, _: pytest.MonkeyPatch) -> None:
 
 
 def no_segment_pooling(_: CamPlusPlus, monkeypatch: pytest.MonkeyPatch) -> None:
-    segment_means = campplus.segment_means
+    segment_weights = campplus.segment_weights
     monkeypatch.setattr(
-        campplus, "segment_means", lambda x, own: torch.zeros_like(segment_means(x, own))
+        campplus, "segment_weights", lambda x, own: torch.zeros_like(segment_weights(x, own))
     )
 
 
 def last_segment_diluted(_: CamPlusPlus, monkeypatch: pytest.MonkeyPatch) -> None:
-    segment_sums = campplus.segment_sums
-    monkeypatch.setattr(campplus, "segment_means", lambda x, _: segment_sums(x) / 100)
+    segment_members = campplus.segment_members
+    monkeypatch.setattr(campplus, "segment_weights", lambda x, own: segment_members(x, own) / 100)
 
 
 def other_dilation(model: CamPlusPlus, _: pytest.MonkeyPatch) -> None:
@@ -232,12 +232,11 @@ def test_parity_bound_catches(
 def test_segment_means(n_frames: int) -> None:
     x = noise(2, 3, n_frames)
     expected = functional.avg_pool1d(x, 100, ceil_mode=True)
-    means = campplus.segment_means(x, None)
-    torch.testing.assert_close(means, expected)
-    held = campplus.hold_over_segments(means, n_frames)
-    assert held.shape == x.shape
-    for t in range(n_frames):
-        assert torch.equal(held[..., t], means[..., t // 100])
+    torch.testing.assert_close(x @ campplus.segment_weights(x, None), expected)
+    context = campplus.context_of(x, None)
+    means = x.mean(dim=-1, keepdim=True) + expected
+    torch.testing.assert_close(x @ context.weights, means)
+    assert context.segment_of.tolist() == [t // 100 for t in range(n_frames)]
 
 
 def test_statistics_are_mean_and_unbiased_deviation() -> None:
