@@ -20,15 +20,11 @@ import sys
 import time
 from pathlib import Path
 
-import models_folder
 import space
-from manifest import write_manifest
-from notices import write_notices
 from signing import mac_identity, sign
 from trial import try_out
 
 from protocol.errors import SidecarError
-from sidecar.conversion import ConversionFailed
 from sidecar.shipped import MODELS_FOLDER
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _build(options)
-    except (BuildFailed, ConversionFailed, SidecarError) as error:
+    except (BuildFailed, SidecarError) as error:
         print(f"build.py: {getattr(error, 'message', error)}", file=sys.stderr)
         return 1
     return 0
@@ -79,11 +75,17 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> None:
     began_at = time.monotonic()
     _require_libraries(options.edition)
+    # They import torch and OpenVINO.
+    import models_folder  # noqa: PLC0415
+    from manifest import write_manifest  # noqa: PLC0415
+    from notices import write_notices  # noqa: PLC0415
+
+    work = ROOT / "build" / options.edition
+    shutil.rmtree(work, ignore_errors=True)
     models = [
-        models_folder.prepare(model, options.models_dir)
+        models_folder.prepare(model, options.models_dir, work / "converted")
         for model in options.model or [DEFAULT_MODEL]
     ]
-    work = ROOT / "build" / options.edition
     bundle = _freeze(options.edition, options.dist.resolve(), work)
     _strip_python(bundle)
     sign(bundle)

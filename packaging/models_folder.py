@@ -6,14 +6,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocol.reports import Progress
 from sidecar import self_test
-from sidecar.conversion import ConversionFailed, convert_apart
 from sidecar.kept_file import keep
 from sidecar.models import converted
 from sidecar.models.converted import Converted
 from sidecar.models.installed import InstalledModel, find_card, fingerprint, install
 from sidecar.models.store import WeightStore, default_models_dir
+from sidecar.runtimes.openvino_conversion import convert
 from sidecar.runtimes.openvino_library import VERSION
 from sidecar.shipped import ShippedFolder, ShippedModel, write_index
 from sidecar.start import converted_origin, converted_root, references_dir
@@ -42,22 +41,22 @@ class PreparedModel:
         )
 
 
-def prepare(model: str, models_dir: Path | None) -> PreparedModel:
-    """Install ``model`` if need be, and have it converted; the conversion verifies it with torch.
+def prepare(model: str, models_dir: Path | None, work: Path) -> PreparedModel:
+    """Install ``model`` if need be, and convert it below ``work``; that verifies it against torch.
 
     Raises:
         ModelUnavailable: there is no such model, or its weights cannot be had.
-        ConversionFailed: what OpenVINO computes is not what torch does, say.
+        DeviceError: what OpenVINO computes is not what torch does.
     """
-    models_dir = models_dir or default_models_dir()
     card = find_card(model)
-    installed = install(model, card, WeightStore(models_dir))
+    installed = install(model, card, WeightStore(models_dir or default_models_dir()))
     made_by = fingerprint(card, installed.weights_sha256, card.recipe)
-    convert_apart(model, models_dir, lambda progress: _show(card.id, progress), lambda: False)
-    found = converted.find(converted_root(models_dir), converted_origin(made_by, VERSION))
-    if found is None:
-        raise ConversionFailed(f"the converted {model} did not last in {models_dir}")
-    return PreparedModel(installed, found, made_by)
+
+    def show(done: int, total: int) -> None:
+        print(f"{card.id}: converting, {done} of {total} steps", flush=True)
+
+    made = convert(installed, work, converted_origin(made_by, VERSION), show)
+    return PreparedModel(installed, made, made_by)
 
 
 def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> None:
@@ -75,7 +74,3 @@ def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> No
             name = self_test.reference_name(model.fingerprint, self_test.waveform())
             keep(references_dir(folder) / name, model.converted.reference().tobytes())
     write_index(ShippedFolder(folder, tuple(model.shipped for model in models)))
-
-
-def _show(model_id: str, progress: Progress) -> None:
-    print(f"{model_id}: converting, {progress.done} of {progress.total} steps", flush=True)
