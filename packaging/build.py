@@ -23,6 +23,7 @@ from pathlib import Path
 import space
 from signing import mac_identity, sign
 from trial import try_out
+from windows_runtime import ship_runtime
 
 from protocol.errors import SidecarError
 from sidecar.shipped import MODELS_FOLDER
@@ -88,6 +89,8 @@ def _build(options: argparse.Namespace) -> None:
     ]
     bundle = _freeze(options.edition, options.dist.resolve(), work)
     _strip_python(bundle)
+    if sys.platform == "win32":
+        print(ship_runtime(bundle))
     sign(bundle)
     models_folder.fill(bundle / MODELS_FOLDER, models, with_weights=options.edition == "cuda")
     contents = json.loads((work / "build_sidecar" / "contents.json").read_text("utf-8"))
