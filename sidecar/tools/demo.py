@@ -30,6 +30,7 @@ from sidecar.models.store import (
     WeightStore,
     default_models_dir,
 )
+from sidecar.shipped import default_model, is_bundle
 from sidecar.tools import demo_report
 from sidecar.tools.client import Client, RemoteError
 from sidecar.tools.console import (
@@ -73,7 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COSINE",
         help="from which mean cosine on turns are one voice's; default: %(default)s",
     )
-    add("--model", default=demo_report.CAMPPLUS, metavar="ID", help="default: %(default)s")
+    model = default_model() if is_bundle() else demo_report.CAMPPLUS
+    add("--model", default=model, metavar="ID", help="default: %(default)s")
     add(
         "--models-dir",
         type=Path,
