@@ -9,6 +9,7 @@ import sys
 from sidecar.config import Config
 from sidecar.device import Facts
 from sidecar.runtimes import nvidia, torch_build
+from sidecar.shipped import is_bundle
 
 
 def facts(config: Config) -> Facts:
@@ -22,6 +23,7 @@ def facts(config: Config) -> Facts:
         driver=nvidia.driver(),
         torch=torch_build.installed_build(),
         visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        is_bundle=is_bundle(),
     )
 
 
