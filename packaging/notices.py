@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import Distribution
+from importlib.metadata import Distribution, PackageMetadata
 from pathlib import Path
 
 from models_folder import PreparedModel
@@ -109,15 +109,15 @@ def _notice_of_python() -> Notice:
 
 def _notice_of_package(package: Distribution) -> Notice:
     about = package.metadata
-    facts = [about.get("License-Expression") or _first_line(about.get("License"))]
-    facts += [c for c in about.get_all("Classifier") or () if c.startswith("License ::")]
-    facts += [about.get("Home-page"), *(about.get_all("Project-URL") or ())[:2]]
+    facts = [*_told(about, "License-Expression"), *_told(about, "License")][:1]
+    facts += [told for told in _told(about, "Classifier") if told.startswith("License ::")]
+    facts += [*_told(about, "Home-page"), *_told(about, "Project-URL")[:2]]
     files = sorted(
         Path(str(package.locate_file(file)))
         for file in package.files or ()
         if _LICENCE_FILE.search(file.name) and file.suffix not in {".py", ".pyc", ".pyi", ".h"}
     )
-    return Notice(f"{package.name} {package.version}", tuple(filter(None, facts)), _read(files))
+    return Notice(f"{package.name} {package.version}", tuple(facts), _read(files))
 
 
 def _notices_of_system(libraries: Sequence[Path]) -> list[Notice]:
@@ -145,8 +145,9 @@ def _dpkg_owner(dpkg: str, library: Path) -> str | None:
     return None
 
 
-def _first_line(text: str | None) -> str | None:
-    return text.strip().split("\n", 1)[0] if text else None
+def _told(about: PackageMetadata, field: str) -> list[str]:
+    """The first line of each field of that name."""
+    return [value.strip().split("\n", 1)[0] for value in about.get_all(field) or ()]
 
 
 def _read(paths: Iterable[Path]) -> tuple[tuple[str, str], ...]:

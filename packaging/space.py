@@ -20,11 +20,13 @@ def files_of(bundle: Path) -> list[Path]:
 
 
 def report(bundle: Path) -> list[str]:
-    """A line for each library that takes a hundredth of the space or more, and one for the rest."""
+    """A line for each file or package that takes a hundredth of the space or more."""
+    found = {path.relative_to(bundle): path.stat().st_size for path in files_of(bundle)}
+    total = sum(found.values())
     sizes: Counter[str] = Counter()
-    for path in files_of(bundle):
-        sizes[_part(path.relative_to(bundle))] += path.stat().st_size
-    total = sizes.total()
+    for path, n_bytes in found.items():
+        is_large = n_bytes >= _LEAST_SHOWN * total
+        sizes[path.as_posix() if is_large else _part(path)] += n_bytes
     shown = [(n, part) for part, n in sizes.most_common() if n >= _LEAST_SHOWN * total]
     rest = total - sum(n for n, _part_name in shown)
     rows = [*shown, (rest, "the rest"), (total, "in all")]
@@ -32,11 +34,9 @@ def report(bundle: Path) -> list[str]:
 
 
 def _part(path: Path) -> str:
-    """Which part of the bundle a file belongs to: a package, a library, a model."""
-    first, *rest = path.parts
-    if first != "_internal" or not rest:
-        return f"{first}/{rest[0]}" if rest else first
-    return rest[0] if len(rest) == 1 else f"{rest[0].removesuffix('.libs')}/"
+    """Which part of the bundle a small file belongs to."""
+    parts = path.parts[:2]
+    return f"{'/'.join(parts).removesuffix('.libs')}, smaller files" if len(parts) > 1 else parts[0]
 
 
 def archive(bundle: Path) -> str:

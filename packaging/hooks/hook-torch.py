@@ -13,8 +13,8 @@ from PyInstaller.utils.hooks import collect_submodules, get_package_paths
 
 _UNUSED_LIBRARIES = re.compile(
     r"libtorch_cuda_linalg\.so.*|libcusolver\.so.*"  # opened by torch.linalg; Windows links them
-    r"|(lib)?cusolverMg.*|(lib)?nvrtc\.alt.*|nvrtc64.*\.alt\.dll"  # opened by none
-    r"|(lib)?nvperf.*|(lib)?nvblas.*|(lib)?cufftw.*|libcufile_rdma.*|libnvshmem_(transport|boot).*"
+    r"|(lib)?cusolverMg.*|(lib)?nvrtc.*\.alt\..*"  # opened by none
+    r"|(lib)?nvperf.*|(lib)?nvblas.*|(lib)?cufftw.*|libcufile_rdma.*|nvshmem_(transport|boot).*"
     r"|(lib)?(pcsamplingutil|checkpoint).*|libaoti_custom_ops.*|lib(jitbackend|backend_with).*"
     r"|libtorchbind_test.*"
 )

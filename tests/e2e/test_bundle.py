@@ -115,6 +115,18 @@ def test_everything_has_its_notice():
 # ---- A user's machine ----
 
 
+def copy_to(target):
+    """A copy of the bundle; its files are the bundle's own where the disk is the same."""
+
+    def link(source, copy):
+        try:
+            os.link(source, copy)
+        except OSError:
+            shutil.copy2(source, copy)
+
+    shutil.copytree(BUNDLE, target, symlinks=True, copy_function=link)
+
+
 @pytest.fixture(scope="module")
 def installed():
     """The bundle where an installer put it: an awkward path, in which nothing can be written."""
@@ -122,7 +134,7 @@ def installed():
     around = Path(tempfile.mkdtemp(prefix="bundle-"))
     around.chmod(0o755)
     target = around / "Programme für alle 说话人" / "speaker-sidecar"
-    shutil.copytree(BUNDLE, target, symlinks=True)
+    copy_to(target)
     yield target
     shutil.rmtree(around)
 
@@ -229,12 +241,54 @@ def test_what_it_does_not_carry_is_refused_in_a_sentence(installed, as_a_user):
 
 def test_a_damaged_network_does_not_serve(tmp_path):
     copy = tmp_path / "bundle"
-    shutil.copytree(BUNDLE, copy, symlinks=True)
+    copy_to(copy)
     network = next(copy.glob("models/.openvino/*/network.bin"))
     content = bytearray(network.read_bytes())
     content[len(content) // 2] ^= 1
+    network.unlink()  # it may be the bundle's own
     network.write_bytes(content)
     with RawHost([copy / PROGRAM, "--runtime", "openvino"]) as host:
         host.wait_for_state("failed")
         assert "no converted network of it that is sound" in host.notices("health")[-1]["reason"]
         assert host.wait() == 69
+
+
+def test_damaged_weights_do_not_serve(tmp_path):
+    if EDITION != "cuda":
+        pytest.skip("the cpu edition has no weights, only what was converted from them")
+    copy = tmp_path / "bundle"
+    copy_to(copy)
+    weights = copy / "models" / MANIFEST["models"][0]["weights"]
+    weights.unlink()
+    weights.write_bytes(b"weights")
+    with RawHost([copy / PROGRAM]) as host:
+        host.wait_for_state("failed")
+        assert f"{weights} is damaged" in host.notices("health")[-1]["reason"]
+        assert host.wait() == 69
+
+
+def test_torch_serves_in_the_cuda_edition_alone(tmp_path):
+    argv = [BUNDLE / PROGRAM, "--runtime", "torch", "--threads", "1", "--device", "cpu"]
+    with RawHost(argv) as host:
+        host.wait_for_state("ready", "failed")
+        health = host.notices("health")[-1]
+        if EDITION == "cpu":
+            assert "torch cannot be imported" in health["reason"]
+            assert host.wait() == 69
+        else:
+            assert health["device"]["runtime"].startswith("torch ")
+            assert health["device"]["self_test"]["cosine"] > 0.999999
+            assert_result(host.call("embed", {"audio": pcm(1.0)}), "embedding")
+            assert host.finish() == 0
+
+
+def test_a_gpu_that_is_not_there_is_missed_in_a_sentence():
+    with RawHost([BUNDLE / PROGRAM, "--gpu", "--threads", "1"]) as host:
+        host.wait_for_state("ready", "degraded")
+        health = host.notices("health")[-1]
+        if health["device"]["gpus"]:
+            pytest.skip("there is a GPU here")
+        assert health["state"] == "degraded"
+        assert health["device"]["selected"] == "cpu"
+        assert health["device"]["reason"].startswith("the CPU serves: ")
+        assert host.finish() == 0
