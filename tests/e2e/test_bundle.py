@@ -232,6 +232,15 @@ def test_demo_with_a_file(installed, as_a_user, offline, tmp_path):
     assert "windows of 1.5 s" in done.stdout
 
 
+def test_harness(installed, as_a_user, offline):
+    argv, how = start_without_network(offline, [installed / PROGRAM, "harness"], as_a_user)
+    listed = run([*argv, "--examples"], **how)
+    assert listed.returncode == 0, listed.stderr
+    [first_steps] = [line for line in listed.stdout.splitlines() if "first_steps" in line]
+    done = run([*argv, "--quiet", first_steps], **how)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_what_it_does_not_carry_is_refused_in_a_sentence(installed, as_a_user):
     done = run([installed / PROGRAM, "bench"], **as_a_user)
     assert done.returncode == 64
