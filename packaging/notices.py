@@ -48,7 +48,7 @@ def write_notices(
     packages.pop(_OWN, None)
     system = sorted(source for source in sources if _is_of_the_system(source, owners))
     notices = [
-        Notice("speaker-sidecar", ("Apache-2.0",), _read([ROOT / "LICENSE"])),
+        Notice("speaker-sidecar", ("Apache-2.0",), _read([ROOT / "LICENSE"], ROOT)),
         *(_notice_of_model(model) for model in models),
         _notice_of_python(),
         *(_notice_of_package(packages[name]) for name in sorted(packages, key=str.lower)),
@@ -92,19 +92,16 @@ def _notice_of_model(model: PreparedModel) -> Notice:
         f"licence: {shipped.licence or 'as their owner gave them'}",
         shipped.homepage,
     )
-    texts = _read([ROOT / "LICENSE"]) if shipped.licence == "Apache-2.0" else ()
+    texts = _read([ROOT / "LICENSE"], ROOT) if shipped.licence == "Apache-2.0" else ()
     return Notice(f"model {shipped.id}: {shipped.title}", tuple(filter(None, facts)), texts)
 
 
 def _notice_of_python() -> Notice:
     places = (Path(sysconfig.get_path("stdlib")), Path(sys.base_prefix))
-    texts = _read(
-        place / name
-        for place in places
-        for name in ("LICENSE.txt", "LICENSE")
-        if (place / name).exists()
-    )
-    return Notice(f"Python {sys.version.partition(' ')[0]}", ("https://www.python.org",), texts[:1])
+    files = [place / name for place in places for name in ("LICENSE.txt", "LICENSE")]
+    first = next(path for path in files if path.exists())
+    title = f"Python {sys.version.partition(' ')[0]}"
+    return Notice(title, ("https://www.python.org",), _read([first], first.parent))
 
 
 def _notice_of_package(package: Distribution) -> Notice:
@@ -117,7 +114,8 @@ def _notice_of_package(package: Distribution) -> Notice:
         for file in package.files or ()
         if _LICENCE_FILE.search(file.name) and file.suffix not in {".py", ".pyc", ".pyi", ".h"}
     )
-    return Notice(f"{package.name} {package.version}", tuple(facts), _read(files))
+    texts = _read(files, Path(str(package.locate_file(""))))
+    return Notice(f"{package.name} {package.version}", tuple(facts), texts)
 
 
 def _notices_of_system(libraries: Sequence[Path]) -> list[Notice]:
@@ -127,14 +125,13 @@ def _notices_of_system(libraries: Sequence[Path]) -> list[Notice]:
     for library in libraries:
         told = _dpkg_owner(dpkg, library) if dpkg else None
         by_package.setdefault(told or library.name, []).append(library.name)
-    return [
-        Notice(
-            f"{package} (of the system on which this was built)",
-            (", ".join(names),),
-            _read(path for path in [Path("/usr/share/doc", package, "copyright")] if path.exists()),
-        )
-        for package, names in sorted(by_package.items())
-    ]
+    notices = []
+    for package, names in sorted(by_package.items()):
+        about = Path("/usr/share/doc", package, "copyright")
+        texts = _read([about], about.parent) if about.exists() else ()
+        title = f"{package} (of the system on which this was built)"
+        notices.append(Notice(title, (", ".join(names),), texts))
+    return notices
 
 
 def _dpkg_owner(dpkg: str, library: Path) -> str | None:
@@ -150,8 +147,9 @@ def _told(about: PackageMetadata, field: str) -> list[str]:
     return [value.strip().split("\n", 1)[0] for value in about.get_all(field) or ()]
 
 
-def _read(paths: Iterable[Path]) -> tuple[tuple[str, str], ...]:
+def _read(paths: Iterable[Path], below: Path) -> tuple[tuple[str, str], ...]:
+    """The texts of files, each under its path below a folder."""
     return tuple(
-        (f"{path.parent.name}/{path.name}", path.read_text("utf-8", errors="replace"))
+        (path.relative_to(below).as_posix(), path.read_text("utf-8", errors="replace"))
         for path in paths
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import json
 import lzma
+import re
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -154,25 +153,20 @@ def test_an_old_c_runtime_ends_the_build(load, monkeypatch, tmp_path):
         runtime.ship_runtime(tmp_path / "bundle")
 
 
-def test_a_bundle_that_does_not_serve_is_no_bundle(load, monkeypatch, tmp_path):
+def test_a_bundle_that_does_not_serve_is_no_bundle(load, light_argv, monkeypatch, tmp_path):
     trial = load("trial")
-    report = {
-        "tried_model": "mine",
-        "devices": [{"device": "cpu", "start_s": 0.5, "embed_ms": 12.0}],
-    }
-    done = SimpleNamespace(returncode=0, stdout=json.dumps(report), stderr="")
-    monkeypatch.setattr(trial.subprocess, "run", lambda *_, **__: done)
-    assert trial.try_out(tmp_path) == (
-        "mine on cpu: ready after 0.5 s, 12.0 ms for a second of audio"
-    )
-    done.returncode = 69
-    with pytest.raises(SystemExit, match="does not serve"):
-        trial.try_out(tmp_path)
+    client = trial.Client
+    monkeypatch.setattr(trial, "Client", lambda _argv, **how: client(light_argv, cwd=how["cwd"]))
+    [line] = trial.try_out(tmp_path, ["openvino"])
+    assert re.fullmatch(r"light with .*: ready after \d+\.\d\d s, \d+ MB resident", line)
+    monkeypatch.setattr(trial, "Client", lambda _argv, **how: client(["false"], cwd=how["cwd"]))
+    with pytest.raises(SystemExit, match="does not serve with openvino"):
+        trial.try_out(tmp_path, ["openvino"])
 
 
 def test_the_windows_script_knows_the_editions_and_ends_its_lines_as_windows_does(load):
     script = (PACKAGING / "build.ps1").read_bytes()
-    editions = ", ".join(f'"{edition}"' for edition in load("build").EDITIONS)
+    editions = ", ".join(f'"{edition}"' for edition in load("build").RUNTIMES)
     assert f"ValidateSet({editions})".encode() in script
     told = subprocess.run(
         ["git", "check-attr", "eol", "--", "packaging/build.ps1"],
