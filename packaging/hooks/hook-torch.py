@@ -21,7 +21,6 @@ _UNUSED_LIBRARIES = re.compile(
 _UNUSED_MODULES = (
     "torch._inductor",
     "torch.onnx",
-    "torch.testing._internal",
     "torch.utils.benchmark",
     "torch.utils.bottleneck",
     "torch.utils.hipify",
@@ -29,8 +28,13 @@ _UNUSED_MODULES = (
 )
 
 
+# Of these torch imports a few itself, which are found without being asked for.
+_RARELY_USED_MODULES = ("torch.testing._internal", "torch.fx.passes.tests")
+
+
 def _is_used(module: str) -> bool:
-    return not any(module == name or module.startswith(f"{name}.") for name in _UNUSED_MODULES)
+    unused = (*_UNUSED_MODULES, *_RARELY_USED_MODULES)
+    return not any(module == name or module.startswith(f"{name}.") for name in unused)
 
 
 _base, _package = get_package_paths("torch")
@@ -52,7 +56,7 @@ module_collection_mode = "pyz+py"
 # Asked for the release without an import: see sidecar/runtimes/torch_build.py.
 datas = [(str(Path(_package, "version.py")), "torch")]
 hiddenimports = collect_submodules("torch", filter=_is_used)
-excludedimports = ["triton", *_UNUSED_MODULES]
+excludedimports = [*_UNUSED_MODULES]
 warn_on_missing_hiddenimports = False
 # Beside the program such links would mislead torch about where its libraries lie.
 bindepend_symlink_suppression = ["**/torch/lib/*.so*", "**/nvidia/**/*.so*"]
