@@ -145,6 +145,8 @@ def _show(lines: list[str]) -> None:
 def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Recording:
     if options.file is None and options.rttm is not None:
         raise Refusal("--rttm goes with the --file that it annotates", EXIT_USAGE)
+    if options.file is None and is_bundle():
+        raise Refusal("a bundle carries no recording: name one with --file", EXIT_USAGE)
     if options.file is None:
         return _fetch_sample(options, progress)
     try:

@@ -232,6 +232,12 @@ def test_demo_with_a_file(installed, as_a_user, offline, tmp_path):
     assert "windows of 1.5 s" in done.stdout
 
 
+def test_demo_without_a_file_asks_for_one(installed, as_a_user):
+    done = run([installed / PROGRAM, "demo"], **as_a_user)
+    assert done.returncode == 64
+    assert "name one with --file" in done.stderr
+
+
 def test_harness(installed, as_a_user, offline):
     argv, how = start_without_network(offline, [installed / PROGRAM, "harness"], as_a_user)
     listed = run([*argv, "--examples"], **how)
