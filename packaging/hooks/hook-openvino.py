@@ -12,7 +12,7 @@ from PyInstaller.utils.hooks import get_package_paths
 # tbbbind and hwloc tell TBB which cores are alike; tbbmalloc is its allocator. All are small.
 _KEPT = re.compile(
     r"(lib)?(openvino|openvino_(intel|arm)_cpu_plugin|openvino_ir_frontend"
-    r"|tbb|tbb12|tbbbind\w*|tbbmalloc|hwloc)[\d.]*\.(so|dll|dylib)[\d.]*"
+    r"|tbb|tbb12|tbbbind\w*|tbbmalloc|hwloc)[\d.-]*\.(so|dll|dylib)[\d.]*"
 )
 
 _base, _package = get_package_paths("openvino")
