@@ -25,16 +25,22 @@ class BatchLimits:
         min_likeness: how long an utterance must be, as a share of the oldest one's length, or the
             oldest one as a share of its, to join it.
         grid_samples: the longest is padded to a multiple of that.
+        grid_steps: if not 0, the grid is twice as wide beyond twice so many steps, and again beyond
+            twice that: so many lengths in each octave, however long the audio.
     """
 
     max_items: int
     max_padded_samples: int
     min_likeness: float
     grid_samples: int = 1
+    grid_steps: int = 0
 
     def padded_samples(self, longest: int) -> int:
         """To what a batch is padded whose longest utterance has ``longest`` samples."""
-        return -(-longest // self.grid_samples) * self.grid_samples
+        step = self.grid_samples
+        while self.grid_steps and longest > 2 * self.grid_steps * step:
+            step *= 2
+        return -(-longest // step) * step
 
 
 ONE_BY_ONE = BatchLimits(max_items=1, max_padded_samples=0, min_likeness=1.0)

@@ -28,7 +28,13 @@ from sidecar.models.kaldi_fbank import (
     KaldiFbank,
     count_frames,
 )
-from sidecar.models.own_frames import OwnFrames, mean_over_time, own_frames, zero_behind
+from sidecar.models.own_frames import (
+    OwnFrames,
+    frame_weights,
+    mean_over_time,
+    own_frames,
+    zero_behind,
+)
 
 __all__ = ["EMBEDDING_DIM", "MIN_SAMPLES", "SAMPLE_RATE_HZ", "CamPlusPlus", "load"]
 
@@ -36,6 +42,10 @@ EMBEDDING_DIM = 192
 # 45 ms. The unbiased standard deviation needs two frames after the TDNN, whose stride of 2 makes
 # them of three; from a single one it would be 0 / 0.
 MIN_SAMPLES = FRAME_SAMPLES + 2 * HOP_SAMPLES
+
+# Its two hundred small layers pay on a CPU for each new length: the code of each is made for one
+# length alone. So they see few lengths, and audio is padded to the next one.
+PADS = True
 
 HEAD_CHANNELS = 32
 HEAD_FREQUENCIES = N_MELS // 8
@@ -287,10 +297,10 @@ class ContextAwareMasking(nn.Module):
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         """See the class."""
-        means = x @ context.weights  # [batch, 128, n_segments]
-        mask: Tensor = self.linear2(functional.relu(self.linear1(means))).sigmoid()
-        local: Tensor = self.linear_local(x)
-        return local * mask.index_select(-1, context.segment_of)
+        surroundings = x @ context.weights  # [batch, 128, n_segments]
+        mask = self.linear2(functional.relu(self.linear1(surroundings))).sigmoid()
+        masked: Tensor = self.linear_local(x) * (mask @ context.segments)
+        return masked
 
 
 class TransitionLayer(nn.Module):
@@ -340,51 +350,42 @@ def batchnorm_relu(n_channels: int) -> nn.Sequential:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """Where the masks look, which depends on the lengths alone, so that all layers share it.
+    """What all the masks have in common: where the 2 s segments lie, as matrices.
 
-    With one for each layer the network has three times as many nodes, and OpenVINO compiles it in
-    five times the time.
+    Products with them pool and spread in one step, whatever the length: on a CPU, a layer's own
+    pooling, padding and repeating took a third of the time of a second of speech.
 
-    ``weights``: of the utterance's mean plus a segment's, ``[batch or 1, n_frames, n_segments]``.
-    ``segment_of``: the segment that each frame is in, int64 ``[n_frames]``.
+    ``weights``: a sequence times this is the utterance's mean plus that of each segment,
+    ``[batch or 1, n_frames, n_segments]``.
+    ``segments``: a value for each segment times this is that value in each frame of it,
+    ``[1, n_segments, n_frames]``.
     """
 
     weights: Tensor
-    segment_of: Tensor
+    segments: Tensor
 
 
 def context_of(x: Tensor, own: OwnFrames | None) -> Context:
-    """That of all sequences with the lengths of ``x``."""
-    return Context(utterance_weights(x, own) + segment_weights(x, own), segments_of_frames(x))
+    """The context of utterances with the frames of ``x``."""
+    segments = segments_of(x)
+    weights = segment_weights(segments, own) + frame_weights(x, own)
+    return Context(weights.transpose(-2, -1), segments)
 
 
-def utterance_weights(x: Tensor, own: OwnFrames | None) -> Tensor:
-    """Those of the mean over an utterance's own frames: ``[batch or 1, n_frames, 1]``."""
-    if own is None:
-        return torch.ones_like(x[:1, :1]).transpose(-2, -1) / x.shape[-1]
-    return own.weights.transpose(-2, -1)
+def segments_of(x: Tensor) -> Tensor:
+    """Which frames a segment has: 1 or 0, ``[1, n_segments, n_frames]``; the last may have few."""
+    n_frames = x.shape[-1]
+    n_segments = (n_frames + SEGMENT_FRAMES - 1) // SEGMENT_FRAMES
+    segment_of_frame = torch.arange(n_frames, device=x.device) // SEGMENT_FRAMES
+    each = torch.arange(n_segments, device=x.device)
+    return (each[:, None] == segment_of_frame).to(x.dtype)[None]
 
 
-def segment_weights(x: Tensor, own: OwnFrames | None) -> Tensor:
-    """Those of the means over segments of 100 frames: ``[batch or 1, n_frames, n_segments]``.
-
-    A shorter last segment is the mean of the frames that it has; the weights of a segment without
-    any frame of its utterance's own are zero.
-    """
-    members = segment_members(x, own)
-    return members / members.sum(dim=-2, keepdim=True).clamp(min=1)
-
-
-def segment_members(x: Tensor, own: OwnFrames | None) -> Tensor:
-    """Which frames are a segment's, 1 or 0: the same shape as ``segment_weights``."""
-    segments = torch.arange(0, x.shape[-1], SEGMENT_FRAMES, device=x.device) // SEGMENT_FRAMES
-    members = (segments_of_frames(x)[:, None] == segments).to(x.dtype)[None]
-    return members if own is None else members * own.mask.transpose(-2, -1)
-
-
-def segments_of_frames(x: Tensor) -> Tensor:
-    """The segment of each frame of ``x``: int64 ``[n_frames]``."""
-    return torch.arange(x.shape[-1], device=x.device) // SEGMENT_FRAMES
+def segment_weights(segments: Tensor, own: OwnFrames | None) -> Tensor:
+    """Those of each segment's mean over the own frames that it has, if any; the same shape."""
+    if own is not None:
+        segments = segments * own.mask
+    return segments / segments.sum(dim=-1, keepdim=True).clamp(min=1)
 
 
 def statistics_pooling(x: Tensor, own: OwnFrames | None) -> Tensor:

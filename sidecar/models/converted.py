@@ -34,6 +34,8 @@ REFERENCE = "reference.f64"
 FILES = (FRONTEND, "frontend.bin", NETWORK, "network.bin", REFERENCE)
 MANIFEST = "manifest.json"
 _COMPILED = "compiled"
+# Counts what a conversion makes: its files, their inputs and outputs.
+_LAYOUT = 2
 _WORK_PREFIX = ".convert-"
 _LOCK_POLL_S = 0.2
 _PLACE_ATTEMPTS = 20
@@ -50,7 +52,7 @@ class Origin:
     fingerprint: str
     openvino: str
     reference: str
-    program: str = __version__
+    program: str = f"{__version__}, layout {_LAYOUT}"
 
     @property
     def folder_name(self) -> str:

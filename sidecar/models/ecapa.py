@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sidecar.models.checkpoint import load_weights
-from sidecar.models.own_frames import OwnFrames, mean_over_time, own_frames
+from sidecar.models.own_frames import OwnFrames, frame_weights, mean_over_time, own_frames
 from sidecar.models.speechbrain_fbank import (
     HOP_SAMPLES,
     N_MELS,
@@ -39,6 +39,9 @@ DILATIONS = (2, 3, 4)
 # 40 ms. A reflection that is 4 frames long needs 5 frames to come from, and the frames are centred
 # on multiples of the hop, the first on sample 0.
 MIN_SAMPLES = max(DILATIONS) * HOP_SAMPLES
+
+# Its few large layers pay little on a CPU for each new length: less than padding would cost.
+PADS = False
 
 CHANNELS = 1024
 AGGREGATE_CHANNELS = 3072
@@ -240,7 +243,7 @@ class AttentiveStatisticsPooling(nn.Module):
 
     def forward(self, x: Tensor, own: OwnFrames | None) -> Tensor:
         """See the class."""
-        hidden = self.tdnn(x, context=statistics(x, uniform_weights(x, own))).tanh()
+        hidden = self.tdnn(x, context=statistics(x, frame_weights(x, own))).tanh()
         return statistics(x, softmax_over_time(self.conv(hidden), own))
 
 
@@ -301,11 +304,6 @@ def reflect_pad(x: Tensor, n_frames: int, own: OwnFrames | None) -> Tensor:
         reflection = padded.gather(-1, mirrored.expand(channels))
         padded.scatter_(-1, behind.expand(channels), reflection)
     return padded
-
-
-def uniform_weights(x: Tensor, own: OwnFrames | None) -> Tensor:
-    """The same weight for each frame of an utterance, ``[batch or 1, 1, n_frames]``."""
-    return torch.ones_like(x[:1, :1]) / x.shape[-1] if own is None else own.weights
 
 
 def softmax_over_time(scores: Tensor, own: OwnFrames | None) -> Tensor:

@@ -42,6 +42,11 @@ def own_frames(counts: Tensor | None, x: Tensor) -> OwnFrames | None:
     return OwnFrames(counts, mask, mask / counts.to(x.dtype))
 
 
+def frame_weights(x: Tensor, own: OwnFrames | None) -> Tensor:
+    """The same weight for each frame of an utterance, ``[batch or 1, 1, n_frames]``."""
+    return torch.ones_like(x[:1, :1]) / x.shape[-1] if own is None else own.weights
+
+
 def mean_over_time(x: Tensor, own: OwnFrames | None) -> Tensor:
     """The mean over an utterance's own frames, ``[batch, channels, 1]``."""
     if own is None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from protocol.errors import DeviceError
 from sidecar import self_test
@@ -59,13 +59,16 @@ def convert(
         on_progress(0, N_STEPS)
         network = importlib.import_module(f"sidecar.models.{installed.card.network}")
         model: Any = network.load(installed.weights)
-        example = torch.from_numpy(self_test.waveform())[np.newaxis]
+        frontend = model.frontend
+        if network.PADS:
+            frontend = PaddingFrontend(frontend, network.count_frames)
+        example = _example(pads=network.PADS)
         on_progress(1, N_STEPS)
         with torch.inference_mode():
-            features = model.frontend(example)
-        _save(model.frontend, example, work / converted.FRONTEND)
+            features = frontend(*example)
+        _save(frontend, example, work / converted.FRONTEND)
         on_progress(2, N_STEPS)
-        _save(model.network, features, work / converted.NETWORK)
+        _save(model.network, features if network.PADS else (features,), work / converted.NETWORK)
         on_progress(3, N_STEPS)
         made = Converted.within(work)
         _verify(OpenVinoRuntime(made, 1, "f32"), model, installed.card.min_duration_s)
@@ -80,12 +83,43 @@ def convert(
         return placed
 
 
-def _save(module: nn.Module, example: torch.Tensor, path: Path) -> None:
-    """Convert ``module``, whose input's second dimension (of samples or frames) is free."""
-    shape = ov.PartialShape([1, -1, *example.shape[2:]])
+class PaddingFrontend(nn.Module):
+    """The frontend of a model that takes padded waveforms, with what its network must know.
+
+    forward: waveforms ``[batch, n_samples]`` and how long each is, int64 ``[batch]`` -> features
+    ``[batch, n_frames, 80]`` and how many frames are each utterance's own, int64 ``[batch]``.
+    """
+
+    def __init__(self, frontend: nn.Module, count_frames: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.frontend = frontend
+        self._count_frames = count_frames
+
+    def forward(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        return self.frontend(waveforms, n_samples), self._count_frames(n_samples)
+
+
+def _example(*, pads: bool) -> tuple[Tensor, ...]:
+    waveforms = torch.from_numpy(self_test.waveform())[np.newaxis]
+    if not pads:
+        return (waveforms,)
+    n_samples = waveforms.shape[1]
+    return waveforms.repeat(2, 1), torch.tensor([n_samples, n_samples - 1000])
+
+
+def _save(module: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
+    """Convert ``module``, whose first input's second dimension (samples or frames) is free.
+
+    With a second input, the lengths, so is the first dimension of both, that of the batch.
+    """
+    first, *lengths = example
+    n_items = -1 if lengths else 1
+    shapes = [ov.PartialShape([n_items, -1, *first.shape[2:]])]
+    shapes += [ov.PartialShape([n_items])] * len(lengths)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit.trace, which OpenVINO calls, is deprecated
-        model = ov.convert_model(module, example_input=example, input=[shape])
+        model = ov.convert_model(module, example_input=example, input=shapes)
     ov.save_model(model, path, compress_to_fp16=False)
 
 

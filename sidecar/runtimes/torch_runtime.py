@@ -21,6 +21,7 @@ from sidecar.config import Precision
 from sidecar.device import Facts, TorchBuild
 from sidecar.runtimes import nvidia
 from sidecar.runtimes.cpu import default_threads
+from sidecar.runtimes.padding import padded
 
 NAME = "torch"
 VERSION: str = torch.__version__
@@ -115,14 +116,11 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def _batch(waveforms: Sequence[FloatArray], n_samples: int) -> Iterator[Tensor]:
-    """The waveforms, zeros behind each up to ``n_samples``; their lengths, if there are zeros."""
-    batch = np.zeros((len(waveforms), n_samples), np.float32)
-    for row, waveform in zip(batch, waveforms, strict=True):
-        row[: len(waveform)] = waveform
+    """The padded waveforms; their lengths, if there are zeros."""
+    batch, lengths = padded(waveforms, n_samples)
     yield torch.from_numpy(batch)
-    lengths = [len(waveform) for waveform in waveforms]
-    if min(lengths) < n_samples:
-        yield torch.tensor(lengths)
+    if lengths.min() < n_samples:
+        yield torch.from_numpy(lengths)
 
 
 def _set_up_cuda() -> None:

@@ -277,9 +277,7 @@ def skips_zeros(site: int) -> Mutate:
 
 
 def segments_of_100(patch: Patch) -> None:
-    patch.setattr(
-        campplus, "segment_weights", lambda x, own: campplus.segment_members(x, own) / 100
-    )
+    patch.setattr(campplus, "segment_weights", lambda segments, _: segments / 100)
 
 
 def one_frame_too_few(module: ModuleType) -> Mutate:
@@ -300,7 +298,7 @@ ECAPA_MUTANTS = {
     "the first convolution's reflection": forgets_ends(ecapa, "reflect_pad", n_channels=80),
     "Res2Net's reflection": forgets_ends(ecapa, "reflect_pad", n_channels=128),
     "squeeze-excitation": forgets_ends(ecapa, "mean_over_time", n_channels=1024),
-    "the attention's context": forgets_ends(ecapa, "uniform_weights"),
+    "the attention's context": forgets_ends(ecapa, "frame_weights"),
     "the attention": forgets_ends(ecapa, "softmax_over_time"),
 }
 
@@ -314,7 +312,7 @@ CAMPPLUS_MUTANTS = {
     **{f"zeros in the head: {site}": skips_zeros(site) for site in HEAD_SITES},
     "zeros in the first D-TDNN layer": skips_zeros(11),
     "zeros in the last D-TDNN layer": skips_zeros(LAST_SITE),
-    "the masks' mean": forgets_ends(campplus, "utterance_weights"),
+    "the masks' mean": forgets_ends(campplus, "frame_weights"),
     "segments' frames": forgets_ends(campplus, "segment_weights"),
     "segments of 100 frames": segments_of_100,
     "statistics": forgets_ends(campplus, "statistics_pooling"),

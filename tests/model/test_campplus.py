@@ -158,15 +158,11 @@ def no_mean_subtraction(model: CamPlusPlus, _: pytest.MonkeyPatch) -> None:
 
 
 def no_segment_pooling(_: CamPlusPlus, monkeypatch: pytest.MonkeyPatch) -> None:
-    segment_weights = campplus.segment_weights
-    monkeypatch.setattr(
-        campplus, "segment_weights", lambda x, own: torch.zeros_like(segment_weights(x, own))
-    )
+    monkeypatch.setattr(campplus, "segment_weights", lambda segments, _: torch.zeros_like(segments))
 
 
 def last_segment_diluted(_: CamPlusPlus, monkeypatch: pytest.MonkeyPatch) -> None:
-    segment_members = campplus.segment_members
-    monkeypatch.setattr(campplus, "segment_weights", lambda x, own: segment_members(x, own) / 100)
+    monkeypatch.setattr(campplus, "segment_weights", lambda segments, _: segments / 100)
 
 
 def other_dilation(model: CamPlusPlus, _: pytest.MonkeyPatch) -> None:
@@ -229,14 +225,15 @@ def test_parity_bound_catches(
 
 
 @pytest.mark.parametrize("n_frames", [2, 99, 100, 101, 250, 300])
-def test_segment_means(n_frames: int) -> None:
+def test_context_is_the_mean_of_the_utterance_plus_that_of_the_segment(n_frames: int) -> None:
     x = noise(2, 3, n_frames)
-    expected = functional.avg_pool1d(x, 100, ceil_mode=True)
-    torch.testing.assert_close(x @ campplus.segment_weights(x, None), expected)
+    means = functional.avg_pool1d(x, 100, ceil_mode=True)
     context = campplus.context_of(x, None)
-    means = x.mean(dim=-1, keepdim=True) + expected
-    torch.testing.assert_close(x @ context.weights, means)
-    assert context.segment_of.tolist() == [t // 100 for t in range(n_frames)]
+    torch.testing.assert_close(x @ context.weights, x.mean(dim=-1, keepdim=True) + means)
+    held = means @ context.segments
+    assert held.shape == x.shape
+    for t in range(n_frames):
+        assert torch.equal(held[..., t], means[..., t // 100])
 
 
 def test_statistics_are_mean_and_unbiased_deviation() -> None:

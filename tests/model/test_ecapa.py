@@ -156,7 +156,7 @@ def no_global_context(model: EcapaTdnn, _: pytest.MonkeyPatch) -> None:
 
 
 def no_attention(_: EcapaTdnn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ecapa, "softmax_over_time", ecapa.uniform_weights)
+    monkeypatch.setattr(ecapa, "softmax_over_time", ecapa.frame_weights)
 
 
 def other_dilation(model: EcapaTdnn, _: pytest.MonkeyPatch) -> None:
