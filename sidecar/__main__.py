@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, NoReturn
 from sidecar import __version__
 from sidecar.config import (
     DEFAULT_LIMITS,
-    DEFAULT_MODEL,
     DEVICE_PATTERN,
     EXIT_SOFTWARE,
     EXIT_USAGE,
@@ -25,6 +24,7 @@ from sidecar.config import (
     Config,
     PathRoot,
 )
+from sidecar.shipped import default_model, is_bundle
 
 # Each is a module of ``sidecar.tools``, imported only when it runs.
 TOOLS = {
@@ -35,6 +35,8 @@ TOOLS = {
     "harness": "play a JSON file to a sidecar, and test what comes",
     "models": "list, fetch and verify models",
 }
+# They take a Python with torch and pip, and a bundle has its models inside.
+NOT_BUNDLED = ("bench", "convert", "models")
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -52,24 +54,29 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the subcommand in ``argv``, ``serve`` where none is named; the exit code."""
-    if getattr(sys, "frozen", False):
+    if is_bundle():
         import multiprocessing  # noqa: PLC0415
 
         multiprocessing.freeze_support()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_OPTIONS):
         arguments.insert(0, "serve")
-    tool = (
-        importlib.import_module(f"sidecar.tools.{arguments[0]}") if arguments[0] in TOOLS else None
-    )
+    name = arguments[0]
+    tool = importlib.import_module(f"sidecar.tools.{name}") if name in tools() else None
     parser = _build_parser(tool)
     own_arguments, child_argv = split_command(arguments)
     options = parser.parse_args(own_arguments)
     if child_argv:
         if not hasattr(options, "child_argv"):
-            parser.error(f"{arguments[0]} takes no command behind --")
+            parser.error(f"{name} takes no command behind --")
         options.child_argv = child_argv
     return serve(options) if tool is None else int(tool.run(options))
+
+
+def tools() -> dict[str, str]:
+    """The subcommands that this program has besides ``serve``, each with its purpose."""
+    left_out = NOT_BUNDLED if is_bundle() else ()
+    return {name: purpose for name, purpose in TOOLS.items() if name not in left_out}
 
 
 _TOP_OPTIONS = ("-h", "--help", "--version")
@@ -96,7 +103,7 @@ def _build_parser(tool: ModuleType | None = None) -> argparse.ArgumentParser:
     _add_serve_options(
         commands.add_parser("serve", help="serve a host over stdin and stdout (the default)")
     )
-    for name, purpose in TOOLS.items():
+    for name, purpose in tools().items():
         tool_parser = commands.add_parser(name, help=purpose)
         if tool is not None and tool.__name__.endswith(f".{name}"):
             tool.add_arguments(tool_parser)
@@ -105,7 +112,7 @@ def _build_parser(tool: ModuleType | None = None) -> argparse.ArgumentParser:
 
 def _add_serve_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--model", default=DEFAULT_MODEL, metavar="ID|DIR", help="default: %(default)s")
+    add("--model", default=default_model(), metavar="ID|DIR", help="default: %(default)s")
     add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
     add("--offline", action="store_true", help="never use the network")
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")

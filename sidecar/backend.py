@@ -17,6 +17,7 @@ from protocol.params import Audio, EmbedWindowsParams, Params
 from protocol.reports import Progress
 from sidecar.config import SAMPLE_RATE_HZ, Config
 from sidecar.jobs import Decoded
+from sidecar.shipped import is_bundle
 from sidecar.windowing import max_windowed_samples, plan_windows
 
 if TYPE_CHECKING:
@@ -67,25 +68,36 @@ class SpeechBackend:
         """Find out which model it is; raises ``ModelUnavailable`` if there is none."""
         from sidecar.models.installed import find_card  # noqa: PLC0415
 
-        self._card = find_card(self._config.model)
+        self._card = find_card(self._config.model, self._config.models_dir)
 
     def open(
         self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
     ) -> Encoder:
         """See ``Backend.open``."""
         from sidecar.encoder import open_encoder  # noqa: PLC0415
-        from sidecar.models.installed import install  # noqa: PLC0415
+        from sidecar.models.installed import (  # noqa: PLC0415
+            find_shipped,
+            install,
+            require_servable,
+        )
         from sidecar.models.store import WeightStore, default_models_dir  # noqa: PLC0415
 
         def tell(fetched: FetchProgress) -> None:
             _log.debug("%s: %d of %d", fetched.detail, fetched.done_bytes, fetched.total_bytes)
             on_progress(Progress("download", fetched.done_bytes, fetched.total_bytes, "bytes"))
 
-        models_dir = self._config.models_dir or default_models_dir()
+        model, models_dir = self._config.model, self._config.models_dir or default_models_dir()
+        shipped = find_shipped(model, self._card, self._config.models_dir)
+        if shipped is not None:
+            return open_encoder(self._config, shipped, models_dir, on_progress, should_stop)
+        require_servable(self._card, self._config.models_dir)
         store = WeightStore(
-            models_dir, offline=self._config.offline, on_progress=tell, should_stop=should_stop
+            models_dir,
+            offline=self._config.offline or is_bundle(),  # it carries nothing to fetch with
+            on_progress=tell,
+            should_stop=should_stop,
         )
-        installed = install(self._config.model, self._card, store)
+        installed = install(model, self._card, store)
         return open_encoder(self._config, installed, models_dir, on_progress, should_stop)
 
     def decode(self, audio: Audio, params: Params) -> Sequence[Decoded]:

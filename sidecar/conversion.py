@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
+from sidecar.shipped import is_bundle
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ def convert_apart(
         ConversionFailed: it was not.
         ModelUnavailable: ``should_stop`` said so (kind ``stopped``); the process is ended.
     """
+    if is_bundle():
+        raise ConversionFailed("a bundle carries no converter")
     argv = [*_program(), "convert", model, "--models-dir", str(models_dir)]
     argv += ["--parent-pid", str(os.getpid()), "--json"]
     try:
@@ -68,8 +71,6 @@ def convert_apart(
 
 
 def _program() -> list[str]:
-    if getattr(sys, "frozen", False):
-        return [sys.executable]
     return [sys.executable, "-m", "sidecar"]
 
 

@@ -56,6 +56,7 @@ class Facts:
     ``torch`` is None where it is not installed. ``gpus`` are those that it can open; ``fault`` is
     what it said where it can open none.
     ``visible_devices`` is the environment's ``CUDA_VISIBLE_DEVICES``; None: not set.
+    ``is_bundle``: nothing can be installed beside this program.
     """
 
     system: str
@@ -64,6 +65,7 @@ class Facts:
     gpus: tuple[Gpu, ...] = ()
     fault: str | None = None
     visible_devices: str | None = None
+    is_bundle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,8 @@ def _why_no_gpu(facts: Facts) -> str:
             f"from {DRIVER_PAGE}; the CUDA Toolkit is not needed)"
         )
     names = " and ".join(card.name for card in driver.cards) or "no card"
+    if torch is None and facts.is_bundle:
+        return f"there is {names}, but this is the cpu edition, without the torch that it needs"
     if torch is None:
         return f"there is {names}, but torch, which it needs, is not installed"
     return _why_not_opened(names, driver, torch, facts)

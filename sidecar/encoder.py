@@ -145,5 +145,5 @@ def describe(installed: InstalledModel, made_by: str) -> ModelReport:
         max_duration_s=card.max_duration_s,
         fingerprint=made_by,
         weights_sha256=installed.weights_sha256,
-        source=str(installed.weights),
+        source=str(installed.source),
     )

@@ -20,6 +20,7 @@ from sidecar.conversion import ConversionFailed, convert_apart
 from sidecar.models import converted
 from sidecar.models.converted import Converted, Origin
 from sidecar.models.installed import InstalledModel
+from sidecar.shipped import is_bundle
 
 if TYPE_CHECKING:
     from sidecar.runtimes.torch_runtime import Network
@@ -82,6 +83,11 @@ class Started:
 def converted_root(models_dir: Path) -> Path:
     """Where converted models are kept."""
     return models_dir / _CONVERTED_DIR
+
+
+def references_dir(models_dir: Path) -> Path:
+    """Where the self-test's reference embeddings are kept, for torch."""
+    return models_dir / _REFERENCES_DIR
 
 
 def converted_origin(made_by: str, openvino: str) -> Origin:
@@ -151,6 +157,16 @@ class Start:
 
     def _converted(self, origin: Origin) -> Converted:
         root = converted_root(self.models_dir)
+        shipped_in = self.installed.shipped_in
+        if shipped_in is not None:
+            found = converted.find(converted_root(shipped_in), origin)
+            if found is not None:
+                return found.compiled_below(root)
+        if is_bundle():
+            raise _NoOpenVino(
+                f"{converted_root(shipped_in) if shipped_in else 'this bundle'} has no converted "
+                "network of it that is sound and of this release"
+            )
         found = converted.find(root, origin)
         if found is None:
             try:
@@ -184,9 +200,11 @@ class Start:
 
         waveform = self_test.waveform()
         name = self_test.reference_name(self.made_by, waveform)
+        shipped_in = self.installed.shipped_in
         reference = self_test.keep_reference(
-            self.models_dir / _REFERENCES_DIR / name,
+            references_dir(self.models_dir) / name,
             lambda: torch_runtime.reference_embedding(load_network(), waveform),
+            shipped=references_dir(shipped_in) / name if shipped_in else None,
         )
         started = self._tested(load, device, reference)
         return Started(started.runtime, started.self_test, remarks)

@@ -39,16 +39,17 @@ def campplus_weights() -> Path:
 
 
 @pytest.fixture(scope="session")
-def sidecar_argv(campplus_weights) -> list[str]:
+def sidecar_argv(request) -> list[str]:
     """The command under test: the real sidecar, or what ``SIDECAR_ARGV`` names.
 
     ``SIDECAR_MODEL`` may name another model, for what does not depend on the weights.
     """
-    from sidecar.tools.client import sidecar_argv
+    from sidecar.tools.client import ARGV_VARIABLE, sidecar_argv
 
-    assert campplus_weights
     model = os.environ.get("SIDECAR_MODEL", "campplus-zh-en")
-    _convert(model)
+    if not os.environ.get(ARGV_VARIABLE):  # a program from elsewhere sees to its models itself
+        request.getfixturevalue("campplus_weights")
+        _convert(model)
     return [*sidecar_argv(), "serve", "--model", model]
 
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,8 @@ FIRST = "first.xml"
 SECOND = "second.xml"
 REFERENCE = "reference.f64"
 FILES = (FIRST, "first.bin", SECOND, "second.bin", REFERENCE)
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
+_COMPILED = "compiled"
 # Counts what a conversion makes: its files, their inputs and outputs.
 _LAYOUT = 3
 _WORK_PREFIX = ".convert-"
@@ -61,9 +62,22 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A converted model, checked just now."""
+    """A converted model, checked just now.
+
+    ``compiled``: the folder in which may be kept what OpenVINO compiled of it.
+    """
 
     folder: Path
+    compiled: Path
+
+    @classmethod
+    def within(cls, folder: Path) -> Converted:
+        """One that keeps what is compiled of it beside its files."""
+        return cls(folder, folder / _COMPILED)
+
+    def compiled_below(self, root: Path) -> Converted:
+        """The same, but what is compiled of it is kept below ``root``: its folder is read-only."""
+        return replace(self, compiled=root / self.folder.name / _COMPILED)
 
     @property
     def first(self) -> Path:
@@ -84,7 +98,7 @@ def find(root: Path, origin: Origin) -> Converted | None:
     """The converted model of exactly this origin; None where it is to be made, the log says why."""
     folder = root / origin.folder_name
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         if manifest["origin"] != asdict(origin):
             _log.info("%s was made by another release; it is made anew", folder)
             return None
@@ -97,7 +111,7 @@ def find(root: Path, origin: Origin) -> Converted | None:
     except (OSError, ValueError, LookupError, TypeError) as error:
         _log.warning("%s cannot be used (%s); it is made anew", folder, error)
         return None
-    return Converted(folder)
+    return Converted.within(folder)
 
 
 @contextmanager
@@ -139,8 +153,8 @@ def place(work: Path, root: Path, origin: Origin) -> Converted:
     """
     hashes = {name: sha256_of(work / name) for name in FILES}
     manifest = {"origin": asdict(origin), "sha256": hashes}
-    (work / _MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
-    for name in (*FILES, _MANIFEST):
+    (work / MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
+    for name in (*FILES, MANIFEST):
         with (work / name).open("rb+") as written:
             os.fsync(written.fileno())
     target = root / origin.folder_name
@@ -149,7 +163,7 @@ def place(work: Path, root: Path, origin: Origin) -> Converted:
         _move(target, replaced / target.name)
         shutil.rmtree(replaced, ignore_errors=True)
     _move(work, target)
-    return Converted(target)
+    return Converted.within(target)
 
 
 def _move(folder: Path, target: Path) -> None:

@@ -1,45 +1,67 @@
-"""From what ``--model`` names to weights on disk: the catalog's, or those of a folder."""
+"""From what ``--model`` names to a model on disk: the catalog's, a folder's, or a shipped one."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from protocol.errors import ModelUnavailable
+from sidecar import shipped
 from sidecar.models.catalog import MODELS, ModelCard
-from sidecar.models.store import WeightStore
+from sidecar.models.store import WeightStore, sha256_of
 
 FOLDER_WEIGHTS = "embedding_model.ckpt"
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """A model whose weights are there; ``weights_sha256`` is what they have."""
+    """A model that is there; ``weights_sha256`` is what its weights have.
+
+    ``shipped_in``: the folder that it came ready to serve in, see ``sidecar.shipped``. There, and
+    only there, the file ``weights`` may be missing: none but torch reads it.
+    """
 
     card: ModelCard
     weights: Path
     weights_sha256: str
+    shipped_in: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        """What it is served from: its weights, or the folder that it was shipped in."""
+        return self.shipped_in or self.weights
 
 
-def find_card(model: str) -> ModelCard:
-    """The card of the model that ``--model`` names.
+def find_card(model: str, models_dir: Path | None = None) -> ModelCard:
+    """The card of the model that ``--model`` names; it may be shipped in ``models_dir``.
 
     Raises:
         ModelUnavailable: no such id and no such folder (kind ``unknown_model``).
     """
     if model in MODELS:
         return MODELS[model]
+    found = _find_shipped(model, models_dir)
+    if found is not None:
+        _folder, entry = found
+        return _ecapa_card(entry.id, entry.title)
     folder = Path(model)
     if not folder.is_dir():
+        known = dict.fromkeys([*MODELS, *_shipped_ids(models_dir)])
         raise ModelUnavailable(
             f"there is no model {model!r:.200}: it is neither one of the catalog "
-            f"({', '.join(MODELS)}) nor a folder",
+            f"({', '.join(known)}) nor a folder",
             kind="unknown_model",
         )
+    return _ecapa_card(folder.resolve().name, f"ECAPA-TDNN in {folder}")
+
+
+def _ecapa_card(model_id: str, title: str) -> ModelCard:
+    """That of an ECAPA-TDNN of the user's own."""
     return ModelCard(
-        id=folder.resolve().name,
-        title=f"ECAPA-TDNN in {folder}",
+        id=model_id,
+        title=title,
         licence="",
         homepage="",
         files=(),
@@ -72,6 +94,48 @@ def install(model: str, card: ModelCard, store: WeightStore) -> InstalledModel:
             path=str(path),
         ) from error
     return InstalledModel(card, path, digest)
+
+
+def find_shipped(model: str, card: ModelCard, models_dir: Path | None) -> InstalledModel | None:
+    """The model as it was shipped, in ``models_dir`` or in this bundle; None where it was not.
+
+    Raises:
+        ModelUnavailable: its weights are there, but damaged.
+    """
+    found = _find_shipped(model, models_dir)
+    if found is None:
+        return None
+    folder, entry = found
+    weights = folder / entry.weights
+    if weights.exists() and sha256_of(weights) != entry.weights_sha256:
+        raise ModelUnavailable(
+            f"{weights} is damaged: install the program anew", kind="damaged", path=str(weights)
+        )
+    return InstalledModel(card, weights, entry.weights_sha256, folder)
+
+
+def require_servable(card: ModelCard, models_dir: Path | None) -> None:
+    """Raise ModelUnavailable in a bundle that could not serve the weights if they were fetched."""
+    if shipped.is_bundle() and importlib.util.find_spec("torch") is None:
+        raise ModelUnavailable(
+            f"{card.id} is not in this bundle, which serves what it carries "
+            f"({', '.join(_shipped_ids(models_dir))}) and has no torch for weights of others: "
+            f"packaging/build.py --model {card.id} builds one that has it",
+            kind="unknown_model",
+        )
+
+
+def _find_shipped(model: str, models_dir: Path | None) -> tuple[Path, shipped.ShippedModel] | None:
+    for folder in shipped.folders(models_dir):
+        entry = folder.find(model)
+        # Under an id of the catalog, only ever the catalog's model.
+        if entry and (model not in MODELS or entry.weights_sha256 == MODELS[model].files[0].sha256):
+            return folder.path, entry
+    return None
+
+
+def _shipped_ids(models_dir: Path | None) -> list[str]:
+    return [model.id for folder in shipped.folders(models_dir) for model in folder.models]
 
 
 def fingerprint(card: ModelCard, weights_sha256: str, recipe: str) -> str:

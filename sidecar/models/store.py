@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from protocol.errors import ModelUnavailable
 from sidecar.models.pinned import Asset, PinnedFile, Source, SourceFailed, is_disk_full
+from sidecar.shipped import bundle_models_dir
 
 MODELS_DIR_VARIABLE = "SPEAKER_SIDECAR_MODELS_DIR"
 
@@ -39,11 +40,26 @@ _FETCH_PREFIX = ".fetch-"
 
 
 def default_models_dir() -> Path:
-    """``SPEAKER_SIDECAR_MODELS_DIR``, or else ``models`` in the user's data folder."""
+    """``SPEAKER_SIDECAR_MODELS_DIR``, or else ``models`` in the user's data folder.
+
+    Raises:
+        ModelUnavailable: neither can be told (kind ``not_writable``); a bundle does without.
+    """
     chosen = os.environ.get(MODELS_DIR_VARIABLE)
     if chosen:
         return Path(chosen).expanduser()
-    return platformdirs.user_data_path("speaker-sidecar", appauthor=False) / "models"
+    folder = platformdirs.user_data_path("speaker-sidecar", appauthor=False)
+    if folder.is_absolute():
+        return folder / "models"
+    # A user without a home. What would be kept there is lost time, no more, where nothing need be.
+    bundled = bundle_models_dir()
+    if bundled is None:
+        raise ModelUnavailable(
+            "no home folder is known to keep models in: choose a folder with --models-dir or "
+            f"{MODELS_DIR_VARIABLE}",
+            "not_writable",
+        )
+    return bundled
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import sys
 from sidecar.config import Config
 from sidecar.device import Facts
 from sidecar.runtimes import nvidia, torch_build
+from sidecar.shipped import is_bundle
 
 
 def facts(config: Config) -> Facts:
@@ -22,6 +23,7 @@ def facts(config: Config) -> Facts:
         driver=nvidia.driver(),
         torch=torch_build.installed_build(),
         visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        is_bundle=is_bundle(),
     )
 
 
@@ -40,11 +42,13 @@ def asks_torch(config: Config) -> bool:
 def libraries(config: Config) -> tuple[str, ...]:
     """The libraries to import before anything is loaded, as far as it is known what will run.
 
-    Where OpenVINO is not installed torch will take its place, unless it was demanded.
+    Where OpenVINO is not installed torch will take its place, unless it was demanded. What is not
+    installed is left to the start, which says so.
     """
+    torch = ("torch",) if torch_build.is_installed() else ()
     if config.runtime == "torch":
-        return ("torch",)
-    chosen = ("torch",) if asks_torch(config) else ()
+        return torch
+    chosen = torch if asks_torch(config) else ()
     if importlib.util.find_spec("openvino") is not None:
         return (*chosen, "sidecar.runtimes.openvino_library")
-    return chosen if config.runtime == "openvino" else ("torch",)
+    return chosen if config.runtime == "openvino" else torch

@@ -70,16 +70,17 @@ def convert(
         on_progress(2, N_STEPS)
         _save(second, between, work / converted.SECOND)
         on_progress(3, N_STEPS)
-        _verify(OpenVinoRuntime(Converted(work), 1, "f32"), model, installed.card.min_duration_s)
+        made = Converted.within(work)
+        _verify(OpenVinoRuntime(made, 1, "f32"), model, installed.card.min_duration_s)
         # What the verification compiled would be kept under this process's options.
-        shutil.rmtree(work / "compiled", ignore_errors=True)
+        shutil.rmtree(made.compiled, ignore_errors=True)
         on_progress(4, N_STEPS)
         # Last, since it turns the model into float64.
         reference = torch_runtime.reference_embedding(model, self_test.waveform())
         reference.astype("<f8").tofile(work / converted.REFERENCE)
-        made = converted.place(work, root, origin)
+        placed = converted.place(work, root, origin)
         on_progress(N_STEPS, N_STEPS)
-        return made
+        return placed
 
 
 def _examples(*, pads: bool) -> list[Example]:

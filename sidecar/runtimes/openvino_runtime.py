@@ -136,7 +136,7 @@ class OpenVinoRuntime:
             sorted(options.items()),
         )
         name = hashlib.sha256(repr(made_for).encode()).hexdigest()[:16]
-        path = converted.folder / "compiled" / name
+        path = converted.compiled / name
         kept = read_kept(path)
         if kept is not None:
             try:

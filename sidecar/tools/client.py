@@ -30,6 +30,7 @@ from protocol.messages import (
     encode_request,
 )
 from protocol.params import Params, RequestId, ShutdownParams
+from sidecar.shipped import is_bundle
 
 ARGV_VARIABLE = "SIDECAR_ARGV"
 
@@ -54,7 +55,7 @@ def sidecar_argv() -> list[str]:
 
 def own_argv() -> list[str]:
     """The command that starts this program."""
-    if getattr(sys, "frozen", False):
+    if is_bundle():
         return [sys.executable]
     return [sys.executable, "-m", "sidecar"]
 

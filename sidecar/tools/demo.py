@@ -30,6 +30,7 @@ from sidecar.models.store import (
     WeightStore,
     default_models_dir,
 )
+from sidecar.shipped import default_model, is_bundle
 from sidecar.tools import demo_report
 from sidecar.tools.client import Client, RemoteError
 from sidecar.tools.console import (
@@ -73,7 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COSINE",
         help="from which mean cosine on turns are one voice's; default: %(default)s",
     )
-    add("--model", default=demo_report.CAMPPLUS, metavar="ID", help="default: %(default)s")
+    model = default_model() if is_bundle() else demo_report.CAMPPLUS
+    add("--model", default=model, metavar="ID", help="default: %(default)s")
     add(
         "--models-dir",
         type=Path,
@@ -143,6 +145,8 @@ def _show(lines: list[str]) -> None:
 def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Recording:
     if options.file is None and options.rttm is not None:
         raise Refusal("--rttm goes with the --file that it annotates", EXIT_USAGE)
+    if options.file is None and is_bundle():
+        raise Refusal("a bundle carries no recording: name one with --file", EXIT_USAGE)
     if options.file is None:
         return _fetch_sample(options, progress)
     try:

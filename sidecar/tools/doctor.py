@@ -18,7 +18,8 @@ from typing import Any
 from protocol.errors import SidecarError
 from protocol.reports import to_wire
 from sidecar import __version__
-from sidecar.config import DEFAULT_MODEL, EXIT_OK, EXIT_UNAVAILABLE, Config
+from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config
+from sidecar.shipped import default_model, folders, is_bundle
 from sidecar.tools.console import open_console
 
 _PACKAGES = (
@@ -71,13 +72,14 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         "speaker_sidecar": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
-        "frozen": bool(getattr(sys, "frozen", False)),
+        "frozen": is_bundle(),
         "packages": {name: _version(name) for name in _PACKAGES},
     }
     try:
         from sidecar.backend import SpeechBackend  # noqa: PLC0415
 
-        SpeechBackend(Config(model=model or DEFAULT_MODEL)).import_natives()
+        config = Config(model=model or default_model(), models_dir=models_dir)
+        SpeechBackend(config).import_natives()
     except SidecarError as error:
         return {**about, "fault": error.message}
     except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
@@ -197,8 +199,21 @@ def _models(models_dir: Path | None) -> list[dict[str, Any]]:
     from sidecar.models.catalog import MODELS  # noqa: PLC0415
     from sidecar.models.store import WeightStore, default_models_dir  # noqa: PLC0415
 
+    shipped = [
+        {
+            "model": model.id,
+            "file": model.weights,
+            "path": str(folder.path),
+            "sha256": model.weights_sha256,
+            "state": "shipped",
+        }
+        for folder in folders(models_dir)
+        for model in folder.models
+    ]
+    if is_bundle():  # it fetches none
+        return shipped
     store = WeightStore(models_dir or default_models_dir(), offline=True)
-    return [
+    return shipped + [
         {
             "model": card.id,
             "file": file.name,
@@ -212,8 +227,8 @@ def _models(models_dir: Path | None) -> list[dict[str, Any]]:
 
 
 def _first_installed(models: list[dict[str, Any]]) -> str:
-    missing = {file["model"] for file in models if file["state"] != "installed"}
-    return next((f["model"] for f in models if f["model"] not in missing), DEFAULT_MODEL)
+    missing = {file["model"] for file in models if file["state"] in {"absent", "damaged"}}
+    return next((f["model"] for f in models if f["model"] not in missing), default_model())
 
 
 def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, Any]:

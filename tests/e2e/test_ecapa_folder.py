@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from bundle_under_test import EDITION
 
 from protocol.params import EmbedParams, PathAudio, PcmAudio
 from sidecar.tools.client import Client, sidecar_argv
@@ -16,6 +17,8 @@ from sidecar.tools.client import Client, sidecar_argv
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     pytest.importorskip("torch")
+    if EDITION == "cpu":
+        pytest.skip("the cpu edition serves the models that it carries, and no folder")
     from model.seeded_ecapa import write_checkpoint
 
     made = tmp_path_factory.mktemp("seeded")
@@ -64,6 +67,7 @@ def test_real_speech_of_one_speaker_is_nearer_than_that_of_two(client, shared):
     assert a @ b > a @ c  # seeded weights tell little, but they are no constant
 
 
+@pytest.mark.skipif(EDITION is not None, reason="a bundle has its default model inside")
 def test_without_a_network_the_default_model_says_what_to_do(tmp_path):
     refusing = "http://127.0.0.1:9"
     environment = {

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from bundle_under_test import EDITION
 from raw_host import ROOT, assert_each_answered_once, assert_error, frame, pcm, request
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX's terminals and shells")
@@ -88,6 +89,7 @@ def test_unknown_model(start, sidecar_argv):
     assert "no-such-model" in host.notices("health")[-1]["reason"]
 
 
+@pytest.mark.skipif(EDITION is not None, reason="a bundle has its model inside")
 def test_offline_without_weights(start, sidecar_argv, tmp_path):
     host = start([*sidecar_argv, "--offline", "--models-dir", str(tmp_path)])
     ids = [host.request("embed", {"audio": pcm()}) for _ in range(3)]

@@ -17,6 +17,7 @@ from sidecar.conversion import ConversionFailed
 from sidecar.device import Card, Driver, Facts, TorchBuild
 from sidecar.encoder import open_encoder
 from sidecar.models.catalog import MODELS
+from sidecar.models.converted import Converted
 from sidecar.models.installed import InstalledModel
 from sidecar.runtimes import machine
 
@@ -49,6 +50,13 @@ class FakeRuntime:
         return np.stack([self.gives.astype(np.float32)] * len(waveforms))
 
 
+class FakeConverted(Converted):
+    """Files that nobody reads."""
+
+    def reference(self):
+        return RIGHT
+
+
 class FakeMachine:
     """Opens encoders.
 
@@ -56,6 +64,7 @@ class FakeMachine:
         model does not fit. openvino_gives: the same; an ImportError: it is not installed.
     converts: what a conversion ends with: None (it is there then), or why it failed.
     has_bf16: whether the CPU has the instructions.
+    shipped_in: the folder that the model came ready to serve in; is_shipped: it is still sound.
     """
 
     def __init__(self, monkeypatch, folder):
@@ -65,6 +74,9 @@ class FakeMachine:
         self.is_converted = True
         self.converts = None
         self.has_bf16 = True
+        self.shipped_in = None
+        self.is_shipped = True
+        self.converted = None
         self.conversions = []
         self.progress = []
         self._monkeypatch = monkeypatch
@@ -84,7 +96,8 @@ class FakeMachine:
         self._replace("sidecar.runtimes.openvino_library", SimpleNamespace(VERSION="9.9"))
         self._replace("sidecar.runtimes.openvino_runtime", openvino_runtime)
         config = Config(model=CARD.id, **options)
-        installed = InstalledModel(CARD, self.folder / "weights", "0" * 64)
+        weights = self.folder / "weights"
+        installed = InstalledModel(CARD, weights, "0" * 64, self.shipped_in)
         return open_encoder(config, installed, self.folder, self.progress.append)
 
     def _replace(self, name, fake):
@@ -103,6 +116,7 @@ class FakeMachine:
         return FakeRuntime("torch", device, n_threads, "f32", gives)
 
     def _openvino(self, converted, n_threads, wished):
+        self.converted = converted
         if isinstance(self.openvino_gives, Exception):
             raise self.openvino_gives
         precision = wished if self.has_bf16 else "f32"
@@ -115,5 +129,9 @@ class FakeMachine:
         self.is_converted = True
 
     def _find(self, root, origin):
-        assert root.is_relative_to(self.folder)
-        return SimpleNamespace(reference=lambda: RIGHT) if self.is_converted else None
+        is_there = self.is_converted
+        if self.shipped_in is not None and root.is_relative_to(self.shipped_in):
+            is_there = self.is_shipped
+        else:
+            assert root.is_relative_to(self.folder)
+        return FakeConverted(root / "made", root / "made" / "compiled") if is_there else None

@@ -39,8 +39,8 @@ def test_what_was_placed_is_found(tmp_path):
     found = find(tmp_path / "root", ORIGIN)
     assert made == found
     assert found.folder == tmp_path / "root" / FOLDER
-    assert found.frontend.read_bytes() == b"frontend.xml"
-    assert found.network.read_bytes() == b"network.xml"
+    assert found.first.read_bytes() == b"first.xml"
+    assert found.second.read_bytes() == b"second.xml"
     assert found.reference().tolist() == VALUES.tolist()
     assert sorted(path.name for path in (tmp_path / "root").iterdir()) == [".lock", FOLDER]
 

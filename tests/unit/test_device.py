@@ -51,6 +51,12 @@ REASONS = {
         "the CPU serves: there is NVIDIA GeForce RTX 4070, but torch 2.14.1+cpu is a CPU-only "
         "build; a CUDA build comes with: pip install --force-reinstall torch==2.14.1",
     ),
+    "the cpu edition of the bundle": (
+        "auto",
+        facts(torch=None, is_bundle=True),
+        "the CPU serves: there is NVIDIA GeForce RTX 4070, but this is the cpu edition, without "
+        "the torch that it needs",
+    ),
     "driver too old": (
         "auto",
         facts(driver=Driver("470.82", (11, 4), (CARD,))),

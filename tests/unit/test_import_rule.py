@@ -18,7 +18,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Each may import from its own rank and from lower ones. Names are those below ``sidecar``.
 RANKS = [
-    {"", "config", "windows", "containers", "windowing", "log", "host_watch", "kept_file", "jobs"},
+    {
+        "",
+        "config",
+        "shipped",
+        "windows",
+        "containers",
+        "windowing",
+        "log",
+        "host_watch",
+        "kept_file",
+        "jobs",
+    },
     {"audio", "audio_file", "audio_path", "batching", "scheduler", "device", "stdio", "hello"},
     {
         "models",
@@ -52,7 +63,8 @@ def sources(package):
 
 
 SIDECAR = list(sources("sidecar"))
-PROTOCOL = [(name, path) for name, path in sources("protocol") if not name.startswith("vectors")]
+# ``vectors`` generates files, ``node`` is the npm package.
+PROTOCOL = [pair for pair in sources("protocol") if not pair[0].startswith(("vectors", "node"))]
 
 
 def imports(path, *, also_late=True):

@@ -70,6 +70,36 @@ def test_the_first_start_converts(machine):
     assert len(machine.conversions) == 1
 
 
+def test_a_shipped_network_is_served_and_what_is_compiled_of_it_is_kept_elsewhere(machine):
+    machine.is_converted, machine.shipped_in = False, machine.folder / "bundle"
+    opened = machine.open()
+    assert runtime_of(opened) == "openvino"
+    assert opened.model.source == str(machine.shipped_in)
+    assert machine.converted.folder.is_relative_to(machine.shipped_in)
+    assert machine.converted.compiled == machine.folder / ".openvino" / "made" / "compiled"
+    assert machine.conversions == []
+
+
+def test_a_shipped_network_that_is_damaged_is_made_anew_where_that_is_possible(machine):
+    machine.is_converted = machine.is_shipped = False
+    machine.shipped_in = machine.folder / "bundle"
+    assert runtime_of(machine.open()) == "openvino"
+    assert machine.conversions == [("campplus-zh-en", machine.folder)]
+
+
+def test_a_bundle_makes_nothing_anew(machine, monkeypatch):
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    machine.is_converted = machine.is_shipped = False
+    machine.shipped_in = machine.folder / "bundle"
+    why = "has no converted network of it that is sound and of this release"
+    opened = machine.open()
+    assert runtime_of(opened) == "torch"
+    assert opened.device.reason.endswith(why)
+    with pytest.raises(DeviceError, match=why):
+        machine.open(runtime="openvino")
+    assert machine.conversions == []
+
+
 def cannot_be_imported(machine):
     machine.openvino_gives = ImportError("DLL load failed")
     return r"OpenVINO cannot be imported \(.*\); install it with: pip install openvino"

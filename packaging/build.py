@@ -1,0 +1,154 @@
+"""Builds the bundle: one folder with a program, its libraries and its models, for an installer.
+
+    pip install -e '.[build]'
+    python packaging/build.py --edition cpu
+    python packaging/build.py --edition cuda --model campplus-zh-en --model path/to/my-ecapa
+
+Run it with the Python that has the libraries to be shipped. It converts and verifies the models,
+has PyInstaller freeze the program (build_sidecar.spec), lays models, notices and a manifest beside
+it, starts what it made, and prints what takes the space. The result: dist/speaker-sidecar-EDITION.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import space
+from signing import mac_identity, sign
+from trial import try_out
+from windows_runtime import ship_runtime
+
+from protocol.errors import SidecarError
+from sidecar.shipped import MODELS_FOLDER
+
+ROOT = Path(__file__).resolve().parent.parent
+# What each edition runs the networks with.
+RUNTIMES = {"cpu": ("openvino",), "cuda": ("openvino", "torch")}
+# Small, good in two languages, and reachable wherever PyPI is.
+DEFAULT_MODEL = "campplus-zh-en"
+
+
+class BuildFailed(Exception):
+    """There is no bundle; the text says why, and what to do."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build; 0 if the bundle is there and works, else 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        _build(options)
+    except (BuildFailed, SidecarError) as error:
+        print(f"build.py: {getattr(error, 'message', error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add(
+        "--edition",
+        choices=RUNTIMES,
+        required=True,
+        help="cpu: OpenVINO, no torch; cuda: torch with CUDA, and OpenVINO for the CPU",
+    )
+    add(
+        "--model",
+        action="append",
+        metavar="ID|DIR",
+        help="what it carries, and so all that it serves; the first is its default; may be "
+        f"repeated (default: {DEFAULT_MODEL})",
+    )
+    add("--models-dir", type=Path, metavar="DIR", help="where weights are kept, or fetched to")
+    add("--dist", type=Path, default=ROOT / "dist", metavar="DIR", help="default: %(default)s")
+    add("--archive", action="store_true", help="also make a .tar.xz, and say how large it is")
+    return parser
+
+
+def _build(options: argparse.Namespace) -> None:
+    began_at = time.monotonic()
+    _require_libraries(options.edition)
+    # They import torch and OpenVINO.
+    import models_folder  # noqa: PLC0415
+    from manifest import write_manifest  # noqa: PLC0415
+    from notices import write_notices  # noqa: PLC0415
+
+    work = ROOT / "build" / options.edition
+    shutil.rmtree(work, ignore_errors=True)
+    models = [
+        models_folder.prepare(model, options.models_dir, work / "converted")
+        for model in options.model or [DEFAULT_MODEL]
+    ]
+    bundle = _freeze(options.edition, options.dist.resolve(), work)
+    _strip_python(bundle)
+    if sys.platform == "win32":
+        print(ship_runtime(bundle))
+    sign(bundle)
+    models_folder.fill(bundle / MODELS_FOLDER, models, with_weights=options.edition == "cuda")
+    contents = json.loads((work / "build_sidecar" / "contents.json").read_text("utf-8"))
+    packages = write_notices(bundle, contents, models)
+    write_manifest(bundle, options.edition, models, packages)
+    about = try_out(bundle, RUNTIMES[options.edition])
+    print("\n".join(space.report(bundle)))
+    if options.archive:
+        print(space.archive(bundle))
+    print("", bundle, *about, f"built in {time.monotonic() - began_at:.0f} s", sep="\n")
+
+
+def _require_libraries(edition: str) -> None:
+    missing = [
+        name
+        for name, module in (
+            ("pyinstaller", "PyInstaller"),
+            ("openvino", "openvino"),
+            ("torch", "torch"),  # the cpu edition's networks are converted from it
+        )
+        if importlib.util.find_spec(module) is None
+    ]
+    if missing:
+        raise BuildFailed(f"{', '.join(missing)} is missing: pip install -e '.[build]'")
+    if edition == "cuda":
+        from sidecar.device import Facts, cuda_build_command  # noqa: PLC0415
+        from sidecar.runtimes.torch_build import installed_build  # noqa: PLC0415
+
+        build = installed_build()
+        if build is None or build.cuda is None:
+            facts = Facts(sys.platform, None, build)
+            command = cuda_build_command(facts) if build else "pip install torch"
+            raise BuildFailed(f"the installed torch is a CPU-only build; {command}")
+
+
+def _freeze(edition: str, dist: Path, work: Path) -> Path:
+    bundle = dist / f"speaker-sidecar-{edition}"
+    shutil.rmtree(bundle, ignore_errors=True)
+    argv = [sys.executable, "-m", "PyInstaller", str(ROOT / "build_sidecar.spec"), "--noconfirm"]
+    argv += ["--log-level", "WARN", "--distpath", str(dist), "--workpath", str(work)]
+    argv += ["--", "--edition", edition]
+    if identity := mac_identity():
+        argv += ["--sign-identity", identity]
+    if subprocess.run(argv, cwd=ROOT, check=False).returncode != 0:
+        raise BuildFailed("PyInstaller failed; what it says is above")
+    return bundle
+
+
+def _strip_python(bundle: Path) -> None:
+    """Remove debug symbols from Python's own libraries: some builds of it carry 20 MB of them."""
+    strip = shutil.which("strip")
+    if not sys.platform.startswith("linux") or strip is None:
+        return
+    inner = bundle / "_internal"
+    own = [*inner.glob("libpython*.so*"), *inner.glob("python3*/lib-dynload/*.so")]
+    subprocess.run([strip, "--strip-debug", *map(str, own)], check=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,56 @@
+"""The manifest: what a bundle is, and what each of its files is."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import space
+from models_folder import PreparedModel
+
+from protocol.hello import PROTOCOL, PROTOCOL_MINOR
+from sidecar import __version__
+from sidecar.models.store import sha256_of
+
+MANIFEST = "manifest.json"
+
+
+def write_manifest(
+    bundle: Path, edition: str, models: Sequence[PreparedModel], packages: Mapping[str, str]
+) -> None:
+    """Write it, last of all: it has the hash of every other file.
+
+    ``packages`` are the distributions that were frozen, with their releases.
+    """
+    files = [
+        {
+            "path": path.relative_to(bundle).as_posix(),
+            "n_bytes": path.stat().st_size,
+            "sha256": sha256_of(path),
+        }
+        for path in space.files_of(bundle)
+    ]
+    manifest = {
+        "name": "speaker-sidecar",
+        "version": __version__,
+        "edition": edition,
+        "protocol": f"{PROTOCOL}.{PROTOCOL_MINOR}",
+        "system": f"{sys.platform} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": dict(sorted(packages.items())),
+        "models": [
+            {
+                **asdict(model.shipped),
+                "fingerprint": model.fingerprint,
+                "has_weights": (bundle / "models" / model.shipped.weights).exists(),
+            }
+            for model in models
+        ],
+        "n_bytes": sum(path.stat().st_size for path in space.files_of(bundle)),
+        "files": files,
+    }
+    (bundle / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

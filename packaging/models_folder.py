@@ -1,0 +1,76 @@
+"""The models of a bundle: converted, verified, and laid out as ``sidecar.shipped`` reads them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecar import self_test
+from sidecar.kept_file import keep
+from sidecar.models import converted
+from sidecar.models.converted import Converted
+from sidecar.models.installed import InstalledModel, find_card, fingerprint, install
+from sidecar.models.store import WeightStore, default_models_dir
+from sidecar.runtimes.openvino_conversion import convert
+from sidecar.runtimes.openvino_library import VERSION
+from sidecar.shipped import ShippedFolder, ShippedModel, write_index
+from sidecar.start import converted_origin, converted_root, references_dir
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedModel:
+    """A model that can be shipped: its weights, and the network converted from them."""
+
+    installed: InstalledModel
+    converted: Converted
+    fingerprint: str
+
+    @property
+    def shipped(self) -> ShippedModel:
+        """Its entry in the index."""
+        card = self.installed.card
+        return ShippedModel(
+            id=card.id,
+            title=card.title,
+            licence=card.licence,
+            homepage=card.homepage,
+            network=card.network,
+            weights=f"{card.id}/{self.installed.weights.name}",
+            weights_sha256=self.installed.weights_sha256,
+        )
+
+
+def prepare(model: str, models_dir: Path | None, work: Path) -> PreparedModel:
+    """Install ``model`` if need be, and convert it below ``work``; that verifies it against torch.
+
+    Raises:
+        ModelUnavailable: there is no such model, or its weights cannot be had.
+        DeviceError: what OpenVINO computes is not what torch does.
+    """
+    card = find_card(model)
+    installed = install(model, card, WeightStore(models_dir or default_models_dir()))
+    made_by = fingerprint(card, installed.weights_sha256, card.recipe)
+
+    def show(done: int, total: int) -> None:
+        print(f"{card.id}: converting, {done} of {total} steps", flush=True)
+
+    made = convert(installed, work, converted_origin(made_by, VERSION), show)
+    return PreparedModel(installed, made, made_by)
+
+
+def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> None:
+    """Lay ``models`` into ``folder``, which is made; the weights are for torch alone."""
+    folder.mkdir(parents=True)
+    for model in models:
+        target = converted_root(folder) / model.converted.folder.name
+        target.mkdir(parents=True)
+        for name in (*converted.FILES, converted.MANIFEST):
+            shutil.copyfile(model.converted.folder / name, target / name)
+        if with_weights:
+            weights = folder / model.shipped.weights
+            weights.parent.mkdir()
+            shutil.copyfile(model.installed.weights, weights)
+            name = self_test.reference_name(model.fingerprint, self_test.waveform())
+            keep(references_dir(folder) / name, model.converted.reference().tobytes())
+    write_index(ShippedFolder(folder, tuple(model.shipped for model in models)))

@@ -1,0 +1,155 @@
+"""The licences and notices of everything in a bundle, in one file."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackageMetadata
+from pathlib import Path
+
+from models_folder import PreparedModel
+
+NOTICES = "NOTICES.txt"
+ROOT = Path(__file__).resolve().parent.parent
+_RULE = "=" * 78
+_LICENCE_FILE = re.compile(r"licen[cs]e|copying|notice|third.party|authors", re.IGNORECASE)
+# Their code is in every bundle: the program that PyInstaller's is, and its start.
+_ALWAYS = ("pyinstaller", "pyinstaller-hooks-contrib")
+# The project's own, which comes first.
+_OWN = "speaker-sidecar"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one part of a bundle asks to be told; ``texts``: each file's name, and what is in it."""
+
+    title: str
+    facts: tuple[str, ...]
+    texts: tuple[tuple[str, str], ...]
+
+
+def write_notices(
+    bundle: Path, contents: Iterable[Sequence[str]], models: Sequence[PreparedModel]
+) -> dict[str, str]:
+    """Write the file; the distributions of which something came into the bundle, with releases.
+
+    ``contents``: of each thing that was frozen its name in the bundle, and the file it came from.
+    """
+    sources = {Path(source).resolve() for _name, source in contents}
+    owners = _owners()
+    packages = {owners[source].name: owners[source] for source in sources if source in owners}
+    packages |= {name: importlib.metadata.distribution(name) for name in _ALWAYS}
+    packages.pop(_OWN, None)
+    system = sorted(source for source in sources if _is_of_the_system(source, owners))
+    notices = [
+        Notice("speaker-sidecar", ("Apache-2.0",), _read([ROOT / "LICENSE"], ROOT)),
+        *(_notice_of_model(model) for model in models),
+        _notice_of_python(),
+        *(_notice_of_package(packages[name]) for name in sorted(packages, key=str.lower)),
+        *_notices_of_system(system),
+    ]
+    text = "\n\n".join(_shown(notice) for notice in notices)
+    (bundle / NOTICES).write_text(text + "\n", "utf-8")
+    return {name: package.version for name, package in packages.items()}
+
+
+def _shown(notice: Notice) -> str:
+    lines = [_RULE, notice.title, *notice.facts, _RULE]
+    for name, text in notice.texts:
+        lines += ["", f"--- {name}", "", text.strip()]
+    return "\n".join(lines)
+
+
+def _owners() -> dict[Path, Distribution]:
+    """The distribution that each installed file belongs to."""
+    return {
+        Path(str(package.locate_file(file))).resolve(): package
+        for package in importlib.metadata.distributions()
+        for file in package.files or ()
+    }
+
+
+def _is_of_the_system(source: Path, owners: dict[Path, Distribution]) -> bool:
+    """Whether a library came from the system: neither a package's, nor Python's, nor our own."""
+    stdlib = Path(sysconfig.get_path("stdlib")).resolve()
+    base = Path(sys.base_prefix).resolve()
+    is_python = source.is_relative_to(stdlib) or (
+        source.is_relative_to(base) and base != Path("/usr")
+    )
+    return not (source in owners or is_python or source.is_relative_to(ROOT))
+
+
+def _notice_of_model(model: PreparedModel) -> Notice:
+    shipped = model.shipped
+    facts = (
+        f"weights {shipped.weights_sha256} (SHA-256), converted for OpenVINO",
+        f"licence: {shipped.licence or 'as their owner gave them'}",
+        shipped.homepage,
+    )
+    texts = _read([ROOT / "LICENSE"], ROOT) if shipped.licence == "Apache-2.0" else ()
+    return Notice(f"model {shipped.id}: {shipped.title}", tuple(filter(None, facts)), texts)
+
+
+def _notice_of_python() -> Notice:
+    places = (Path(sysconfig.get_path("stdlib")), Path(sys.base_prefix))
+    files = [place / name for place in places for name in ("LICENSE.txt", "LICENSE")]
+    first = next(path for path in files if path.exists())
+    title = f"Python {sys.version.partition(' ')[0]}"
+    return Notice(title, ("https://www.python.org",), _read([first], first.parent))
+
+
+def _notice_of_package(package: Distribution) -> Notice:
+    about = package.metadata
+    facts = [*_told(about, "License-Expression"), *_told(about, "License")][:1]
+    facts += [told for told in _told(about, "Classifier") if told.startswith("License ::")]
+    facts += [*_told(about, "Home-page"), *_told(about, "Project-URL")[:2]]
+    files = sorted(
+        Path(str(package.locate_file(file)))
+        for file in package.files or ()
+        if _LICENCE_FILE.search(file.name) and file.suffix not in {".py", ".pyc", ".pyi", ".h"}
+    )
+    texts = _read(files, Path(str(package.locate_file(""))))
+    return Notice(f"{package.name} {package.version}", tuple(facts), texts)
+
+
+def _notices_of_system(libraries: Sequence[Path]) -> list[Notice]:
+    """Of libraries of the system that the build ran on, as far as dpkg tells whose they are."""
+    dpkg = shutil.which("dpkg")
+    by_package: dict[str, list[str]] = {}
+    for library in libraries:
+        told = _dpkg_owner(dpkg, library) if dpkg else None
+        by_package.setdefault(told or library.name, []).append(library.name)
+    notices = []
+    for package, names in sorted(by_package.items()):
+        about = Path("/usr/share/doc", package, "copyright")
+        texts = _read([about], about.parent) if about.exists() else ()
+        title = f"{package} (of the system on which this was built)"
+        notices.append(Notice(title, (", ".join(names),), texts))
+    return notices
+
+
+def _dpkg_owner(dpkg: str, library: Path) -> str | None:
+    for path in (library, Path("/", *library.parts[2:])):  # /usr/lib may be known as /lib
+        done = subprocess.run([dpkg, "-S", str(path)], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout.partition(":")[0]
+    return None
+
+
+def _told(about: PackageMetadata, field: str) -> list[str]:
+    """The first line of each field of that name."""
+    return [value.strip().split("\n", 1)[0] for value in about.get_all(field) or ()]
+
+
+def _read(paths: Iterable[Path], below: Path) -> tuple[tuple[str, str], ...]:
+    """The texts of files, each under its path below a folder."""
+    return tuple(
+        (path.relative_to(below).as_posix(), path.read_text("utf-8", errors="replace"))
+        for path in paths
+    )

@@ -1,0 +1,51 @@
+"""Starts what was built as a user's machine does: no Python, no variables, no home, read-only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from protocol.params import EmbedParams, HealthParams, PcmAudio
+from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.self_test import waveform
+from sidecar.tools.client import ChildGone, Client, RemoteError
+
+_LIMIT_S = 120
+# Without these Windows starts no program.
+_KEPT_VARIABLES = ("SYSTEMROOT", "TEMP", "TMP") if sys.platform == "win32" else ()
+
+
+def try_out(bundle: Path, runtimes: Sequence[str]) -> list[str]:
+    """Have it serve with each of ``runtimes``; a line for each, that tells how that went.
+
+    Raises:
+        SystemExit: it does not serve; the message has its reason.
+    """
+    return [_tried(bundle, runtime) for runtime in runtimes]
+
+
+def _tried(bundle: Path, runtime: str) -> str:
+    program = bundle / f"speaker-sidecar{'.exe' if sys.platform == 'win32' else ''}"
+    environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    # No folder can be made below a file, so nothing can be kept.
+    environment["SPEAKER_SIDECAR_MODELS_DIR"] = str(bundle / "manifest.json")
+    argv = [str(program), "--device", "cpu", "--runtime", runtime, "--log-level", "warning"]
+    audio = PcmAudio(waveform().tobytes(), "f32le", SAMPLE_RATE_HZ, 1)
+    with tempfile.TemporaryDirectory() as elsewhere:
+        spawned_at = time.monotonic()
+        try:
+            with Client(argv, env=environment, cwd=elsewhere) as client:
+                client.wait_until_ready(_LIMIT_S)
+                ready_s = time.monotonic() - spawned_at
+                client.call(EmbedParams(audio))
+                health = client.call(HealthParams())
+        except (ChildGone, RemoteError, OSError, TimeoutError) as error:
+            raise SystemExit(f"the bundle does not serve with {runtime}: {error}") from error
+    return (
+        f"{health['model']['id']} with {health['device']['runtime']}: ready after {ready_s:.2f} s, "
+        f"{health['process']['rss_bytes'] / 1e6:.0f} MB resident"
+    )

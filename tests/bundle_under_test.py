@@ -1,0 +1,27 @@
+"""Whether ``SIDECAR_ARGV`` names a bundle's program, and which one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from sidecar.tools.client import ARGV_VARIABLE, sidecar_argv
+
+
+def bundle_folder():
+    """The bundle's folder; None where the program under test is none of a bundle's."""
+    if not os.environ.get(ARGV_VARIABLE):
+        return None
+    folder = Path(sidecar_argv()[-1]).parent
+    return folder if (folder / "manifest.json").is_file() else None
+
+
+def bundle_manifest():
+    """The bundle's manifest; empty where there is no bundle."""
+    folder = bundle_folder()
+    return {} if folder is None else json.loads((folder / "manifest.json").read_text("utf-8"))
+
+
+NO_BUNDLE = f"{ARGV_VARIABLE} names no bundle's program"
+EDITION = bundle_manifest().get("edition")

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import hashlib
+import sys
+
+import pytest
+
+from protocol.errors import ModelUnavailable
+from sidecar import shipped
+from sidecar.models import installed, store
+from sidecar.models.catalog import MODELS
+from sidecar.models.installed import find_card, find_shipped, require_servable
+from sidecar.shipped import ShippedFolder, ShippedModel, write_index
+
+WEIGHTS = b"weights"
+
+
+def shipped_model(model_id, sha256=None):
+    return ShippedModel(
+        id=model_id,
+        title=f"the model {model_id}",
+        licence="Apache-2.0",
+        homepage="",
+        network="ecapa",
+        weights=f"{model_id}/embedding_model.ckpt",
+        weights_sha256=sha256 or hashlib.sha256(WEIGHTS).hexdigest(),
+    )
+
+
+def write(folder, *models):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_index(ShippedFolder(folder, models))
+    return folder
+
+
+@pytest.fixture
+def program(monkeypatch, tmp_path):
+    """A frozen program, which has the models ``mine`` and ``other``; the folder that it lies in."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bundle" / "speaker-sidecar"))
+    write(tmp_path / "bundle" / "models", shipped_model("mine"), shipped_model("other"))
+    return tmp_path / "bundle"
+
+
+def test_a_bundle_serves_what_it_carries_the_first_by_default(program):
+    assert shipped.default_model() == "mine"
+    card = find_card("mine")
+    assert (card.id, card.title, card.network) == ("mine", "the model mine", "ecapa")
+    found = find_shipped("mine", card, None)
+    assert found.shipped_in == found.source == program / "models"
+    assert found.weights == program / "models" / "mine" / "embedding_model.ckpt"
+    assert found.weights_sha256 == hashlib.sha256(WEIGHTS).hexdigest()
+
+
+def test_without_a_bundle_nothing_is_shipped():
+    assert shipped.default_model() == "ecapa-voxceleb"
+    assert shipped.folders(None) == ()
+    assert find_shipped("ecapa-voxceleb", MODELS["ecapa-voxceleb"], None) is None
+
+
+@pytest.mark.usefixtures("program")
+def test_a_models_dir_with_an_index_comes_before_the_bundle(tmp_path):
+    newer = write(tmp_path / "newer", shipped_model("mine", "0" * 64))
+    found = find_shipped("mine", find_card("mine", newer), newer)
+    assert (found.shipped_in, found.weights_sha256) == (newer, "0" * 64)
+    assert find_shipped("other", find_card("other", newer), newer).shipped_in != newer
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"models": [{}]}', '{"models": 3}', "\0"], ids=repr
+)
+def test_an_index_that_cannot_be_read_is_none(tmp_path, text):
+    (tmp_path / shipped.INDEX).write_text(text, "utf-8")
+    assert shipped.folders(tmp_path) == ()
+
+
+def test_damaged_weights_are_not_served(program):
+    weights = program / "models" / "mine" / "embedding_model.ckpt"
+    weights.parent.mkdir()
+    weights.write_bytes(WEIGHTS)
+    assert find_shipped("mine", find_card("mine"), None).weights == weights
+    weights.write_bytes(b"weightz")
+    with pytest.raises(ModelUnavailable, match="is damaged") as caught:
+        find_shipped("mine", find_card("mine"), None)
+    assert caught.value.kind == "damaged"
+
+
+def test_under_an_id_of_the_catalog_no_other_model_is_served(tmp_path):
+    card = MODELS["ecapa-voxceleb"]
+    folder = write(tmp_path, shipped_model(card.id))
+    assert find_shipped(card.id, card, folder) is None
+    write(folder, shipped_model(card.id, card.files[0].sha256))
+    assert find_shipped(card.id, card, folder).shipped_in == folder
+
+
+@pytest.mark.usefixtures("program")
+def test_an_unknown_model_says_what_there_is():
+    with pytest.raises(ModelUnavailable, match="campplus-zh-en, mine, other"):
+        find_card("/no/such/folder")
+
+
+@pytest.mark.usefixtures("program")
+def test_a_bundle_without_torch_refuses_what_it_does_not_carry(monkeypatch):
+    card = MODELS["campplus-zh-en"]
+    monkeypatch.setattr(installed.importlib.util, "find_spec", lambda name: name)
+    require_servable(card, None)
+    monkeypatch.setattr(installed.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ModelUnavailable, match=r"carries \(mine, other\)") as caught:
+        require_servable(card, None)
+    assert caught.value.kind == "unknown_model"
+
+
+def test_a_program_that_is_no_bundle_may_fetch(monkeypatch):
+    monkeypatch.setattr(installed.importlib.util, "find_spec", lambda _: None)
+    require_servable(MODELS["campplus-zh-en"], None)
+
+
+def test_a_user_without_a_home(monkeypatch, program):
+    monkeypatch.delenv(store.MODELS_DIR_VARIABLE, raising=False)
+    nowhere = store.Path("~/.local/share/speaker-sidecar")
+    monkeypatch.setattr(store.platformdirs, "user_data_path", lambda *_, **__: nowhere)
+    assert store.default_models_dir() == program / "models"
+    monkeypatch.delattr(sys, "frozen")
+    with pytest.raises(ModelUnavailable, match="no home folder is known"):
+        store.default_models_dir()
