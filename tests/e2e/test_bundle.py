@@ -258,7 +258,7 @@ def test_what_it_does_not_carry_is_refused_in_a_sentence(installed, as_a_user):
 def test_a_damaged_network_does_not_serve(tmp_path):
     copy = tmp_path / "bundle"
     copy_to(copy)
-    network = next(copy.glob("models/.openvino/*/network.bin"))
+    network = next(copy.glob("models/.openvino/*/second.bin"))
     content = bytearray(network.read_bytes())
     content[len(content) // 2] ^= 1
     network.unlink()  # it may be the bundle's own

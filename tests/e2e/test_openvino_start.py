@@ -107,7 +107,7 @@ def test_the_precision_that_was_asked_for_is_reported(start_it):
 
 
 def test_a_damaged_file_is_made_anew(start_it, models_dir):
-    [network] = models_dir.glob(".openvino/*/network.bin")
+    [network] = models_dir.glob(".openvino/*/second.bin")
     content = bytearray(network.read_bytes())
     content[len(content) // 2] ^= 1
     network.write_bytes(content)
