@@ -35,14 +35,15 @@ _DEVICE = "CPU"
 # ECAPA-TDNN. For one that pads, they are worth keeping: few lengths come again and again.
 _N_KEPT_CODES = 16
 _N_KEPT_CODES_PADDING = 2000
-# With six or eight lengths in an octave it is as fast as with four, and takes 60 to 130 MB more.
+# Round numbers of milliseconds, as windows have, are on the grid: 0.5, 1, 1.5, 2, 3, 5, 10 s ... With
+# six or eight lengths in an octave it is as fast as with four, and takes 60 to 130 MB more.
 # Four audios of a second take two thirds of their time together. But only of equal lengths, as
 # windows are: each size of a batch needs code of its own, and the merely alike come too seldom.
 _PADDING_LIMITS = BatchLimits(
     max_items=4,
     max_padded_samples=6 * SAMPLE_RATE_HZ,
     min_likeness=1.0,
-    grid_samples=1024,
+    grid_samples=1000,
     grid_steps=4,
 )
 # Behind an audio longer than this the memory of what the network computed between is given back.
