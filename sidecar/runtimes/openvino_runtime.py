@@ -35,8 +35,8 @@ _DEVICE = "CPU"
 # ECAPA-TDNN. For one that pads, they are worth keeping: few lengths come again and again.
 _N_KEPT_CODES = 16
 _N_KEPT_CODES_PADDING = 2000
-# Round numbers of milliseconds, as windows have, are on the grid: 0.5, 1, 1.5, 2, 3, 5, 10 s ... With
-# six or eight lengths in an octave it is as fast as with four, and takes 60 to 130 MB more.
+# Windows of 0.5, 1, 1.5, 2, 3, 5 or 10 s are on the grid. With six or eight lengths in an octave it
+# is as fast as with four, and takes 60 to 130 MB more.
 # Four audios of a second take two thirds of their time together. But only of equal lengths, as
 # windows are: each size of a batch needs code of its own, and the merely alike come too seldom.
 _PADDING_LIMITS = BatchLimits(
