@@ -167,9 +167,16 @@ class RawHost:
         self.wait_until(lambda: self.errors.count(text.encode()) >= times, f"never logged {text!r}")
 
     def wait_until_queued(self, n_items):
-        """Ask until so many audios wait and none is between two stages."""
+        """Ask until so many audios wait and none is between two stages.
+
+        One that is being decoded does not wait, but between two of them all do for a moment: so
+        the answer must be the same many times in a row.
+        """
         ends_at = time.monotonic() + PATIENCE_S
-        while (queued := self.call("metrics").result["queued"]) != n_items:
+        n_in_a_row = 0
+        while n_in_a_row < 20:
+            queued = self.call("metrics").result["queued"]
+            n_in_a_row = n_in_a_row + 1 if queued == n_items else 0
             assert time.monotonic() < ends_at, f"{queued} are queued; {self}"
 
     @property
