@@ -13,8 +13,9 @@ export const PYTHON = process.env.PYTHON ?? (process.platform === "win32" ? "py"
 /** The real server with an encoder that needs no torch. */
 export const LIGHT = { command: PYTHON, args: ["tests/light_sidecar.py"], cwd: ROOT };
 
-/** The real sidecar, or what SIDECAR_ARGV names. */
-const [command, ...args] = process.env.SIDECAR_ARGV?.split(" ") ?? [PYTHON, "-m", "sidecar"];
+/** The real sidecar, or what SIDECAR_ARGV names; a word with spaces in it stands in quotes. */
+const named = process.env.SIDECAR_ARGV?.match(/"[^"]*"|'[^']*'|\S+/g);
+const [command, ...args] = named?.map(unquoted) ?? [PYTHON, "-m", "sidecar"];
 export const REAL = {
   command,
   args: [...args, "serve", "--model", "campplus-zh-en", "--threads", "1"],
@@ -28,9 +29,10 @@ export const LIGHT_SKIP = reasonToSkip(
 );
 
 /** Why the real one cannot run here; its model is fetched if it is not there. */
-export const REAL_SKIP =
-  LIGHT_SKIP ??
-  reasonToSkip(
+export const REAL_SKIP = named ? undefined : (LIGHT_SKIP ?? reasonToSkipTheModel());
+
+function reasonToSkipTheModel() {
+  return reasonToSkip(
     `import importlib.util
 assert importlib.util.find_spec("torch"), "no torch"
 from sidecar.models.catalog import MODELS
@@ -38,6 +40,11 @@ from sidecar.models.store import WeightStore, default_models_dir
 WeightStore(default_models_dir()).ensure(MODELS["campplus-zh-en"])`,
     "torch or the weights of campplus-zh-en are not there",
   );
+}
+
+function unquoted(word) {
+  return word.replace(/^(["'])(.*)\1$/, "$2");
+}
 
 function reasonToSkip(code, reason) {
   const { status, stderr, error } = spawnSync(PYTHON, ["-c", code], {
