@@ -12,14 +12,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from protocol.framing import FrameDecoder, encode_frame
 
 if sys.platform == "win32":
     from sidecar import windows
+else:
+    import fcntl
 
 _READ_BYTES = 256 * 1024
+# Linux's pipe holds 64 KiB: a second of audio would come in two parts, with a change of process
+# between. So much holds sixteen seconds, and is what Linux gives to anybody.
+_PIPE_BYTES = 2**20
 _STDIN_FD, _STDOUT_FD, _STDERR_FD = 0, 1, 2
 
 # The writer's backlog above which the reader stops: each is far more than a reading host leaves.
@@ -75,7 +81,15 @@ def claim_stdio() -> Wire:
         # A host may have left its own non-blocking mode on the ends that it gave us.
         os.set_blocking(wire.input_fd, True)
         os.set_blocking(wire.output_fd, True)
+        _widen(wire.input_fd)
     return wire
+
+
+def _widen(fd: int) -> None:
+    if sys.platform == "linux":
+        # It may be no pipe, or the user's share of pages may be used up.
+        with suppress(OSError):
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 class FrameReader(threading.Thread):

@@ -31,9 +31,10 @@ FloatArray = NDArray[np.float32]
 
 _DEVICE = "CPU"
 # How many pieces of compiled code are kept. For a network that takes every length as it is, each
-# new length would take 3 to 5 MB for good; 64 gain no time over 16, and take 90 MB more with
-# ECAPA-TDNN. For one that pads, they are worth keeping: few lengths come again and again.
-_N_KEPT_CODES = 16
+# new length would take 3 to 5 MB for good; with ECAPA-TDNN, 16 gain a tenth where two lengths
+# alternate, nothing where all are new, and take 40 MB more. For one that pads, they are worth
+# keeping: few lengths come again and again.
+_N_KEPT_CODES = 4
 _N_KEPT_CODES_PADDING = 2000
 # Windows of 0.5, 1, 1.5, 2, 3, 5 or 10 s are on the grid. With six or eight lengths in an octave it
 # is as fast as with four, and takes 60 to 130 MB more.
