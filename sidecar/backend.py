@@ -54,14 +54,11 @@ class SpeechBackend:
     def import_natives(self) -> None:
         """See ``Backend.import_natives``."""
         self.find_model()
-        from sidecar.runtimes.glibc_heap import keep_large_blocks_apart  # noqa: PLC0415
         from sidecar.runtimes.machine import libraries  # noqa: PLC0415
 
         names = libraries(self._config)
         for variable, value in environment(names).items():
             os.environ.setdefault(variable, value)
-        if "torch" not in names:
-            keep_large_blocks_apart()
         if self._config.background:
             _step_back()
         for name in (*_NATIVE_LIBRARIES, *names):

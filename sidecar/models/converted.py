@@ -35,7 +35,7 @@ FILES = (FIRST, "first.bin", SECOND, "second.bin", REFERENCE)
 MANIFEST = "manifest.json"
 _COMPILED = "compiled"
 # Counts what a conversion makes: its files, their inputs and outputs.
-_LAYOUT = 3
+_LAYOUT = 4
 _WORK_PREFIX = ".convert-"
 _LOCK_POLL_S = 0.2
 _PLACE_ATTEMPTS = 20

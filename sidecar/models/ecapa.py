@@ -10,7 +10,8 @@ not the sum of all before; the attention's hidden layer is ReLU, BatchNorm, then
 follows the last layer.
 
 Shapes: a sequence is ``[batch, channels, n_frames]``, a frame 10 ms; what describes an utterance as
-a whole is a sequence of one frame.
+a whole is a sequence of one frame. All layers also take maps of one row, ``[batch, channels, 1,
+n_frames]``, once their convolutions do: see ``halves``.
 """
 
 from __future__ import annotations
@@ -106,7 +107,10 @@ class EmbeddingNetwork(nn.Module):
     def forward(self, features: Tensor, n_frames: Tensor | None = None) -> Tensor:
         """See the class."""
         x = features.transpose(-2, -1)
-        own = own_frames(n_frames, x)
+        return self.embed(x, own_frames(n_frames, x)).squeeze(-1)
+
+    def embed(self, x: Tensor, own: OwnFrames | None) -> Tensor:
+        """The features as a sequence, ``[batch, 80, n_frames]``, to ``[batch, 192, 1]``."""
         tdnn, *se_res2_blocks = self.blocks
         x = tdnn(x, own)
         outputs = []
@@ -115,7 +119,7 @@ class EmbeddingNetwork(nn.Module):
             outputs.append(x)
         x = self.mfa(torch.cat(outputs, dim=1))  # multi-layer feature aggregation
         embeddings: Tensor = self.fc(self.asp_bn(self.asp(x, own)))
-        return embeddings.squeeze(-1)
+        return embeddings
 
 
 # ---- The frame-level layers ----
@@ -262,7 +266,8 @@ class ContextTdnnBlock(nn.Module):
         """See the class."""
         weight, bias = self.conv.conv.weight, self.conv.conv.bias
         for_frames, for_context = weight[:, : x.shape[1]], weight[:, x.shape[1] :]
-        y = functional.conv1d(x, for_frames) + functional.conv1d(context, for_context, bias)
+        convolve = functional.conv1d if weight.dim() == 3 else functional.conv2d
+        y = convolve(x, for_frames) + convolve(context, for_context, bias)
         hidden: Tensor = self.norm(functional.relu(y))
         return hidden
 
@@ -274,6 +279,11 @@ def statistics(x: Tensor, weights: Tensor) -> Tensor:
     """
     mean = (weights * x).sum(dim=-1, keepdim=True)
     variance = (weights * (x - mean).square()).sum(dim=-1, keepdim=True)
+    return mean_and_deviation(mean, variance)
+
+
+def mean_and_deviation(mean: Tensor, variance: Tensor) -> Tensor:
+    """``[batch, channels, 1]`` each -> ``[batch, 2 channels, 1]``."""
     return torch.cat((mean, variance.clamp(min=VARIANCE_FLOOR).sqrt()), dim=1)
 
 
@@ -292,7 +302,8 @@ def reflect_pad(x: Tensor, n_frames: int, own: OwnFrames | None) -> Tensor:
     """
     if n_frames == 0:
         return x
-    padded = functional.pad(x, (n_frames, n_frames), mode="reflect")
+    both_ends = (n_frames, n_frames, *(0, 0) * (x.dim() - 3))
+    padded = functional.pad(x, both_ends, mode="reflect")
     if own is not None:
         last = n_frames + own.counts - 1  # where the last frame now is
         distance = torch.arange(1, n_frames + 1, device=x.device)

@@ -32,7 +32,7 @@ class Halves(NamedTuple):
 
 def of_ecapa(model: ecapa.EcapaTdnn) -> Halves:
     """Its few large layers pay little for each new length: less than padding would cost."""
-    return Halves(model.frontend, model.network, pads=False)
+    return Halves(model.frontend, EcapaSecond(model), pads=False)
 
 
 def of_campplus(model: campplus.CamPlusPlus) -> Halves:
@@ -44,6 +44,78 @@ def of_campplus(model: campplus.CamPlusPlus) -> Halves:
 
 
 HALVES_OF: dict[str, Callable[..., Halves]] = {"campplus": of_campplus, "ecapa": of_ecapa}
+
+
+class EcapaSecond(nn.Module):
+    """The network, on maps of one row where it has sequences.
+
+    OpenVINO pads and averages maps as its convolutions leave them, each frame's channels together,
+    but rearranges sequences before and after: on Zen 4 that is 3 to 9 % of the time.
+
+    forward: features ``[1, n_frames, 80]`` -> embeddings ``[1, 192]``.
+    """
+
+    def __init__(self, model: ecapa.EcapaTdnn) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(model.network)
+        self.network.add_module("asp", PoolingOfMaps(self.network.asp))
+        take_maps(self.network)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """See the class."""
+        maps = features.transpose(-2, -1).unsqueeze(-2)
+        return self.network.embed(maps, None).flatten(1)
+
+
+class PoolingOfMaps(nn.Module):
+    """ECAPA-TDNN's pooling over all frames, with fewer results as large as its input.
+
+    OpenVINO's softmax would rearrange them, too; and the weights of a mean over all frames are one.
+
+    forward: ``[batch, 3072, 1, n_frames]``, None -> ``[batch, 2 * 3072, 1, 1]``.
+    """
+
+    def __init__(self, pooling: ecapa.AttentiveStatisticsPooling) -> None:
+        super().__init__()
+        self.tdnn, self.conv = pooling.tdnn, pooling.conv
+
+    def forward(self, x: Tensor, own: None) -> Tensor:  # noqa: ARG002 - as what it stands for
+        """See the class."""
+        mean = x.mean(dim=-1, keepdim=True)
+        variance = (x - mean).square().mean(dim=-1, keepdim=True)
+        context = ecapa.mean_and_deviation(mean, variance)
+        scores = self.conv(self.tdnn(x, context).tanh())
+        weights = (scores - scores.amax(dim=-1, keepdim=True)).exp()
+        total = weights.sum(dim=-1, keepdim=True)
+        mean = (weights * x).sum(dim=-1, keepdim=True) / total
+        variance = (weights * (x - mean).square()).sum(dim=-1, keepdim=True) / total
+        return ecapa.mean_and_deviation(mean, variance)
+
+
+def take_maps(network: nn.Module) -> None:
+    """Replace all layers for sequences by the same ones for maps of one row, with their weights."""
+    for module in list(network.modules()):
+        for name, layer in list(module.named_children()):
+            if isinstance(layer, nn.Conv1d):
+                setattr(module, name, _convolution_of_maps(layer))
+            elif isinstance(layer, nn.BatchNorm1d):
+                batchnorm = nn.BatchNorm2d(layer.num_features, layer.eps)
+                setattr(module, name, _with_state(batchnorm, layer, layer.state_dict()))
+
+
+def _convolution_of_maps(layer: nn.Conv1d) -> nn.Module:
+    [kernel_frames], [dilation] = layer.kernel_size, layer.dilation
+    convolution = nn.Conv2d(
+        layer.in_channels, layer.out_channels, (1, kernel_frames), dilation=(1, dilation)
+    )
+    assert layer.bias is not None
+    state = {"weight": layer.weight.unsqueeze(-2), "bias": layer.bias}
+    return _with_state(convolution, layer, state)
+
+
+def _with_state(layer: nn.Module, replaced: nn.Module, state: dict[str, Tensor]) -> nn.Module:
+    layer.load_state_dict(state, assign=True)
+    return layer.train(replaced.training).requires_grad_(requires_grad=False)
 
 
 class CamPlusPlusFirst(nn.Module):

@@ -20,6 +20,7 @@ from sidecar.config import SAMPLE_RATE_HZ, Precision
 from sidecar.kept_file import keep, read_kept
 from sidecar.models.converted import Converted
 from sidecar.runtimes.cpu import default_threads
+from sidecar.runtimes.glibc_heap import keep_large_blocks_apart
 from sidecar.runtimes.openvino_library import VERSION, ov
 from sidecar.runtimes.padding import padded
 
@@ -79,6 +80,8 @@ class OpenVinoRuntime:
             self.precision: Precision = wished if wished.upper() in capabilities else "f32"
             read = self._core.read_model(converted.first)
             self._pads = len(read.inputs) > 1
+            if not self._pads:
+                keep_large_blocks_apart()
             first = self._core.compile_model(read, _DEVICE, self._options("f32"))
             self.batch_limits = _PADDING_LIMITS if self._pads else ONE_BY_ONE
             self._second = self._compile(converted, self._options(self.precision))

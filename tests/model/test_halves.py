@@ -9,13 +9,19 @@ pytest.importorskip("torch")
 import torch
 from torch import nn
 
-from sidecar.models import campplus, halves
+from sidecar.models import campplus, ecapa, halves
 
 
 @pytest.fixture(scope="module")
 def model():
+    made = with_random_batchnorms(campplus.CamPlusPlus())
+    made.network.xvector.block1.tdnnd3.nonlinear1.batchnorm.weight[7] = 0
+    return made
+
+
+def with_random_batchnorms(made):
     torch.manual_seed(0)
-    made = campplus.CamPlusPlus().eval().requires_grad_(requires_grad=False)
+    made.eval().requires_grad_(requires_grad=False)
     for module in made.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.running_mean.normal_()
@@ -23,8 +29,18 @@ def model():
             if module.affine:
                 module.weight.normal_()  # of either sign
                 module.bias.normal_()
-    made.network.xvector.block1.tdnnd3.nonlinear1.batchnorm.weight[7] = 0
     return made.double()
+
+
+def test_halves_of_ecapa_are_ecapa():
+    model = with_random_batchnorms(ecapa.EcapaTdnn())
+    first, second, pads = halves.of_ecapa(model)
+    assert not pads
+    for n_samples in (ecapa.MIN_SAMPLES, 16_000):
+        waveforms = torch.randn(1, n_samples, dtype=torch.double) / 10
+        expected, found = model(waveforms), second(first(waveforms))
+        assert found.shape == expected.shape
+        assert (found - expected).abs().max() < 1e-8 * expected.abs().max()
 
 
 def test_halves_of_campplus_are_campplus(model):

@@ -79,16 +79,3 @@ def test_torch_keeps_the_code_of_few_shapes_and_openvino_chooses_for_itself():
     variable = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
     assert environment(("torch", "sidecar.runtimes.openvino_library"))[variable] == "128"
     assert variable not in environment(("sidecar.runtimes.openvino_library",))
-
-
-@pytest.mark.parametrize(("libraries", "expected"), [(("torch",), 0), (("openvino",), 1), ((), 1)])
-def test_the_heap_is_kept_small_unless_torch_uses_it(backend, monkeypatch, libraries, expected):
-    calls = []
-    monkeypatch.setattr("sidecar.runtimes.machine.libraries", lambda _: libraries)
-    monkeypatch.setattr(
-        "sidecar.runtimes.glibc_heap.keep_large_blocks_apart", lambda: calls.append(1)
-    )
-    monkeypatch.setattr("importlib.import_module", lambda _: None)
-    monkeypatch.setattr(os, "environ", {})
-    backend.import_natives()
-    assert len(calls) == expected

@@ -18,7 +18,7 @@ libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
 for _ in range(2):
-    block = libc.malloc(9 * 2**20)
+    block = libc.malloc(2 * 2**20)
     is_mapped = ctypes.c_size_t.from_address(block - ctypes.sizeof(ctypes.c_size_t)).value & 2
     libc.free(block)
 print(bool(is_mapped))
