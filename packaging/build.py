@@ -1,6 +1,6 @@
 """Builds the bundle: one folder with a program, its libraries and its models, for an installer.
 
-    pip install -e '.[build]'
+    pip install -c packaging/constraints.txt -e '.[build]'
     python packaging/build.py --edition cpu
     python packaging/build.py --edition cuda --model campplus-zh-en --model path/to/my-ecapa
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import lzma
+import plistlib
 import re
 import subprocess
 import sys
@@ -85,6 +86,17 @@ def test_the_archive_has_every_file(load, folder):
     with lzma.open(path) as packed, tarfile.open(fileobj=packed) as tar:
         names = {member.name for member in tar if member.isfile()}
     assert names == {f"bundle/{path.relative_to(folder).as_posix()}" for path in files(folder)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has neither")
+def test_the_archive_keeps_links_and_the_permission_to_run(load, folder):
+    (folder / "speaker-sidecar").chmod(0o755)
+    (folder / "_internal" / "link.so").symlink_to("libc.so")
+    load("space").archive(folder)
+    with tarfile.open(folder.with_name("bundle.tar.xz")) as tar:
+        assert tar.getmember("bundle/speaker-sidecar").mode == 0o755
+        assert tar.getmember("bundle/_internal/libc.so").mode & 0o111 == 0
+        assert tar.getmember("bundle/_internal/link.so").linkname == "libc.so"
 
 
 def files(folder):
@@ -267,6 +279,31 @@ def test_a_bundle_that_does_not_serve_is_no_bundle(load, light_argv, monkeypatch
     monkeypatch.setattr(trial, "Client", lambda _argv, **how: client(["false"], cwd=how["cwd"]))
     with pytest.raises(SystemExit, match="does not serve with openvino"):
         trial.try_out(tmp_path, ["openvino"])
+
+
+def test_every_library_of_a_build_has_one_release():
+    tomllib = pytest.importorskip("tomllib", reason="it came with Python 3.11")
+    from packaging.requirements import Requirement  # PyPI's, which pytest brings
+
+    project = tomllib.loads((PACKAGING.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = (PACKAGING / "constraints.txt").read_text("utf-8").splitlines()
+    releases = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for text in [*project["dependencies"], *project["optional-dependencies"]["build"]]:
+        asked = Requirement(text)
+        release = releases[asked.name.lower().replace("_", "-")]
+        assert asked.specifier.contains(release), text
+
+
+def test_what_signs_the_app_again_leaves_the_sidecar_its_entitlements():
+    own, app = (
+        plistlib.loads((PACKAGING / folder / "entitlements.mac.plist").read_bytes())
+        for folder in ("", "electron-example")
+    )
+    assert set(own) == {
+        "com.apple.security.cs.allow-jit",
+        "com.apple.security.cs.allow-unsigned-executable-memory",
+    }
+    assert own.items() <= app.items()
 
 
 def test_the_windows_script_knows_the_editions_and_ends_its_lines_as_windows_does(load):
