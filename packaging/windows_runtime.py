@@ -1,8 +1,8 @@
 """Microsoft's C++ runtime in a bundle: there, recent, and of one release.
 
 Libraries of 2024 and later crash in an older ``msvcp140.dll``, and which one a user's system has is
-unknown; what lies beside the program comes before it. Its libraries call each other, and Microsoft
-installs and supports them as a set.
+unknown; what lies beside the program comes before it. The runtime's libraries call each other, and
+are installed as a set.
 """
 
 from __future__ import annotations
