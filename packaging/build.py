@@ -1,6 +1,6 @@
 """Builds the bundle: one folder with a program, its libraries and its models, for an installer.
 
-    pip install -e '.[build]'
+    pip install -c packaging/constraints.txt -e '.[build]'
     python packaging/build.py --edition cpu
     python packaging/build.py --edition cuda --model campplus-zh-en --model path/to/my-ecapa
 
@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import space
+from build_failed import BuildFailed
 from signing import mac_identity, sign
 from trial import try_out
 from windows_runtime import ship_runtime
@@ -33,10 +34,6 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNTIMES = {"cpu": ("openvino",), "cuda": ("openvino", "torch")}
 # Small, good in two languages, and reachable wherever PyPI is.
 DEFAULT_MODEL = "campplus-zh-en"
-
-
-class BuildFailed(Exception):
-    """There is no bundle; the text says why, and what to do."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -131,8 +131,9 @@ def copy_to(target):
 @pytest.fixture(scope="module")
 def installed():
     """The bundle where an installer put it: an awkward path, in which nothing can be written."""
-    # Not in tmp_path, which is closed to other users.
-    around = Path(tempfile.mkdtemp(prefix="bundle-"))
+    # Not in tmp_path, which is closed to other users. As the program reports it: the folder for
+    # temporary files is a link on macOS, and may have a short name on Windows.
+    around = Path(tempfile.mkdtemp(prefix="bundle-")).resolve()
     around.chmod(0o755)
     target = around / "Programme für alle 说话人" / "speaker-sidecar"
     copy_to(target)

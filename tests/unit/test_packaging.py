@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import lzma
+import plistlib
 import re
 import subprocess
 import sys
 import tarfile
+import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,6 +88,17 @@ def test_the_archive_has_every_file(load, folder):
     assert names == {f"bundle/{path.relative_to(folder).as_posix()}" for path in files(folder)}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it has neither")
+def test_the_archive_keeps_links_and_the_permission_to_run(load, folder):
+    (folder / "speaker-sidecar").chmod(0o755)
+    (folder / "_internal" / "link.so").symlink_to("libc.so")
+    load("space").archive(folder)
+    with tarfile.open(folder.with_name("bundle.tar.xz")) as tar:
+        assert tar.getmember("bundle/speaker-sidecar").mode == 0o755
+        assert tar.getmember("bundle/_internal/libc.so").mode & 0o111 == 0
+        assert tar.getmember("bundle/_internal/link.so").linkname == "libc.so"
+
+
 def files(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
 
@@ -111,46 +125,149 @@ def test_what_is_missing_is_named(load, monkeypatch, capsys):
     assert "pyinstaller, torch is missing: pip install -e '.[build]'" in capsys.readouterr().err
 
 
-def test_without_a_certificate_nothing_is_signed(load, monkeypatch, capsys, tmp_path):
+@pytest.fixture
+def signtool(load, monkeypatch):
+    """The commands with which ``signing`` would have started it on Windows; ``code`` is its end."""
     signing = load("signing")
-    ran = []
-    monkeypatch.setattr(signing.subprocess, "run", lambda argv, **_: ran.append(argv))
+    ran = SimpleNamespace(sign=signing.sign, argvs=[], code=0)
+
+    def run(argv, **_):
+        ran.argvs.append(argv)
+        return SimpleNamespace(returncode=ran.code)
+
+    monkeypatch.setattr(signing.subprocess, "run", run)
+    monkeypatch.setattr(signing.shutil, "which", lambda name: rf"C:\tools\{name}.exe")
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.delenv("SIGN_CERTIFICATE", raising=False)
-    signing.sign(tmp_path)
+    for name in ("SIGN_CERTIFICATE", "SIGN_PASSWORD", "SIGN_THUMBPRINT"):
+        monkeypatch.delenv(name, raising=False)
+    return ran
+
+
+def test_without_a_certificate_nothing_is_signed(signtool, capsys, tmp_path):
+    signtool.sign(tmp_path)
     assert "not signed: SIGN_CERTIFICATE names no .pfx file" in capsys.readouterr().out
-    assert ran == []
+    assert signtool.argvs == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [
+        ({"SIGN_CERTIFICATE": "mine.pfx"}, ["/f", "mine.pfx"]),
+        (
+            {"SIGN_CERTIFICATE": "mine.pfx", "SIGN_PASSWORD": "word"},
+            ["/f", "mine.pfx", "/p", "word"],
+        ),
+        ({"SIGN_THUMBPRINT": "0a1b", "SIGN_PASSWORD": "word"}, ["/sha1", "0a1b"]),
+        # Empty is how a workflow passes on a secret that is not set.
+        ({"SIGN_CERTIFICATE": "mine.pfx", "SIGN_THUMBPRINT": ""}, ["/f", "mine.pfx"]),
+    ],
+)
+def test_signed_with_what_the_environment_names(
+    signtool, monkeypatch, tmp_path, variables, options
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    signtool.sign(tmp_path)
+    [argv] = signtool.argvs
+    assert argv[:2] == [r"C:\tools\signtool.exe", "sign"]
+    assert argv[argv.index("/td") + 2 :] == [*options, str(tmp_path / "speaker-sidecar.exe")]
+
+
+def test_a_failed_signature_ends_the_build_and_tells_no_password(
+    load, signtool, monkeypatch, tmp_path
+):
     monkeypatch.setenv("SIGN_CERTIFICATE", "mine.pfx")
-    monkeypatch.setenv("SIGN_PASSWORD", "word")
-    signing.sign(tmp_path)
-    [argv] = ran
-    assert argv[:2] == ["signtool", "sign"]
-    assert argv[argv.index("/f") + 1 : argv.index("/f") + 4] == ["mine.pfx", "/p", "word"]
-    assert argv[-1] == str(tmp_path / "speaker-sidecar.exe")
+    monkeypatch.setenv("SIGN_PASSWORD", "open sesame")
+    signtool.code = 1
+    with pytest.raises(load("build_failed").BuildFailed, match="could not sign") as failed:
+        signtool.sign(tmp_path)
+    assert "sesame" not in "".join(traceback.format_exception(failed.value))
 
 
-@pytest.mark.parametrize("newer", ["inside", "installed"])
-def test_the_newer_c_runtime_is_shipped(load, monkeypatch, tmp_path, newer):
+def test_signtool_is_found_in_the_newest_sdk(load, signtool, monkeypatch, tmp_path):
+    monkeypatch.setattr(load("signing").shutil, "which", lambda _: None)
+    monkeypatch.setenv("PROGRAMFILES(X86)", str(tmp_path))
+    monkeypatch.setenv("SIGN_CERTIFICATE", "mine.pfx")
+    with pytest.raises(load("build_failed").BuildFailed, match="install the Windows SDK"):
+        signtool.sign(tmp_path)
+    tools = tmp_path / "Windows Kits" / "10" / "bin"
+    for folder in ("10.0.9600.0/x64", "10.0.26100.0/x64", "10.0.26100.0/arm64", "x64"):
+        (tools / folder).mkdir(parents=True)
+        (tools / folder / "signtool.exe").touch()
+    signtool.sign(tmp_path)
+    [[program, *_]] = signtool.argvs
+    assert program == str(tools / "10.0.26100.0" / "x64" / "signtool.exe")
+
+
+@pytest.fixture
+def c_runtime(load, monkeypatch, tmp_path):
+    """``windows_runtime``, a bundle's libraries and the system's; each says its release itself."""
     runtime = load("windows_runtime")
-    ours, theirs = tmp_path / "bundle" / "_internal", tmp_path / "System32"
-    for folder, word in ((ours, "inside"), (theirs, "installed")):
+    inside, installed = tmp_path / "bundle" / "_internal", tmp_path / "System32"
+    for folder in (inside, installed):
         folder.mkdir(parents=True)
-        (folder / runtime.NAME).write_text(word)
-    versions = {"inside": (14, 44, 1, 0), "installed": (14, 44, 1, 0), newer: (14, 50, 0, 0)}
-    monkeypatch.setattr(runtime, "file_version", lambda path: versions[path.read_text()])
+
+    def release(path):
+        return tuple(map(int, path.read_text().split(".")))
+
+    monkeypatch.setattr(runtime, "file_version", release)
     monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
-    assert "14.50.0.0 is inside" in runtime.ship_runtime(tmp_path / "bundle")
-    assert (ours / runtime.NAME).read_text() == newer
+    return SimpleNamespace(
+        ship=lambda: runtime.ship_runtime(tmp_path / "bundle"), inside=inside, installed=installed
+    )
 
 
-def test_an_old_c_runtime_ends_the_build(load, monkeypatch, tmp_path):
-    runtime = load("windows_runtime")
-    (tmp_path / "System32").mkdir()
-    (tmp_path / "System32" / runtime.NAME).touch()
-    monkeypatch.setattr(runtime, "file_version", lambda _: (14, 38, 0, 0))
-    monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
-    with pytest.raises(SystemExit, match="Visual C"):
-        runtime.ship_runtime(tmp_path / "bundle")
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("14.50.0.0", "14.44.1.0"), ("14.44.1.0", "14.50.0.0"), (None, "14.50.0.0")],
+)
+def test_the_newer_c_runtime_is_shipped(c_runtime, ours, theirs):
+    if ours is not None:
+        (c_runtime.inside / "msvcp140.dll").write_text(ours)
+    (c_runtime.installed / "msvcp140.dll").write_text(theirs)
+    assert "msvcp140.dll 14.50.0.0" in c_runtime.ship()
+    assert (c_runtime.inside / "msvcp140.dll").read_text() == "14.50.0.0"
+
+
+def test_the_c_runtime_is_renewed_as_a_set(c_runtime):
+    old = ("MSVCP140.dll", "MSVCP140_1.dll", "VCRUNTIME140.dll", "VCRUNTIME140_1.dll")
+    # A wheel's own copy under another name, another library, and one that the system has not.
+    others = ("msvcp140-0a1b2c3d.dll", "zlib1.dll", "vcomp140.dll")
+    for name in (*old, *others):
+        (c_runtime.inside / name).write_text("14.38.0.0")
+    for name in (*old, "msvcp140.dll", "concrt140.dll", "zlib1.dll"):
+        (c_runtime.installed / name).write_text("14.50.0.0")
+    told = c_runtime.ship()
+    found = {path.name: path.read_text() for path in c_runtime.inside.iterdir()}
+    assert found == dict.fromkeys(old, "14.50.0.0") | dict.fromkeys(others, "14.38.0.0")
+    assert "vcruntime140_1.dll 14.50.0.0" in told
+    assert "vcomp140.dll 14.38.0.0" in told
+
+
+@pytest.mark.parametrize("theirs", [None, "14.38.0.0"])
+def test_without_a_recent_c_runtime_there_is_no_bundle(load, c_runtime, theirs):
+    if theirs is not None:
+        (c_runtime.installed / "msvcp140.dll").write_text(theirs)
+    with pytest.raises(load("build_failed").BuildFailed, match="Visual C"):
+        c_runtime.ship()
+
+
+def test_a_library_is_closed_when_its_release_is_read(load, monkeypatch):
+    """Else it cannot be written over on Windows."""
+    closed = []
+    high, low = 14 << 16 | 44, 35211 << 16 | 1
+    about = SimpleNamespace(FileVersionMS=high, FileVersionLS=low)
+    library = SimpleNamespace(
+        parse_data_directories=lambda _: None,
+        VS_FIXEDFILEINFO=[about],
+        close=lambda: closed.append(True),
+    )
+    pefile = SimpleNamespace(
+        PE=lambda _name, **_: library, DIRECTORY_ENTRY={"IMAGE_DIRECTORY_ENTRY_RESOURCE": 2}
+    )
+    monkeypatch.setitem(sys.modules, "pefile", pefile)
+    assert load("windows_runtime").file_version(Path("a.dll")) == (14, 44, 35211, 1)
+    assert closed == [True]
 
 
 def test_a_bundle_that_does_not_serve_is_no_bundle(load, light_argv, monkeypatch, tmp_path):
@@ -162,6 +279,31 @@ def test_a_bundle_that_does_not_serve_is_no_bundle(load, light_argv, monkeypatch
     monkeypatch.setattr(trial, "Client", lambda _argv, **how: client(["false"], cwd=how["cwd"]))
     with pytest.raises(SystemExit, match="does not serve with openvino"):
         trial.try_out(tmp_path, ["openvino"])
+
+
+def test_every_library_of_a_build_has_one_release():
+    tomllib = pytest.importorskip("tomllib", reason="it came with Python 3.11")
+    from packaging.requirements import Requirement  # PyPI's, which pytest brings
+
+    project = tomllib.loads((PACKAGING.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = (PACKAGING / "constraints.txt").read_text("utf-8").splitlines()
+    releases = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for text in [*project["dependencies"], *project["optional-dependencies"]["build"]]:
+        asked = Requirement(text)
+        release = releases[asked.name.lower().replace("_", "-")]
+        assert asked.specifier.contains(release), text
+
+
+def test_what_signs_the_app_again_leaves_the_sidecar_its_entitlements():
+    own, app = (
+        plistlib.loads((PACKAGING / folder / "entitlements.mac.plist").read_bytes())
+        for folder in ("", "electron-example")
+    )
+    assert set(own) == {
+        "com.apple.security.cs.allow-jit",
+        "com.apple.security.cs.allow-unsigned-executable-memory",
+    }
+    assert own.items() <= app.items()
 
 
 def test_the_windows_script_knows_the_editions_and_ends_its_lines_as_windows_does(load):
