@@ -34,7 +34,8 @@ class PreparedModel:
         card = self.installed.card
         return ShippedModel(
             id=card.id,
-            title=card.title,
+            # A folder's own card says where it lies on this machine.
+            title=card.title if card.files else f"ECAPA-TDNN {card.id}",
             licence=card.licence,
             homepage=card.homepage,
             network=card.network,

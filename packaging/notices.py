@@ -129,6 +129,10 @@ def _notice_of_model(model: PreparedModel) -> Notice:
         shipped.homepage,
     )
     texts = _read([ROOT / "LICENSE"], ROOT) if shipped.licence == "Apache-2.0" else ()
+    if not model.installed.card.files:
+        folder = model.installed.weights.parent
+        found = sorted(path for path in folder.iterdir() if _LICENCE_FILE.search(path.name))
+        texts = _read((path for path in found if path.is_file()), folder)
     return Notice(f"model {shipped.id}: {shipped.title}", tuple(filter(None, facts)), texts)
 
 

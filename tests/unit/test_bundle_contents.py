@@ -225,6 +225,8 @@ def test_the_manifest_has_every_file_and_link(load, prepared, tmp_path):
     assert list(manifest["packages"]) == ["numpy", "soxr"]
     [told] = manifest["models"]
     assert (told["id"], told["fingerprint"], told["has_weights"]) == ("mine", "ecapa.w", False)
+    # It says nothing of where the folder lies on the machine that it was built on.
+    assert told["title"] == "ECAPA-TDNN mine"
 
 
 # ---- The notices ----
@@ -285,6 +287,15 @@ def test_each_package_has_its_notice(notices, tmp_path):
     # Its wheel has no such file.
     assert "NVIDIA Corporation nor the names of its" in texts["nvidia-ml-py 1"]
     assert "not-inside 1" not in texts
+
+
+def test_a_model_of_the_users_has_the_licence_of_its_folder(notices, prepared, tmp_path):
+    model = prepared("mine", b"w")
+    notices.write_notices(tmp_path / "bundle", [], [model])
+    assert texts_of(tmp_path / "bundle")["model mine: ECAPA-TDNN mine"] == ""
+    (tmp_path / "mine" / "LICENSE.md").write_text("what its owner asks for", "utf-8")
+    notices.write_notices(tmp_path / "bundle", [], [model])
+    assert "what its owner asks" in texts_of(tmp_path / "bundle")["model mine: ECAPA-TDNN mine"]
 
 
 def test_a_package_without_a_licence_ends_the_build(notices, load, tmp_path):
