@@ -18,10 +18,15 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import models_folder
 import space
 from build_failed import BuildFailed
+from manifest import write_manifest
+from notices import write_notices
 from signing import mac_identity, sign
 from trial import try_out
 from windows_runtime import ship_runtime
@@ -74,27 +79,24 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> None:
     began_at = time.monotonic()
     _require_libraries(options.edition)
-    # They import torch and OpenVINO.
-    import models_folder  # noqa: PLC0415
-    from manifest import write_manifest  # noqa: PLC0415
-    from notices import write_notices  # noqa: PLC0415
-
     work = ROOT / "build" / options.edition
     shutil.rmtree(work, ignore_errors=True)
-    models = [
-        models_folder.prepare(model, options.models_dir, work / "converted")
-        for model in options.model or [DEFAULT_MODEL]
-    ]
-    bundle = _freeze(options.edition, options.dist.resolve(), work)
-    _strip_python(bundle)
-    if sys.platform == "win32":
-        print(ship_runtime(bundle))
-    sign(bundle)
-    models_folder.fill(bundle / MODELS_FOLDER, models, with_weights=options.edition == "cuda")
-    contents = json.loads((work / "build_sidecar" / "contents.json").read_text("utf-8"))
-    packages = write_notices(bundle, contents, models)
-    write_manifest(bundle, options.edition, models, packages)
-    about = try_out(bundle, RUNTIMES[options.edition])
+    names = options.model or [DEFAULT_MODEL]
+    models_folder.require_distinct(names)
+    models = [models_folder.prepare(name, options.models_dir, work / "converted") for name in names]
+    bundle = options.dist.resolve() / f"speaker-sidecar-{options.edition}"
+    with _whole_or_aside(bundle):
+        _freeze(options.edition, bundle, work)
+        _strip_python(bundle)
+        if sys.platform == "win32":
+            print(ship_runtime(bundle))
+        sign(bundle)
+        models_folder.fill(bundle / MODELS_FOLDER, models, with_weights=options.edition == "cuda")
+        contents = json.loads((work / "build_sidecar" / "contents.json").read_text("utf-8"))
+        packages = write_notices(bundle, contents, models)
+        write_manifest(bundle, options.edition, models, packages)
+        ids = [model.shipped.id for model in models]
+        about = try_out(bundle, ids, RUNTIMES[options.edition])
     print("\n".join(space.report(bundle)))
     if options.archive:
         print(space.archive(bundle))
@@ -124,17 +126,29 @@ def _require_libraries(edition: str) -> None:
             raise BuildFailed(f"the installed torch is a CPU-only build; {command}")
 
 
-def _freeze(edition: str, dist: Path, work: Path) -> Path:
-    bundle = dist / f"speaker-sidecar-{edition}"
-    shutil.rmtree(bundle, ignore_errors=True)
+@contextmanager
+def _whole_or_aside(bundle: Path) -> Iterator[None]:
+    """See that ``bundle`` lies there only if it is done, and serves: no one ships half of it."""
+    aside = bundle.with_name(f"{bundle.name}-failed")
+    for old in (bundle, aside):
+        shutil.rmtree(old, ignore_errors=True)
+    try:
+        yield
+    except BaseException:  # Ctrl-C leaves half of it, too
+        if bundle.exists():
+            bundle.rename(aside)
+            print(f"what there is of it: {aside}", file=sys.stderr)
+        raise
+
+
+def _freeze(edition: str, bundle: Path, work: Path) -> None:
     argv = [sys.executable, "-m", "PyInstaller", str(ROOT / "build_sidecar.spec"), "--noconfirm"]
-    argv += ["--log-level", "WARN", "--distpath", str(dist), "--workpath", str(work)]
+    argv += ["--log-level", "WARN", "--distpath", str(bundle.parent), "--workpath", str(work)]
     argv += ["--", "--edition", edition]
     if identity := mac_identity():
         argv += ["--sign-identity", identity]
     if subprocess.run(argv, cwd=ROOT, check=False).returncode != 0:
         raise BuildFailed("PyInstaller failed; what it says is above")
-    return bundle
 
 
 def _strip_python(bundle: Path) -> None:
@@ -144,7 +158,8 @@ def _strip_python(bundle: Path) -> None:
         return
     inner = bundle / "_internal"
     own = [*inner.glob("libpython*.so*"), *inner.glob("python3*/lib-dynload/*.so")]
-    subprocess.run([strip, "--strip-debug", *map(str, own)], check=True)
+    if subprocess.run([strip, "--strip-debug", *map(str, own)], check=False).returncode != 0:
+        raise BuildFailed("strip failed; what it says is above")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 def write_manifest(
     bundle: Path, edition: str, models: Sequence[PreparedModel], packages: Mapping[str, str]
 ) -> None:
-    """Write it, last of all: it has the hash of every other file.
+    """Write it, last of all: it has the hash of every other file, and where each link points.
 
     ``packages`` are the distributions that were frozen, with their releases.
     """
@@ -35,6 +35,11 @@ def write_manifest(
             "sha256": sha256_of(path),
         }
         for path in paths
+    ]
+    links = [
+        {"path": path.relative_to(bundle).as_posix(), "target": path.readlink().as_posix()}
+        for path in sorted(bundle.rglob("*"))
+        if path.is_symlink()
     ]
     manifest = {
         "name": "speaker-sidecar",
@@ -54,5 +59,6 @@ def write_manifest(
         ],
         "n_bytes": sum(path.stat().st_size for path in paths),
         "files": files,
+        "links": links,
     }
     (bundle / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

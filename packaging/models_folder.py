@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from build_failed import BuildFailed
 
 from sidecar import self_test
 from sidecar.kept_file import keep
 from sidecar.models import converted
+from sidecar.models.catalog import MODELS
 from sidecar.models.converted import Converted
 from sidecar.models.installed import InstalledModel, find_card, fingerprint, install
 from sidecar.models.store import WeightStore, default_models_dir
-from sidecar.runtimes.openvino_conversion import convert
-from sidecar.runtimes.openvino_library import VERSION
 from sidecar.shipped import ShippedFolder, ShippedModel, write_index
 from sidecar.start import converted_origin, converted_root, references_dir
 
@@ -32,13 +34,39 @@ class PreparedModel:
         card = self.installed.card
         return ShippedModel(
             id=card.id,
-            title=card.title,
+            # A folder's own card says where it lies on this machine.
+            title=card.title if card.files else f"ECAPA-TDNN {card.id}",
             licence=card.licence,
             homepage=card.homepage,
             network=card.network,
             weights=f"{card.id}/{self.installed.weights.name}",
             weights_sha256=self.installed.weights_sha256,
         )
+
+
+def require_distinct(models: Sequence[str]) -> None:
+    """See that each of ``models``, ids and folders, can be told from the others by its id.
+
+    Raises:
+        BuildFailed: two have one id, or a folder has one of the catalog's; it says which.
+        ModelUnavailable: there is no such model.
+    """
+    seen: dict[str, str] = {}
+    for model in models:
+        model_id = find_card(model).id
+        if model_id in MODELS and model not in MODELS:
+            raise BuildFailed(
+                f"--model {model}: {model_id} is a model of the catalog, and under its id no other "
+                "serves: give the id itself, or rename the folder"
+            )
+        # Folders are named by them, and some systems do not tell a from A.
+        key = model_id.casefold()
+        if key in seen:
+            raise BuildFailed(
+                f"--model {seen[key]} and --model {model} would both be {model_id}: name each "
+                "once, or rename one's folder"
+            )
+        seen[key] = model
 
 
 def prepare(model: str, models_dir: Path | None, work: Path) -> PreparedModel:
@@ -48,6 +76,10 @@ def prepare(model: str, models_dir: Path | None, work: Path) -> PreparedModel:
         ModelUnavailable: there is no such model, or its weights cannot be had.
         DeviceError: what OpenVINO computes is not what torch does.
     """
+    # They import torch and OpenVINO.
+    from sidecar.runtimes.openvino_conversion import convert  # noqa: PLC0415
+    from sidecar.runtimes.openvino_library import VERSION  # noqa: PLC0415
+
     card = find_card(model)
     installed = install(model, card, WeightStore(models_dir or default_models_dir()))
     made_by = fingerprint(card, installed.weights_sha256, card.recipe)
@@ -64,7 +96,7 @@ def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> No
     folder.mkdir(parents=True)
     for model in models:
         target = converted_root(folder) / model.converted.folder.name
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, exist_ok=True)  # two ids may have the same weights
         for name in (*converted.FILES, converted.MANIFEST):
             shutil.copyfile(model.converted.folder / name, target / name)
         if with_weights:

@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageMetadata
 from pathlib import Path
 
+import space
+from build_failed import BuildFailed
 from models_folder import PreparedModel
 
 NOTICES = "NOTICES.txt"
@@ -23,6 +25,20 @@ _LICENCE_FILE = re.compile(r"licen[cs]e|copying|notice|third.party|authors", re.
 _ALWAYS = ("pyinstaller", "pyinstaller-hooks-contrib")
 # The project's own, which comes first.
 _OWN = "speaker-sidecar"
+# Texts that no installed package has; its README says where they are from.
+_LICENCES = Path(__file__).resolve().parent / "licences"
+# Libraries that come without a package, or in one that is silent about them: by their files' names
+# on the three systems, the folder of their texts.
+_PARTS = {
+    "bzip2": r"libbz2[.\d-].*|bz2\.dll",
+    "gcc": r"lib(gcc_s|stdc\+\+|gomp)\..*",
+    "libffi": r"libffi[.\d-].*",
+    "microsoft-visual-cpp": r"(msvcp|vcruntime|concrt|vcomp)140.*\.dll|ucrtbase\.dll|api-ms-win-.*",
+    "nvidia-cuda": r"(cu(blas|da|dnn|fft|pti|rand|solver|sparse)|nv(jit|rtc|tools)).*\.dll",
+    "openssl": r"lib(crypto|ssl)[.\d-].*",
+    "xz": r"(lib)?lzma[.\d-].*",
+    "zlib": r"libz[.\d-].*|zlib1?\.dll",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +56,34 @@ def write_notices(
     """Write the file; the distributions of which something came into the bundle, with releases.
 
     ``contents``: of each thing that was frozen its name in the bundle, and the file it came from.
+
+    Raises:
+        BuildFailed: something is in the bundle whose licence nothing here has.
     """
-    sources = {Path(source).resolve() for _name, source in contents}
+    sources = [(Path(name).name, Path(source).resolve()) for name, source in contents]
     owners = _owners()
-    packages = {owners[source].name: owners[source] for source in sources if source in owners}
+    packages = {owners[source].name: owners[source] for _, source in sources if source in owners}
     packages |= {name: importlib.metadata.distribution(name) for name in _ALWAYS}
     packages.pop(_OWN, None)
-    system = sorted(source for source in sources if _is_of_the_system(source, owners))
+    system = {name: source for name, source in sources if _is_of_the_system(source, owners)}
+    of_system, told = _notices_of_system(system)
+    # From the bundle itself: some of it was put there after the freezing.
+    inside = {path.name for path in space.files_of(bundle)}
+    of_parts, told_of_parts = _notices_of_parts(inside - told)
     notices = [
         Notice("speaker-sidecar", ("Apache-2.0",), _read([ROOT / "LICENSE"], ROOT)),
-        *(_notice_of_model(model) for model in models),
         _notice_of_python(),
         *(_notice_of_package(packages[name]) for name in sorted(packages, key=str.lower)),
-        *_notices_of_system(system),
+        *of_system,
+        *of_parts,
     ]
+    untold = [notice.title for notice in notices if not notice.texts]
+    untold += sorted(system.keys() - told - told_of_parts)
+    if untold:
+        raise BuildFailed(
+            f"no licence text is known of {', '.join(untold)}: see packaging/licences/README.md"
+        )
+    notices[1:1] = [_notice_of_model(model) for model in models]
     text = "\n\n".join(_shown(notice) for notice in notices)
     (bundle / NOTICES).write_text(text + "\n", "utf-8")
     return {name: package.version for name, package in packages.items()}
@@ -76,11 +106,17 @@ def _owners() -> dict[Path, Distribution]:
 
 
 def _is_of_the_system(source: Path, owners: dict[Path, Distribution]) -> bool:
-    """Whether a library came from the system: neither a package's, nor Python's, nor our own."""
+    """Whether a file came from the system: neither a package's, nor Python's, nor our own.
+
+    What came with a Python in a folder of its own counts as Python's; the libraries of others that
+    lie there are told by their names.
+    """
     stdlib = Path(sysconfig.get_path("stdlib")).resolve()
     base = Path(sys.base_prefix).resolve()
-    is_python = source.is_relative_to(stdlib) or (
-        source.is_relative_to(base) and base != Path("/usr")
+    is_python = (
+        source.is_relative_to(stdlib)
+        or (source.is_relative_to(base) and base != Path("/usr"))
+        or source.name.startswith("libpython")
     )
     return not (source in owners or is_python or source.is_relative_to(ROOT))
 
@@ -93,15 +129,20 @@ def _notice_of_model(model: PreparedModel) -> Notice:
         shipped.homepage,
     )
     texts = _read([ROOT / "LICENSE"], ROOT) if shipped.licence == "Apache-2.0" else ()
+    if not model.installed.card.files:
+        folder = model.installed.weights.parent
+        found = sorted(path for path in folder.iterdir() if _LICENCE_FILE.search(path.name))
+        texts = _read((path for path in found if path.is_file()), folder)
     return Notice(f"model {shipped.id}: {shipped.title}", tuple(filter(None, facts)), texts)
 
 
 def _notice_of_python() -> Notice:
     places = (Path(sysconfig.get_path("stdlib")), Path(sys.base_prefix))
     files = [place / name for place in places for name in ("LICENSE.txt", "LICENSE")]
-    first = next(path for path in files if path.exists())
+    first = [path for path in files if path.exists()][:1]
     title = f"Python {sys.version.partition(' ')[0]}"
-    return Notice(title, ("https://www.python.org",), _read([first], first.parent))
+    texts = tuple(text for path in first for text in _read([path], path.parent))
+    return Notice(title, ("https://www.python.org",), texts)
 
 
 def _notice_of_package(package: Distribution) -> Notice:
@@ -114,24 +155,48 @@ def _notice_of_package(package: Distribution) -> Notice:
         for file in package.files or ()
         if _LICENCE_FILE.search(file.name) and file.suffix not in {".py", ".pyc", ".pyi", ".h"}
     )
-    texts = _read(files, Path(str(package.locate_file(""))))
+    texts = _read(files, Path(str(package.locate_file("")))) + _kept_texts(package.name.lower())
     return Notice(f"{package.name} {package.version}", tuple(facts), texts)
 
 
-def _notices_of_system(libraries: Sequence[Path]) -> list[Notice]:
-    """Of libraries of the system that the build ran on, as far as dpkg tells whose they are."""
+def _notices_of_system(libraries: Mapping[str, Path]) -> tuple[list[Notice], set[str]]:
+    """Of libraries of the system that the build ran on, as far as dpkg knows them; their names.
+
+    ``libraries``: of each its name in the bundle, and the file it came from.
+    """
     dpkg = shutil.which("dpkg")
     by_package: dict[str, list[str]] = {}
-    for library in libraries:
-        told = _dpkg_owner(dpkg, library) if dpkg else None
-        by_package.setdefault(told or library.name, []).append(library.name)
+    for name, library in sorted(libraries.items()):
+        package = _dpkg_owner(dpkg, library) if dpkg else None
+        if package and _debian_copyright(package).exists():
+            by_package.setdefault(package, []).append(name)
     notices = []
     for package, names in sorted(by_package.items()):
-        about = Path("/usr/share/doc", package, "copyright")
-        texts = _read([about], about.parent) if about.exists() else ()
+        about = _debian_copyright(package)
         title = f"{package} (of the system on which this was built)"
-        notices.append(Notice(title, (", ".join(names),), texts))
-    return notices
+        notices.append(Notice(title, (", ".join(names),), _read([about], about.parent)))
+    return notices, {name for names in by_package.values() for name in names}
+
+
+def _debian_copyright(package: str) -> Path:
+    return Path("/usr/share/doc", package, "copyright")
+
+
+def _notices_of_parts(files: Iterable[str]) -> tuple[list[Notice], set[str]]:
+    """Of libraries that are known by the names of their ``files``; those names."""
+    names = sorted(files)
+    notices, told = [], set()
+    for part, pattern in _PARTS.items():
+        found = [name for name in names if re.fullmatch(pattern, name, re.IGNORECASE)]
+        if found:
+            notices.append(Notice(part, (", ".join(found),), _kept_texts(part)))
+            told |= set(found)
+    return notices, told
+
+
+def _kept_texts(part: str) -> tuple[tuple[str, str], ...]:
+    """The texts of a part that are kept here; empty if there are none."""
+    return _read(sorted((_LICENCES / part).glob("*.txt")), _LICENCES)
 
 
 def _dpkg_owner(dpkg: str, library: Path) -> str | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from sidecar import __version__
 from sidecar.config import (
     DEFAULT_LIMITS,
+    DEFAULT_MODEL,
     DEVICE_PATTERN,
     EXIT_SOFTWARE,
     EXIT_USAGE,
@@ -112,7 +113,8 @@ def _build_parser(tool: ModuleType | None = None) -> argparse.ArgumentParser:
 
 def _add_serve_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--model", default=default_model(), metavar="ID|DIR", help="default: %(default)s")
+    default = f"{DEFAULT_MODEL}, or the first that came with --models-dir or this bundle"
+    add("--model", metavar="ID|DIR", help=f"default: {default}")
     add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
     add("--offline", action="store_true", help="never use the network")
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
@@ -202,9 +204,10 @@ def _read_config(options: argparse.Namespace) -> Config:
         max_frame_bytes=max_frame_bytes,
         max_queued_bytes=max(DEFAULT_LIMITS.max_queued_bytes, max_frame_bytes),
     )
+    models_dir = options.models_dir.expanduser() if options.models_dir else None
     return Config(
-        model=options.model,
-        models_dir=options.models_dir.expanduser() if options.models_dir else None,
+        model=default_model(models_dir) if options.model is None else options.model,
+        models_dir=models_dir,
         offline=options.offline,
         device=options.device,
         gpu=options.gpu,

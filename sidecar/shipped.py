@@ -11,7 +11,9 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from protocol.errors import ModelUnavailable
 from sidecar.config import DEFAULT_MODEL
 
 INDEX = "models.json"
@@ -57,19 +59,45 @@ def bundle_models_dir() -> Path | None:
 
 
 def folders(models_dir: Path | None) -> tuple[ShippedFolder, ...]:
-    """The folders with an index: ``models_dir``, and behind it the bundle's own."""
+    """The folders with an index: ``models_dir``, and behind it the bundle's own.
+
+    Raises:
+        ModelUnavailable: an index is there, but cannot be read or is damaged.
+    """
     places = (models_dir, bundle_models_dir())
     found = (read_folder(place) for place in places if place is not None)
     return tuple(folder for folder in found if folder is not None)
 
 
 def read_folder(path: Path) -> ShippedFolder | None:
-    """What the index in ``path`` says; None where there is none that can be read."""
+    """What the index in ``path`` says; None where there is none.
+
+    Raises:
+        ModelUnavailable: it is there, but cannot be read or is damaged. To go on without it would
+            serve another model than the one that was asked for.
+    """
+    index = path / INDEX
     try:
-        index = json.loads((path / INDEX).read_text("utf-8"))
-        return ShippedFolder(path, tuple(ShippedModel(**entry) for entry in index["models"]))
-    except (OSError, ValueError, LookupError, TypeError):
+        content = index.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise ModelUnavailable(
+            f"{index} cannot be read ({error.strerror})", kind="not_readable", path=str(index)
+        ) from error
+    try:
+        models = tuple(_read_entry(entry) for entry in json.loads(content)["models"])
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ModelUnavailable(
+            f"{index} is damaged: install anew what it came with", kind="damaged", path=str(index)
+        ) from error
+    return ShippedFolder(path, models)
+
+
+def _read_entry(entry: Any) -> ShippedModel:  # noqa: ANN401 - JSON, not yet looked at
+    if not isinstance(entry, dict) or not all(isinstance(text, str) for text in entry.values()):
+        raise TypeError("a model's fields are texts")
+    return ShippedModel(**entry)
 
 
 def write_index(folder: ShippedFolder) -> None:
@@ -78,8 +106,17 @@ def write_index(folder: ShippedFolder) -> None:
     (folder.path / INDEX).write_text(json.dumps(index, indent=2) + "\n", "utf-8")
 
 
-def default_model() -> str:
-    """What serves where no model was named: in a bundle the first that it carries."""
-    own = bundle_models_dir()
-    carried = read_folder(own) if own is not None else None
-    return carried.models[0].id if carried is not None and carried.models else DEFAULT_MODEL
+def model_ids(models_dir: Path | None) -> list[str]:
+    """The models that are shipped in ``models_dir`` or in this bundle; raises like ``folders``."""
+    return [model.id for folder in folders(models_dir) for model in folder.models]
+
+
+def default_model(models_dir: Path | None = None) -> str:
+    """What serves where no model was named: the first that ``models_dir`` or this bundle carries.
+
+    It never fails: an index that is damaged is told of by whoever then looks for the model.
+    """
+    try:
+        return next(iter(model_ids(models_dir)), DEFAULT_MODEL)
+    except ModelUnavailable:
+        return DEFAULT_MODEL

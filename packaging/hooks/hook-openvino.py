@@ -21,4 +21,3 @@ binaries = [
     for path in sorted(Path(_package, "libs").iterdir())
     if _KEPT.fullmatch(path.name)
 ]
-excludedimports = ["openvino.tools", "openvino.torch"]

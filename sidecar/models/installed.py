@@ -38,7 +38,8 @@ def find_card(model: str, models_dir: Path | None = None) -> ModelCard:
     """The card of the model that ``--model`` names; it may be shipped in ``models_dir``.
 
     Raises:
-        ModelUnavailable: no such id and no such folder (kind ``unknown_model``).
+        ModelUnavailable: no such id and no such folder (kind ``unknown_model``), or an index that
+            may name it is damaged.
     """
     if model in MODELS:
         return MODELS[model]
@@ -48,7 +49,7 @@ def find_card(model: str, models_dir: Path | None = None) -> ModelCard:
         return _ecapa_card(entry.id, entry.title)
     folder = Path(model)
     if not folder.is_dir():
-        known = dict.fromkeys([*MODELS, *_shipped_ids(models_dir)])
+        known = dict.fromkeys([*MODELS, *shipped.model_ids(models_dir)])
         raise ModelUnavailable(
             f"there is no model {model!r:.200}: it is neither one of the catalog "
             f"({', '.join(known)}) nor a folder",
@@ -100,7 +101,7 @@ def find_shipped(model: str, card: ModelCard, models_dir: Path | None) -> Instal
     """The model as it was shipped, in ``models_dir`` or in this bundle; None where it was not.
 
     Raises:
-        ModelUnavailable: its weights are there, but damaged.
+        ModelUnavailable: its weights, or an index that may name it, are there, but damaged.
     """
     found = _find_shipped(model, models_dir)
     if found is None:
@@ -117,10 +118,13 @@ def find_shipped(model: str, card: ModelCard, models_dir: Path | None) -> Instal
 def require_servable(card: ModelCard, models_dir: Path | None) -> None:
     """Raise ModelUnavailable in a bundle that could not serve the weights if they were fetched."""
     if shipped.is_bundle() and importlib.util.find_spec("torch") is None:
+        carried = ", ".join(shipped.model_ids(models_dir))
+        if not carried:
+            raise ModelUnavailable("this bundle's models are missing: install the program anew")
         raise ModelUnavailable(
-            f"{card.id} is not in this bundle, which serves what it carries "
-            f"({', '.join(_shipped_ids(models_dir))}) and has no torch for weights of others: "
-            f"packaging/build.py --model {card.id} builds one that has it",
+            f"{card.id} is not in this bundle, which serves what it carries ({carried}) and has no "
+            f"torch for weights of others: packaging/build.py --model {card.id} builds one that "
+            "has it",
             kind="unknown_model",
         )
 
@@ -132,10 +136,6 @@ def _find_shipped(model: str, models_dir: Path | None) -> tuple[Path, shipped.Sh
         if entry and (model not in MODELS or entry.weights_sha256 == MODELS[model].files[0].sha256):
             return folder.path, entry
     return None
-
-
-def _shipped_ids(models_dir: Path | None) -> list[str]:
-    return [model.id for folder in shipped.folders(models_dir) for model in folder.models]
 
 
 def fingerprint(card: ModelCard, weights_sha256: str, recipe: str) -> str:

@@ -74,8 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COSINE",
         help="from which mean cosine on turns are one voice's; default: %(default)s",
     )
-    model = default_model() if is_bundle() else demo_report.CAMPPLUS
-    add("--model", default=model, metavar="ID", help="default: %(default)s")
+    default = "the first that it carries" if is_bundle() else demo_report.CAMPPLUS
+    add("--model", metavar="ID", help=f"default: {default}")
     add(
         "--models-dir",
         type=Path,
@@ -108,6 +108,9 @@ def run(options: argparse.Namespace) -> int:
     """
     console = open_console()
     progress = ProgressLine()
+    if options.model is None:
+        carried = default_model(options.models_dir) if is_bundle() else None
+        options.model = carried or demo_report.CAMPPLUS
     try:
         return _demonstrate(options, console, progress)
     except Refusal as refusal:

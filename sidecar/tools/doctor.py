@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
 def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     """Everything about this machine that decides how the sidecar serves on it.
 
-    Where the libraries cannot be imported, ``fault`` says so, and nothing more is known.
+    Where the libraries cannot be imported, or an index of models is damaged, ``fault`` says so, and
+    nothing more is known.
     """
     about = {
         "speaker_sidecar": __version__,
@@ -78,24 +79,26 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     try:
         from sidecar.backend import SpeechBackend  # noqa: PLC0415
 
-        config = Config(model=model or default_model(), models_dir=models_dir)
+        config = Config(model=model or default_model(models_dir), models_dir=models_dir)
+        models = _models(models_dir)
         SpeechBackend(config).import_natives()
     except SidecarError as error:
         return {**about, "fault": error.message}
     except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
         fault = f"a library cannot be imported: {type(error).__name__}: {error}"
         return {**about, "fault": f"{fault}; install speaker-sidecar anew"}
-    return {**about, **_examine_devices(model, models_dir)}
+    return {**about, **_examine_devices(model, models_dir, models)}
 
 
-def _examine_devices(model: str | None, models_dir: Path | None) -> dict[str, Any]:
+def _examine_devices(
+    model: str | None, models_dir: Path | None, models: list[dict[str, Any]]
+) -> dict[str, Any]:
     from sidecar import device as choice_of_device  # noqa: PLC0415
     from sidecar.runtimes import machine  # noqa: PLC0415
     from sidecar.runtimes.cpu import cpu  # noqa: PLC0415
 
     facts = machine.facts(Config())
     choice = choice_of_device.choose("auto", wants_gpu=False, facts=facts)
-    models = _models(models_dir)
     model = model or _first_installed(models)
     return {
         "selected": choice.selected,

@@ -22,11 +22,13 @@ import pytest
 from bundle_under_test import EDITION, NO_BUNDLE, bundle_folder, bundle_manifest
 from raw_host import RawHost, assert_result, pcm
 
+from sidecar.tools.client import sidecar_argv
+
 BUNDLE = bundle_folder()
 MANIFEST = bundle_manifest()
 pytestmark = pytest.mark.skipif(BUNDLE is None, reason=NO_BUNDLE)
 
-PROGRAM = "speaker-sidecar.exe" if sys.platform == "win32" else "speaker-sidecar"
+PROGRAM = Path(sidecar_argv()[-1]).name
 # Serving needs none of them, in any edition.
 UNWANTED_PACKAGES = {
     *("speechbrain", "torchaudio", "scipy", "matplotlib", "onnx", "huggingface_hub", "triton"),
@@ -36,11 +38,14 @@ TORCH_PACKAGES = {"torch", "sympy", "nvidia", "networkx"}
 UNWANTED_FILES = re.compile(
     r".*\.(h|hpp|cuh|cmake|pc|a|lib|pdb|wav|flac|mp3|ogg)"  # headers, linkers' files, test audio
     r"|(.*/)?(tests?|include|cmake|__pycache__)/.*"
+    r"|.*/numpy/_?core/_\w+_tests\..*|.*\.dist-info/(RECORD|licenses/.*)"
     r"|.*openvino_(intel_(gpu|npu)|auto|auto_batch|hetero|template)_plugin.*"
     r"|.*openvino_(onnx|paddle|pytorch|tensorflow|tensorflow_lite|jax|gguf)_frontend.*"
     r"|.*openvino/libs/cache\.json",
     re.IGNORECASE,
 )
+# What NOTICES.txt has around each title.
+RULE = "=" * 78
 # (the models that are inside, the most bytes on disk)
 LIMITS_BYTES = [({"campplus-zh-en"}, 210_000_000), ({"ecapa-voxceleb"}, 270_000_000)]
 
@@ -89,6 +94,9 @@ def test_the_manifest_says_what_is_there():
         content = found[name].read_bytes()
         assert len(content) == file["n_bytes"], name
         assert hashlib.sha256(content).hexdigest() == file["sha256"], name
+    links = {path for path in BUNDLE.rglob("*") if path.is_symlink()}
+    told = {BUNDLE / link["path"]: Path(link["target"]) for link in MANIFEST["links"]}
+    assert told == {path: path.readlink() for path in links}
     assert MANIFEST["n_bytes"] == sum(file["n_bytes"] for file in MANIFEST["files"])
 
 
@@ -105,11 +113,20 @@ def test_it_is_small():
 def test_everything_has_its_notice():
     notices = (BUNDLE / "NOTICES.txt").read_text("utf-8")
     for name, version in MANIFEST["packages"].items():
-        assert f"\n{name} {version}\n" in notices
+        # The title and some facts, between two lines, and then a text.
+        head = rf"^{RULE}\n{re.escape(f'{name} {version}')}\n(?:.+\n)*?{RULE}\n\n--- "
+        assert re.search(head, notices, re.MULTILINE), name
     for model in MANIFEST["models"]:
         assert f"\nmodel {model['id']}: " in notices
         assert model["weights_sha256"] in notices
-    for known in ("Apache License", "PYTHON SOFTWARE FOUNDATION", "GNU LESSER GENERAL PUBLIC"):
+    for known in (
+        "Apache License",
+        "PYTHON SOFTWARE FOUNDATION",
+        "GNU LESSER GENERAL PUBLIC",
+        # Of libsndfile's decoders, and of pynvml: their wheels name no text.
+        "Neither the name of the Xiph.org Foundation",
+        "Neither the name of the NVIDIA Corporation",
+    ):
         assert known.lower() in notices.lower()
 
 
@@ -130,7 +147,7 @@ def copy_to(target):
 
 @pytest.fixture(scope="module")
 def installed():
-    """The bundle where an installer put it: an awkward path, in which nothing can be written."""
+    """The bundle where an installer put it: an awkward path, closed to what ``as_a_user`` runs."""
     # Not in tmp_path, which is closed to other users. As the program reports it: the folder for
     # temporary files is a link on macOS, and may have a short name on Windows.
     around = Path(tempfile.mkdtemp(prefix="bundle-")).resolve()
@@ -143,7 +160,7 @@ def installed():
 
 @pytest.fixture
 def as_a_user(tmp_path):
-    """How to start a program as someone with no Python, no home, no rights and no network."""
+    """How to start a program with no variables, so no Python; as root, as one without rights."""
     how = {"env": {}, "cwd": Path(tempfile.gettempdir())}
     if sys.platform == "win32":
         how["env"] = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP")}
@@ -181,16 +198,20 @@ def start_without_network(offline, argv, how):
     return [*offline, *drop, *argv], {**rest, "env": {"PATH": os.environ["PATH"]}}
 
 
-def test_it_serves_and_leaves_no_trace(installed, as_a_user, offline):
+@pytest.mark.parametrize("own", MANIFEST.get("models", ()), ids=lambda model: model["id"])
+def test_it_serves_and_leaves_no_trace(installed, as_a_user, offline, own):
     before = listing(installed)
-    argv, how = start_without_network(offline, [installed / PROGRAM, "--threads", "1"], as_a_user)
+    # The first is the default.
+    model = [] if own == MANIFEST["models"][0] else ["--model", own["id"]]
+    argv = [installed / PROGRAM, "--threads", "1", *model]
+    n_own = len(argv)
+    argv, how = start_without_network(offline, argv, as_a_user)
     # RawHost adds this process's variables: env takes them away again.
     clean = [] if sys.platform == "win32" else ["env", "-i"]
     how = {name: value for name, value in how.items() if name != "env"}
-    with RawHost([*argv[:-3], *clean, *argv[-3:]], **how) as host:
+    with RawHost([*argv[:-n_own], *clean, *argv[-n_own:]], **how) as host:
         host.wait_for_state("ready", "degraded")
         health = host.notices("health")[-1]
-        own = MANIFEST["models"][0]
         assert health["model"]["id"] == own["id"]
         assert health["model"]["fingerprint"] == own["fingerprint"]
         assert health["model"]["weights_sha256"] == own["weights_sha256"]
@@ -268,6 +289,37 @@ def test_a_damaged_network_does_not_serve(tmp_path):
         host.wait_for_state("failed")
         assert "no converted network of it that is sound" in host.notices("health")[-1]["reason"]
         assert host.wait() == 69
+
+
+def test_a_damaged_index_does_not_serve(tmp_path):
+    copy = tmp_path / "bundle"
+    copy_to(copy)
+    index = copy / "models" / "models.json"
+    index.unlink()  # it may be the bundle's own
+    index.write_text('{"models": [')
+    with RawHost([copy / PROGRAM]) as host:
+        host.wait_for_state("failed")
+        assert f"{index} is damaged" in host.notices("health")[-1]["reason"]
+        assert host.wait() == 69
+    done = run([copy / PROGRAM, "doctor"])
+    assert done.returncode == 69
+    assert "models.json is damaged" in done.stdout
+
+
+def test_the_models_of_a_newer_bundle_serve(tmp_path):
+    """--models-dir: with an index of one model, which is then the default."""
+    newer = tmp_path / "models"
+    shutil.copytree(BUNDLE / "models", newer)
+    *_, last = MANIFEST["models"]
+    index = json.loads((newer / "models.json").read_text("utf-8"))
+    index["models"] = [model for model in index["models"] if model["id"] == last["id"]]
+    (newer / "models.json").write_text(json.dumps(index), "utf-8")
+    with RawHost([BUNDLE / PROGRAM, "--models-dir", newer, "--threads", "1"]) as host:
+        host.wait_for_state("ready", "degraded")
+        model = host.notices("health")[-1]["model"]
+        assert (model["id"], model["fingerprint"]) == (last["id"], last["fingerprint"])
+        assert Path(model["source"]) == newer
+        assert host.finish() == 0
 
 
 def test_damaged_weights_do_not_serve(tmp_path):

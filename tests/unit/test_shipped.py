@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
+from dataclasses import asdict
 
 import pytest
 
 from protocol.errors import ModelUnavailable
 from sidecar import shipped
+from sidecar.__main__ import read_config
 from sidecar.models import installed, store
 from sidecar.models.catalog import MODELS
 from sidecar.models.installed import find_card, find_shipped, require_servable
 from sidecar.shipped import ShippedFolder, ShippedModel, write_index
+from sidecar.tools import doctor
 
 WEIGHTS = b"weights"
 
@@ -66,12 +70,67 @@ def test_a_models_dir_with_an_index_comes_before_the_bundle(tmp_path):
     assert find_shipped("other", find_card("other", newer), newer).shipped_in != newer
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"models": [{}]}', '{"models": 3}', "\0"], ids=repr
-)
-def test_an_index_that_cannot_be_read_is_none(tmp_path, text):
-    (tmp_path / shipped.INDEX).write_text(text, "utf-8")
-    assert shipped.folders(tmp_path) == ()
+def test_without_an_index_nothing_is_shipped(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path, tmp_path / "absent", tmp_path / "file"):
+        assert shipped.folders(folder) == ()
+
+
+WEIGHTS_OF_NO_NAME = json.dumps({"models": [asdict(shipped_model("mine")) | {"weights": None}]})
+DAMAGED = {
+    "empty": b"",
+    "no object": b"[]",
+    "no models": b"{}",
+    "no list": b'{"models": 3}',
+    "a model without fields": b'{"models": [{}]}',
+    "a model that is a list": b'{"models": [[]]}',
+    "weights of no name": WEIGHTS_OF_NO_NAME.encode(),
+    "not UTF-8": b'{"models": "\xff"}',
+    "too deep": b"[" * 200_000,
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_an_index_that_is_damaged_is_told_of(tmp_path, content):
+    (tmp_path / shipped.INDEX).write_bytes(content)
+    with pytest.raises(ModelUnavailable, match=r"models\.json is damaged") as caught:
+        shipped.folders(tmp_path)
+    assert caught.value.kind == "damaged"
+    assert caught.value.details == {"path": str(tmp_path / shipped.INDEX)}
+
+
+def test_an_index_that_cannot_be_read_is_told_of(tmp_path):
+    (tmp_path / shipped.INDEX).mkdir()
+    with pytest.raises(ModelUnavailable, match=r"models\.json cannot be read") as caught:
+        shipped.folders(tmp_path)
+    assert caught.value.kind == "not_readable"
+
+
+def test_no_other_model_serves_where_an_index_is_damaged(program, tmp_path):
+    newer = write(tmp_path / "newer", shipped_model("mine", "0" * 64))
+    (newer / shipped.INDEX).write_text("{")
+    with pytest.raises(ModelUnavailable, match=r"newer.*is damaged"):
+        find_card("mine", newer)
+    (program / "models" / shipped.INDEX).write_text("{")
+    # Options are read before there is anyone to tell; the default is what the catalog has.
+    model = read_config([]).model
+    with pytest.raises(ModelUnavailable, match=r"bundle.*is damaged"):
+        find_shipped(model, find_card(model), None)
+
+
+def test_doctor_tells_of_a_damaged_index(program):
+    (program / "models" / shipped.INDEX).write_text("{")
+    report = doctor.examine(None, None)
+    assert "models.json is damaged" in report["fault"]
+    assert "devices" not in report
+
+
+def test_the_default_is_the_first_of_models_dir(program, tmp_path):
+    newer = write(tmp_path / "newer", shipped_model("newest"), shipped_model("mine"))
+    assert read_config(["--models-dir", str(newer)]).model == "newest"
+    assert read_config(["--models-dir", str(newer), "--model", "mine"]).model == "mine"
+    assert read_config(["--models-dir", str(tmp_path)]).model == "mine"
+    assert read_config([]).model == "mine"
 
 
 def test_damaged_weights_are_not_served(program):
@@ -108,6 +167,14 @@ def test_a_bundle_without_torch_refuses_what_it_does_not_carry(monkeypatch):
     with pytest.raises(ModelUnavailable, match=r"carries \(mine, other\)") as caught:
         require_servable(card, None)
     assert caught.value.kind == "unknown_model"
+
+
+def test_a_bundle_that_lost_its_models_is_to_be_installed_anew(monkeypatch, program):
+    (program / "models" / shipped.INDEX).unlink()
+    assert shipped.default_model() == "ecapa-voxceleb"
+    monkeypatch.setattr(installed.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ModelUnavailable, match="models are missing: install the program anew"):
+        require_servable(MODELS["ecapa-voxceleb"], None)
 
 
 def test_a_program_that_is_no_bundle_may_fetch(monkeypatch):
