@@ -109,8 +109,9 @@ def run(options: argparse.Namespace) -> int:
     console = open_console()
     progress = ProgressLine()
     if options.model is None:
-        carried = default_model(options.models_dir) if is_bundle() else None
-        options.model = carried or demo_report.CAMPPLUS
+        options.model = demo_report.CAMPPLUS
+        if is_bundle():
+            options.model = default_model(options.models_dir)
     try:
         return _demonstrate(options, console, progress)
     except Refusal as refusal:
