@@ -32,7 +32,7 @@ from trial import try_out
 from windows_runtime import ship_runtime
 
 from protocol.errors import SidecarError
-from sidecar.shipped import MODELS_FOLDER
+from sidecar.bundle import MODELS_FOLDER
 
 ROOT = Path(__file__).resolve().parent.parent
 # What each edition runs the networks with.
@@ -95,7 +95,7 @@ def _build(options: argparse.Namespace) -> None:
         contents = json.loads((work / "build_sidecar" / "contents.json").read_text("utf-8"))
         packages = write_notices(bundle, contents, models)
         write_manifest(bundle, options.edition, models, packages)
-        ids = [model.shipped.id for model in models]
+        ids = [model.entry.id for model in models]
         about = try_out(bundle, ids, RUNTIMES[options.edition])
     print("\n".join(space.report(bundle)))
     if options.archive:
@@ -116,8 +116,8 @@ def _require_libraries(edition: str) -> None:
     if missing:
         raise BuildFailed(f"{', '.join(missing)} is missing: pip install -e '.[build]'")
     if edition == "cuda":
-        from sidecar.device import Facts, cuda_build_command  # noqa: PLC0415
-        from sidecar.runtimes.torch_build import installed_build  # noqa: PLC0415
+        from sidecar.hardware.device import Facts, cuda_build_command  # noqa: PLC0415
+        from sidecar.hardware.torch_build import installed_build  # noqa: PLC0415
 
         build = installed_build()
         if build is None or build.cuda is None:

@@ -14,8 +14,8 @@ from models_folder import PreparedModel
 
 from protocol.hello import PROTOCOL, PROTOCOL_MINOR
 from sidecar import __version__
-from sidecar.models.store import sha256_of
-from sidecar.shipped import MODELS_FOLDER
+from sidecar.bundle import MODELS_FOLDER
+from sidecar.store.weights import sha256_of
 
 MANIFEST = "manifest.json"
 
@@ -51,9 +51,9 @@ def write_manifest(
         "packages": dict(sorted(packages.items())),
         "models": [
             {
-                **asdict(model.shipped),
+                **asdict(model.entry),
                 "fingerprint": model.fingerprint,
-                "has_weights": (bundle / MODELS_FOLDER / model.shipped.weights).exists(),
+                "has_weights": (bundle / MODELS_FOLDER / model.entry.weights).exists(),
             }
             for model in models
         ],

@@ -1,4 +1,4 @@
-"""The models of a bundle: converted, verified, and laid out as ``sidecar.shipped`` reads them."""
+"""The models of a bundle: converted, verified, and laid out for ``sidecar.store.prebuilt``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from pathlib import Path
 
 from build_failed import BuildFailed
 
-from sidecar import self_test
-from sidecar.kept_file import keep
-from sidecar.models import converted
-from sidecar.models.catalog import MODELS
-from sidecar.models.converted import Converted
-from sidecar.models.installed import InstalledModel, find_card, fingerprint, install
-from sidecar.models.store import WeightStore, default_models_dir
-from sidecar.shipped import ShippedFolder, ShippedModel, write_index
-from sidecar.start import converted_origin, converted_root, references_dir
+from sidecar.engine import device_check
+from sidecar.engine.loading import converted_origin, converted_root, references_dir
+from sidecar.store import openvino_files
+from sidecar.store.catalog import MODELS
+from sidecar.store.checksummed_file import write_checksummed
+from sidecar.store.installed import (
+    InstalledModel,
+    find_card,
+    fingerprint,
+    install,
+)
+from sidecar.store.openvino_files import Converted
+from sidecar.store.prebuilt import PrebuiltFolder, PrebuiltModel, write_index
+from sidecar.store.weights import WeightStore, default_models_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,10 @@ class PreparedModel:
     fingerprint: str
 
     @property
-    def shipped(self) -> ShippedModel:
+    def entry(self) -> PrebuiltModel:
         """Its entry in the index."""
         card = self.installed.card
-        return ShippedModel(
+        return PrebuiltModel(
             id=card.id,
             # A folder's own card says where it lies on this machine.
             title=card.title if card.files else f"ECAPA-TDNN {card.id}",
@@ -77,8 +82,8 @@ def prepare(model: str, models_dir: Path | None, work: Path) -> PreparedModel:
         DeviceError: what OpenVINO computes is not what torch does.
     """
     # They import torch and OpenVINO.
-    from sidecar.runtimes.openvino_conversion import convert  # noqa: PLC0415
-    from sidecar.runtimes.openvino_library import VERSION  # noqa: PLC0415
+    from sidecar.engine.openvino_export import convert  # noqa: PLC0415
+    from sidecar.engine.openvino_library import VERSION  # noqa: PLC0415
 
     card = find_card(model)
     installed = install(model, card, WeightStore(models_dir or default_models_dir()))
@@ -97,12 +102,12 @@ def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> No
     for model in models:
         target = converted_root(folder) / model.converted.folder.name
         target.mkdir(parents=True, exist_ok=True)  # two ids may have the same weights
-        for name in (*converted.FILES, converted.MANIFEST):
+        for name in (*openvino_files.FILES, openvino_files.MANIFEST):
             shutil.copyfile(model.converted.folder / name, target / name)
         if with_weights:
-            weights = folder / model.shipped.weights
+            weights = folder / model.entry.weights
             weights.parent.mkdir()
             shutil.copyfile(model.installed.weights, weights)
-            name = self_test.reference_name(model.fingerprint, self_test.waveform())
-            keep(references_dir(folder) / name, model.converted.reference().tobytes())
-    write_index(ShippedFolder(folder, tuple(model.shipped for model in models)))
+            name = device_check.reference_name(model.fingerprint, device_check.waveform())
+            write_checksummed(references_dir(folder) / name, model.converted.reference().tobytes())
+    write_index(PrebuiltFolder(folder, tuple(model.entry for model in models)))

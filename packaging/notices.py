@@ -122,18 +122,18 @@ def _is_of_the_system(source: Path, owners: dict[Path, Distribution]) -> bool:
 
 
 def _notice_of_model(model: PreparedModel) -> Notice:
-    shipped = model.shipped
+    entry = model.entry
     facts = (
-        f"weights {shipped.weights_sha256} (SHA-256), converted for OpenVINO",
-        f"licence: {shipped.licence or 'as their owner gave them'}",
-        shipped.homepage,
+        f"weights {entry.weights_sha256} (SHA-256), converted for OpenVINO",
+        f"licence: {entry.licence or 'as their owner gave them'}",
+        entry.homepage,
     )
-    texts = _read([ROOT / "LICENSE"], ROOT) if shipped.licence == "Apache-2.0" else ()
+    texts = _read([ROOT / "LICENSE"], ROOT) if entry.licence == "Apache-2.0" else ()
     if not model.installed.card.files:
         folder = model.installed.weights.parent
         found = sorted(path for path in folder.iterdir() if _LICENCE_FILE.search(path.name))
         texts = _read((path for path in found if path.is_file()), folder)
-    return Notice(f"model {shipped.id}: {shipped.title}", tuple(filter(None, facts)), texts)
+    return Notice(f"model {entry.id}: {entry.title}", tuple(filter(None, facts)), texts)
 
 
 def _notice_of_python() -> Notice:

@@ -13,7 +13,7 @@ from build_failed import BuildFailed
 
 from protocol.params import EmbedParams, HealthParams, PcmAudio
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.self_test import waveform
+from sidecar.engine.device_check import waveform
 from sidecar.tools.client import ChildGone, Client, RemoteError
 
 _LIMIT_S = 120

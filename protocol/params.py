@@ -138,6 +138,19 @@ Params: TypeAlias = (
 )
 
 
+def audios_of(params: Params) -> tuple[Audio, ...]:
+    """The audios that a request sends, in the order in which it has them."""
+    match params:
+        case EmbedParams(audio=audio) | EmbedWindowsParams(audio=audio):
+            return (audio,)
+        case EmbedBatchParams(items=items):
+            return items
+        case ScoreParams(a=a, b=b):
+            return tuple(voice for voice in (a, b) if not isinstance(voice, StoredEmbedding))
+        case _:
+            return ()
+
+
 def read_request_id(value: object) -> RequestId:
     """``value`` as a request's id; raises ``InvalidRequest`` if it cannot be one."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER:

@@ -9,23 +9,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from sidecar import __version__
-from sidecar.config import (
-    DEFAULT_LIMITS,
-    DEFAULT_MODEL,
-    DEVICE_PATTERN,
-    EXIT_SOFTWARE,
-    EXIT_USAGE,
-    PRECISIONS,
-    RUNTIMES,
-    Config,
-    PathRoot,
-)
-from sidecar.shipped import default_model, is_bundle
+from sidecar.bundle import is_bundle
+from sidecar.config import EXIT_SOFTWARE, EXIT_USAGE, Config
+from sidecar.serve_options import Parser, add_serve_options, read_config
 
 # Each is a module of ``sidecar.tools``, imported only when it runs.
 TOOLS = {
@@ -42,15 +31,7 @@ NOT_BUNDLED = ("bench", "convert", "models")
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from sidecar.interface import Backend
-
-_MIB = 2**20
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+    from sidecar.engine.speech_engine import SpeechEngine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,13 +76,13 @@ def split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _build_parser(tool: ModuleType | None = None) -> argparse.ArgumentParser:
     """The parser; ``tool`` is the one that runs, as only its own module knows its options."""
-    parser = _Parser(
+    parser = Parser(
         prog="speaker-sidecar",
         description="Speech to speaker embeddings, for a host that talks to it over a pipe.",
     )
     parser.add_argument("--version", action="version", version=f"speaker-sidecar {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    _add_serve_options(
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    add_serve_options(
         commands.add_parser("serve", help="serve a host over stdin and stdout (the default)")
     )
     for name, purpose in tools().items():
@@ -111,36 +92,12 @@ def _build_parser(tool: ModuleType | None = None) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_serve_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    default = f"{DEFAULT_MODEL}, or the first that came with --models-dir or this bundle"
-    add("--model", metavar="ID|DIR", help=f"default: {default}")
-    add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
-    add("--offline", action="store_true", help="never use the network")
-    add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
-    add("--gpu", action="store_true", help="like auto, but degraded if the CPU has to serve")
-    add("--runtime", choices=RUNTIMES, default="auto", help="auto: OpenVINO on the CPU, else torch")
-    add("--precision", choices=PRECISIONS, default="f32", help="bf16: on CPUs that have it")
-    add("--threads", type=_positive, metavar="N", help="for the CPU; default: cores, but one")
-    add("--background", action="store_true", help="leave the CPU to others that want it")
-    add("--parent-pid", type=_positive, metavar="N", help="end when this process is gone")
-    add(
-        "--path-root",
-        type=_path_root,
-        metavar="DIR|none",
-        help="confine audio given by path to a folder, or turn it off",
-    )
-    add("--max-frame-mib", type=_positive, default=64, metavar="N", help="default: %(default)s")
-    add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    add("--log-format", choices=("text", "json"), default="text")
-
-
 def serve(
-    options: argparse.Namespace, open_backend: Callable[[Config], Backend] | None = None
+    options: argparse.Namespace, open_engine: Callable[[Config], SpeechEngine] | None = None
 ) -> int:
     """Serve the host on standard input and output; ends the process, unless it cannot begin.
 
-    ``open_backend`` is for tests: what takes the place of ``SpeechBackend``.
+    ``open_engine`` is for tests: what gives another engine.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         print(
@@ -149,11 +106,11 @@ def serve(
             file=sys.stderr,
         )
         return EXIT_USAGE
-    config = _read_config(options)
-    from sidecar.stdio import claim_stdio  # noqa: PLC0415
+    config = read_config(options)
+    from sidecar.wire.streams import claim_streams  # noqa: PLC0415
 
     try:
-        wire = claim_stdio()
+        streams = claim_streams()
     except OSError as error:
         print(f"standard input and output must be open pipes: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -161,15 +118,15 @@ def serve(
     stop_requests: list[str] = []
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda n, _: stop_requests.append(signal.Signals(n).name))
-    from sidecar.hello import say_hello  # noqa: PLC0415
+    from sidecar.wire.greeting import greet  # noqa: PLC0415
 
-    say_hello(config, wire)
-    from sidecar import log  # noqa: PLC0415
-    from sidecar.backend import SpeechBackend  # noqa: PLC0415
-    from sidecar.server import Server  # noqa: PLC0415
+    greet(config, streams)
+    from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
+    from sidecar.requests.server import Server  # noqa: PLC0415
+    from sidecar.wire import log  # noqa: PLC0415
 
     log_handler = log.configure(options.log_level, options.log_format)
-    server = Server(config, wire, (open_backend or SpeechBackend)(config))
+    server = Server(config, streams, (open_engine or SpeechEngine)(config))
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
     if stop_requests:
@@ -182,64 +139,6 @@ def serve(
     log_handler.finish(timeout_s=0.1)
     # Threads may still be inside a device call or a read; nothing may wait for them.
     os._exit(exit_code)
-
-
-def read_config(serve_options: Sequence[str]) -> Config:
-    """What these options of ``serve`` mean; ends the process, like ``serve``, if they are wrong."""
-    return _read_config(_build_parser().parse_args(["serve", *serve_options]))
-
-
-def _read_config(options: argparse.Namespace) -> Config:
-    if not DEVICE_PATTERN.fullmatch(options.device):
-        _refuse(f"--device {options.device}: it must be auto, cpu, cuda or cuda:N")
-    if options.gpu and options.device != "auto":
-        _refuse("--gpu means --device auto: give one of the two")
-    if options.runtime == "openvino" and (options.gpu or options.device.startswith("cuda")):
-        _refuse("--runtime openvino is for the CPU: a GPU needs torch")
-    max_frame_bytes = options.max_frame_mib * _MIB
-    if max_frame_bytes >= 2**32:
-        _refuse("--max-frame-mib: a frame's length has 32 bits, so 4095 is the most")
-    limits = replace(
-        DEFAULT_LIMITS,
-        max_frame_bytes=max_frame_bytes,
-        max_queued_bytes=max(DEFAULT_LIMITS.max_queued_bytes, max_frame_bytes),
-    )
-    models_dir = options.models_dir.expanduser() if options.models_dir else None
-    return Config(
-        model=default_model(models_dir) if options.model is None else options.model,
-        models_dir=models_dir,
-        offline=options.offline,
-        device=options.device,
-        gpu=options.gpu,
-        runtime=options.runtime,
-        precision=options.precision,
-        threads=options.threads,
-        background=options.background,
-        parent_pid=options.parent_pid,
-        path_root=options.path_root or "any",
-        limits=limits,
-    )
-
-
-def _refuse(message: str) -> NoReturn:
-    print(f"speaker-sidecar serve: {message}", file=sys.stderr)
-    raise SystemExit(EXIT_USAGE)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _path_root(text: str) -> PathRoot:
-    if text == "none":
-        return "none"
-    root = Path(text)
-    if not root.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is no folder")
-    return root.resolve()
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def shared() -> Path:
 def campplus_weights() -> Path:
     """The verified CAM++ checkpoint, fetched if it is not there."""
     from protocol.errors import ModelUnavailable
-    from sidecar.models.catalog import MODELS
-    from sidecar.models.store import WeightStore, default_models_dir
+    from sidecar.store.catalog import MODELS
+    from sidecar.store.weights import WeightStore, default_models_dir
 
     card = MODELS["campplus-zh-en"]
     try:
@@ -55,8 +55,8 @@ def sidecar_argv(request) -> list[str]:
 
 def _convert(model: str) -> None:
     """Once, here: else the first test that starts a sidecar waits for it, and may lose patience."""
-    from sidecar.conversion import ConversionFailed, convert_apart
-    from sidecar.models.store import default_models_dir
+    from sidecar.engine.export_process import ConversionFailed, convert_apart
+    from sidecar.store.weights import default_models_dir
 
     with contextlib.suppress(ConversionFailed):  # torch takes its place
         convert_apart(model, default_models_dir(), lambda _: None, lambda: False)

@@ -17,48 +17,55 @@ import os
 import sys
 import threading
 
-import sidecar.pipeline
-import sidecar.server
+import sidecar.requests.pipeline
+import sidecar.requests.server
 from protocol.errors import DeviceError, OutOfMemory
 from sidecar.__main__ import _build_parser, serve
 
 MARKED_RATE_HZ = 8001
 
 
-def serve_with_faults(backend_type):
+def serve_with_faults(engine_type):
     """Serve with the program's arguments, as ``sidecar serve`` does, and with what FAULT asks."""
-    sidecar.server.DEVICE_CALL_TIMEOUT_S = seconds_from(
-        "DEVICE_TIMEOUT_S", sidecar.server.DEVICE_CALL_TIMEOUT_S
+    sidecar.requests.server.DEVICE_CALL_TIMEOUT_S = seconds_from(
+        "DEVICE_TIMEOUT_S", sidecar.requests.server.DEVICE_CALL_TIMEOUT_S
     )
-    sidecar.pipeline.DECODE_TIMEOUT_S = seconds_from(
-        "DECODE_TIMEOUT_S", sidecar.pipeline.DECODE_TIMEOUT_S
+    sidecar.requests.pipeline.DECODE_TIMEOUT_S = seconds_from(
+        "DECODE_TIMEOUT_S", sidecar.requests.pipeline.DECODE_TIMEOUT_S
     )
     name, _, number = os.environ.get("FAULT", "").partition(":")
     if name.startswith("decoder_"):
-        backend_type = with_decoder_fault(backend_type, name)
+        engine_type = with_decoder_fault(engine_type, name)
     elif name:
-        backend_type = with_encoder_fault(backend_type, ENCODER_FAULTS[name], int(number))
-    serve(_build_parser().parse_args(["serve", *sys.argv[1:]]), backend_type)
+        engine_type = with_encoder_fault(engine_type, ENCODER_FAULTS[name], int(number))
+    serve(_build_parser().parse_args(["serve", *sys.argv[1:]]), engine_type)
 
 
 def seconds_from(variable, default):
     return float(os.environ.get(variable, default))
 
 
-def with_decoder_fault(backend_type, name):
-    class Faulty(backend_type):
-        def decode(self, audio, params):
-            if getattr(audio, "sample_rate_hz", None) == MARKED_RATE_HZ:
-                if name == "decoder_exits":
-                    raise SystemExit(f"the {name} as the test asked")
-                threading.Event().wait()
-            return super().decode(audio, params)
+def with_decoder_fault(engine_type, name):
+    class Faulty(engine_type):
+        def import_libraries(self):
+            decoder = super().import_libraries()
+            decode = decoder.decode
+
+            def faulty_decode(audio, params):
+                if getattr(audio, "sample_rate_hz", None) == MARKED_RATE_HZ:
+                    if name == "decoder_exits":
+                        raise SystemExit(f"the {name} as the test asked")
+                    threading.Event().wait()
+                return decode(audio, params)
+
+            decoder.decode = faulty_decode
+            return decoder
 
     return Faulty
 
 
-def with_encoder_fault(backend_type, fault, number):
-    class Faulty(backend_type):
+def with_encoder_fault(engine_type, fault, number):
+    class Faulty(engine_type):
         def open(self, *arguments):
             encoder = super().open(*arguments)
             encoder.embed = fault(encoder.embed, number)

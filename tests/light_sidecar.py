@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from faults import serve_with_faults
 
 from protocol.reports import Cpu, DeviceReport, ModelReport, Progress, SelfTest
-from sidecar.backend import SpeechBackend
-from sidecar.batching import BatchLimits
+from sidecar.engine.batch_limits import BatchLimits
+from sidecar.engine.speech_engine import SpeechEngine
 
 
 class LightEmbedding:
@@ -76,13 +76,14 @@ class LightEncoder:
         return [LightEmbedding(light_values(w.samples)) for w in waveforms]
 
 
-class LightBackend(SpeechBackend):
-    def import_natives(self):
-        import sidecar.audio
-        from sidecar.models.catalog import MODELS
+class LightEngine(SpeechEngine):
+    def import_libraries(self):
+        from sidecar.audio.decoder import Decoder
+        from sidecar.audio.waveform import DurationLimits
 
-        assert sidecar.audio
-        self._card = MODELS["campplus-zh-en"]
+        model = LightEncoder.model
+        limits = DurationLimits(model.min_duration_s, model.max_duration_s)
+        return Decoder(limits, self._config.path_root, self._config.limits.max_windows)
 
     def open(self, on_progress, should_stop):
         tell("loading")
@@ -130,4 +131,4 @@ def make_noise():
 
 
 if __name__ == "__main__":
-    serve_with_faults(LightBackend)
+    serve_with_faults(LightEngine)

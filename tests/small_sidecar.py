@@ -17,21 +17,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from faults import serve_with_faults
 
-from sidecar.backend import SpeechBackend
-from sidecar.batching import BatchLimits
+from sidecar.engine.batch_limits import BatchLimits
+from sidecar.engine.speech_engine import SpeechEngine
 
 # In place of 1024, 3072, 128 and 128.
 CHANNELS, AGGREGATE_CHANNELS, SE_CHANNELS, ATTENTION_CHANNELS = 64, 96, 16, 16
 
 
-class SmallBackend(SpeechBackend):
+class SmallEngine(SpeechEngine):
     """An ECAPA-TDNN of the published layout and depth, but narrow."""
 
     def open(self, *arguments):
         from model.seeded_ecapa import write_checkpoint
 
-        from sidecar.models import ecapa
-        from sidecar.models.installed import FOLDER_WEIGHTS
+        from sidecar.networks import ecapa
+        from sidecar.store.installed import FOLDER_WEIGHTS
 
         ecapa.CHANNELS, ecapa.AGGREGATE_CHANNELS = CHANNELS, AGGREGATE_CHANNELS
         ecapa.SE_CHANNELS, ecapa.ATTENTION_CHANNELS = SE_CHANNELS, ATTENTION_CHANNELS
@@ -48,4 +48,4 @@ class SmallBackend(SpeechBackend):
 
 
 if __name__ == "__main__":
-    serve_with_faults(SmallBackend)
+    serve_with_faults(SmallEngine)

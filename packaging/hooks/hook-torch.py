@@ -51,7 +51,7 @@ binaries = [
 binaries += [(str(path), "torch/bin") for path in Path(_package, "bin").glob("torch_shm_manager*")]
 # It reads its own source, for what it compiles of it.
 module_collection_mode = "pyz+py"
-# Asked for the release without an import: see sidecar/runtimes/torch_build.py.
+# Asked for the release without an import: see sidecar/hardware/torch_build.py.
 datas = [(str(Path(_package, "version.py")), "torch")]
 hiddenimports = collect_submodules("torch", filter=_is_used)
 excludedimports = [*_UNUSED_MODULES]

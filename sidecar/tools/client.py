@@ -30,7 +30,7 @@ from protocol.messages import (
     encode_request,
 )
 from protocol.params import Params, RequestId, ShutdownParams
-from sidecar.shipped import is_bundle
+from sidecar.bundle import is_bundle
 
 ARGV_VARIABLE = "SIDECAR_ARGV"
 

@@ -14,8 +14,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sidecar.wire import windows_api
+
 if sys.platform == "win32":
-    from sidecar import windows
+    pass
 
 _DEFAULT_WIDTH = 80
 _MAX_WIDTH = 100  # longer lines are hard to read
@@ -94,7 +96,7 @@ def _is_utf8(encoding: str | None) -> bool:
 
 def _takes_escapes() -> bool:
     if sys.platform == "win32":
-        return windows.enable_escapes(sys.stdout.fileno())
+        return windows_api.enable_escapes(sys.stdout.fileno())
     return True
 
 

@@ -8,7 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sidecar.tools.console import Console
-from sidecar.tools.conversation import HeardTurn, Similarity, nearest, voice_name
+from sidecar.tools.conversation import (
+    HeardTurn,
+    Similarity,
+    nearest,
+    voice_name,
+)
 
 _BOLD = 1
 _DIM = 2

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from protocol.errors import SidecarError
 from sidecar.config import EXIT_OK, EXIT_SOFTWARE, EXIT_UNAVAILABLE
-from sidecar.host_watch import HostWatch
 from sidecar.tools.console import complain, open_console
+from sidecar.wire.host_watch import HostWatch
 
 _WATCH_S = 0.25
 
@@ -47,11 +47,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace) -> Path:
-    from sidecar.models.installed import find_card, fingerprint, install  # noqa: PLC0415
-    from sidecar.models.store import WeightStore, default_models_dir  # noqa: PLC0415
-    from sidecar.runtimes.openvino_conversion import convert  # noqa: PLC0415
-    from sidecar.runtimes.openvino_library import VERSION  # noqa: PLC0415
-    from sidecar.start import converted_origin, converted_root  # noqa: PLC0415
+    from sidecar.engine.loading import converted_origin, converted_root  # noqa: PLC0415
+    from sidecar.engine.openvino_export import convert  # noqa: PLC0415
+    from sidecar.engine.openvino_library import VERSION  # noqa: PLC0415
+    from sidecar.store.installed import find_card, fingerprint, install  # noqa: PLC0415
+    from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
 
     models_dir = options.models_dir or default_models_dir()
     card = find_card(options.model)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from protocol.errors import ModelUnavailable
 from protocol.params import EmbedParams, PathAudio
+from sidecar.bundle import is_bundle
 from sidecar.config import (
     DEVICE_PATTERN,
     EXIT_INTERRUPTED,
@@ -23,14 +24,14 @@ from sidecar.config import (
     EXIT_UNAVAILABLE,
     EXIT_USAGE,
 )
-from sidecar.models.catalog import CONVERSATION_SAMPLE
-from sidecar.models.store import (
+from sidecar.store.catalog import CONVERSATION_SAMPLE
+from sidecar.store.prebuilt import default_model
+from sidecar.store.weights import (
     MODELS_DIR_VARIABLE,
     FetchProgress,
     WeightStore,
     default_models_dir,
 )
-from sidecar.shipped import default_model, is_bundle
 from sidecar.tools import demo_report
 from sidecar.tools.client import Client, RemoteError
 from sidecar.tools.console import (

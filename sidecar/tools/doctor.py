@@ -18,8 +18,9 @@ from typing import Any
 from protocol.errors import SidecarError
 from protocol.reports import to_wire
 from sidecar import __version__
+from sidecar.bundle import is_bundle
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config
-from sidecar.shipped import default_model, folders, is_bundle
+from sidecar.store.prebuilt import default_model, folders
 from sidecar.tools.console import open_console
 
 _PACKAGES = (
@@ -77,11 +78,11 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         "packages": {name: _version(name) for name in _PACKAGES},
     }
     try:
-        from sidecar.backend import SpeechBackend  # noqa: PLC0415
+        from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
 
         config = Config(model=model or default_model(models_dir), models_dir=models_dir)
         models = _models(models_dir)
-        SpeechBackend(config).import_natives()
+        SpeechEngine(config).import_libraries()
     except SidecarError as error:
         return {**about, "fault": error.message}
     except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
@@ -93,9 +94,9 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
 def _examine_devices(
     model: str | None, models_dir: Path | None, models: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    from sidecar import device as choice_of_device  # noqa: PLC0415
-    from sidecar.runtimes import machine  # noqa: PLC0415
-    from sidecar.runtimes.cpu import cpu  # noqa: PLC0415
+    from sidecar.hardware import device as choice_of_device  # noqa: PLC0415
+    from sidecar.hardware import machine  # noqa: PLC0415
+    from sidecar.hardware.cpu import cpu  # noqa: PLC0415
 
     facts = machine.facts(Config())
     choice = choice_of_device.choose("auto", wants_gpu=False, facts=facts)
@@ -199,10 +200,10 @@ def _version(name: str) -> str | None:
 
 
 def _models(models_dir: Path | None) -> list[dict[str, Any]]:
-    from sidecar.models.catalog import MODELS  # noqa: PLC0415
-    from sidecar.models.store import WeightStore, default_models_dir  # noqa: PLC0415
+    from sidecar.store.catalog import MODELS  # noqa: PLC0415
+    from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
 
-    shipped = [
+    prebuilt = [
         {
             "model": model.id,
             "file": model.weights,
@@ -214,9 +215,9 @@ def _models(models_dir: Path | None) -> list[dict[str, Any]]:
         for model in folder.models
     ]
     if is_bundle():  # it fetches none
-        return shipped
+        return prebuilt
     store = WeightStore(models_dir or default_models_dir(), offline=True)
-    return shipped + [
+    return prebuilt + [
         {
             "model": card.id,
             "file": file.name,
@@ -236,12 +237,12 @@ def _first_installed(models: list[dict[str, Any]]) -> str:
 
 def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, Any]:
     """Bring ``device`` to serve as ``serve`` would, offline, and time a second of audio on it."""
-    from sidecar.audio import Waveform  # noqa: PLC0415
-    from sidecar.backend import SpeechBackend  # noqa: PLC0415
-    from sidecar.self_test import waveform  # noqa: PLC0415
+    from sidecar.audio.waveform import Waveform  # noqa: PLC0415
+    from sidecar.engine.device_check import waveform  # noqa: PLC0415
+    from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
 
     config = Config(model=model, models_dir=models_dir, offline=True, device=device)
-    backend = SpeechBackend(config)
+    backend = SpeechEngine(config)
     started_at = time.perf_counter()
     try:
         backend.find_model()

@@ -26,7 +26,7 @@ def check_parity(folder: Path) -> ParityCheck:
     pinned by hash, or your own.
     """
     try:
-        from sidecar.models.parity import compare_with_speechbrain  # noqa: PLC0415
+        from sidecar.networks.speechbrain_parity import compare_with_speechbrain  # noqa: PLC0415
 
         report = compare_with_speechbrain(folder)
     except ImportError as error:

@@ -11,11 +11,16 @@ from pathlib import Path
 
 from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
-from sidecar.config import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
-from sidecar.conversion import ConversionFailed, convert_apart
-from sidecar.models.catalog import ASSETS, MODELS, ModelCard
-from sidecar.models.pinned import Asset, PinnedFile
-from sidecar.models.store import (
+from sidecar.config import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_UNAVAILABLE,
+    EXIT_USAGE,
+)
+from sidecar.engine.export_process import ConversionFailed, convert_apart
+from sidecar.store.assets import Asset, AssetFile
+from sidecar.store.catalog import ASSETS, MODELS, ModelCard
+from sidecar.store.weights import (
     MODELS_DIR_VARIABLE,
     FetchProgress,
     State,
@@ -129,7 +134,7 @@ def _convert(model: str, models_dir: Path, display: _ProgressDisplay) -> None:
 @dataclass(frozen=True, slots=True)
 class _Found:
     asset: Asset
-    files: tuple[tuple[PinnedFile, Path, State], ...]
+    files: tuple[tuple[AssetFile, Path, State], ...]
 
     @property
     def state(self) -> State:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sidecar.models.catalog import CONVERSATION_SAMPLE
+from sidecar.store.catalog import CONVERSATION_SAMPLE
 from sidecar.tools.conversation import MIN_TURN_S
 from sidecar.tools.rttm import RttmError, Turn, parse_rttm
 

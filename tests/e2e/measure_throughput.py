@@ -97,11 +97,11 @@ class Loop:
 def loop(options):
     """What the process of ``Loop`` runs."""
     from sidecar.__main__ import _build_parser, _read_config
-    from sidecar.audio import Waveform
-    from sidecar.backend import SpeechBackend
+    from sidecar.audio.waveform import Waveform
+    from sidecar.engine.speech_engine import SpeechEngine
 
-    backend = SpeechBackend(_read_config(_build_parser().parse_args(["serve", *options])))
-    backend.import_natives()
+    backend = SpeechEngine(_read_config(_build_parser().parse_args(["serve", *options])))
+    backend.import_libraries()
     encoder = backend.open(lambda _: None, lambda: False)
     waveforms = [Waveform(samples) for samples in utterances()]
     print("ready", flush=True)

@@ -73,7 +73,7 @@ def test_nothing_is_there_that_serving_does_not_need():
 def test_no_module_is_there_that_serving_does_not_need():
     unwanted = UNWANTED_PACKAGES | (TORCH_PACKAGES if EDITION == "cpu" else set())
     modules = frozen_modules()
-    assert "sidecar.server" in modules  # it is the right index
+    assert "sidecar.requests.server" in modules  # it is the right index
     assert {name for name in modules if name.split(".")[0] in unwanted} == set()
     packages = {path.name.partition(".")[0] for path in (BUNDLE / "_internal").iterdir()}
     assert "openvino" in packages

@@ -12,8 +12,8 @@ import pytest
 from bundle_under_test import EDITION
 
 from protocol.errors import ModelUnavailable
-from sidecar.models.catalog import CONVERSATION_SAMPLE
-from sidecar.models.store import WeightStore, default_models_dir
+from sidecar.store.catalog import CONVERSATION_SAMPLE
+from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.client import sidecar_argv
 
 

@@ -45,7 +45,7 @@ def test_the_report_names_the_folder(client, folder):
 
 def test_embeddings_over_the_wire_are_the_networks(client, folder):
     torch = pytest.importorskip("torch")
-    from sidecar.models import ecapa
+    from sidecar.networks import ecapa
 
     samples = np.random.default_rng(0).normal(0, 0.1, 20_000).astype("<f4")
     audio = PcmAudio(samples.tobytes(), "f32le", 16_000, 1)

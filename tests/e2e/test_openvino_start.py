@@ -10,7 +10,7 @@ from raw_host import assert_result, pcm
 
 from sidecar.tools.client import ARGV_VARIABLE
 
-pytest.importorskip("sidecar.runtimes.openvino_library")
+pytest.importorskip("sidecar.engine.openvino_library")
 pytestmark = pytest.mark.skipif(
     bool(os.environ.get(ARGV_VARIABLE)),
     reason=f"{ARGV_VARIABLE} names a program whose imports cannot be forbidden",

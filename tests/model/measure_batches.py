@@ -19,7 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from sidecar.models import campplus, ecapa
+from sidecar.networks import campplus, ecapa
 
 N_ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SAMPLE_RATE_HZ = 16_000

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sidecar.models import ecapa
-from sidecar.models.ecapa import EcapaTdnn
+from sidecar.networks import ecapa
+from sidecar.networks.ecapa import EcapaTdnn
 
 N_VOICES = 16
 PHONE_SAMPLES = 1600

@@ -24,9 +24,14 @@ from torch.nn.functional import cosine_similarity
 from torch.nn.utils.rnn import pad_sequence
 
 from protocol.errors import DeviceError, OutOfMemory
-from sidecar.models import campplus, ecapa, kaldi_fbank, speechbrain_fbank
-from sidecar.runtimes import torch_runtime
-from sidecar.runtimes.torch_runtime import TorchRuntime
+from sidecar.engine import torch_runtime
+from sidecar.engine.torch_runtime import TorchRuntime
+from sidecar.networks import (
+    campplus,
+    ecapa,
+    kaldi_fbank,
+    speechbrain_fbank,
+)
 
 N_RANDOM_BATCHES = number_from("BATCH_EXAMPLES", 6)
 MIN_COSINE = 0.999999
@@ -288,7 +293,7 @@ def one_frame_too_few(module: ModuleType) -> Mutate:
 
 
 def frames_behind_sound(module: ModuleType) -> Mutate:
-    return lambda patch: patch.setattr(module, "own_frames", lambda *_: None)
+    return lambda patch: patch.setattr(module, "valid_frames", lambda *_: None)
 
 
 ECAPA_MUTANTS = {

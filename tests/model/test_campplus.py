@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from protocol.errors import ModelUnavailable
-from sidecar.models import campplus, kaldi_fbank
-from sidecar.models.campplus import MIN_SAMPLES, SAMPLE_RATE_HZ, CamPlusPlus
+from sidecar.networks import campplus, kaldi_fbank
+from sidecar.networks.campplus import MIN_SAMPLES, SAMPLE_RATE_HZ, CamPlusPlus
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 REFERENCE = SHARED / "reference" / "campplus_zh_en.npz"

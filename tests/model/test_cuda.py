@@ -55,8 +55,8 @@ def test_the_gpu_and_the_cpu_give_the_same_embeddings(network, ecapa_folder, req
 
 @pytest.mark.parametrize("network", ["ecapa", "campplus"])
 def test_a_padded_batch_gives_what_each_utterance_gives_alone(network, ecapa_folder, request):
-    from sidecar.models import campplus, ecapa
-    from sidecar.runtimes.torch_runtime import TorchRuntime
+    from sidecar.engine.torch_runtime import TorchRuntime
+    from sidecar.networks import campplus, ecapa
 
     if network == "campplus":
         module, weights = campplus, request.getfixturevalue("campplus_weights")
@@ -84,7 +84,7 @@ def test_a_batch_of_seconds_stays_within_a_small_cards_memory(ecapa_folder):
 
 
 def test_tf32_is_off():
-    from sidecar.runtimes.torch_runtime import TorchRuntime
+    from sidecar.engine.torch_runtime import TorchRuntime
 
     TorchRuntime(torch.nn.Identity(), "cuda:0", None)
     assert not torch.backends.cuda.matmul.allow_tf32

@@ -18,9 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from protocol.errors import ModelUnavailable
-from sidecar.models import ecapa, parity, speechbrain_fbank
-from sidecar.models.ecapa import EMBEDDING_DIM, MIN_SAMPLES, SAMPLE_RATE_HZ, EcapaTdnn
-from sidecar.models.parity import MIN_COSINE, Outputs
+from sidecar.networks import ecapa, speechbrain_fbank, speechbrain_parity
+from sidecar.networks.ecapa import (
+    EMBEDDING_DIM,
+    MIN_SAMPLES,
+    SAMPLE_RATE_HZ,
+    EcapaTdnn,
+)
+from sidecar.networks.speechbrain_parity import MIN_COSINE, Outputs
 
 REPOSITORY = "speechbrain/spkrec-ecapa-voxceleb"
 # The mutants are tried on the utterances up to 1 s: long ones cost time and reveal less.
@@ -58,19 +63,19 @@ def model(folder: Path) -> EcapaTdnn:
 @pytest.fixture(scope="module")
 def speechbrain(folder: Path) -> Any:
     try:
-        return parity.speechbrain_encoder(folder)
+        return speechbrain_parity.speechbrain_encoder(folder)
     except ImportError as error:
         pytest.skip(f"SpeechBrain, the judge, cannot be imported: {error}")
 
 
 @pytest.fixture(scope="module")
 def short_probes() -> list[Tensor]:
-    return parity.probes()[:N_SHORT]
+    return speechbrain_parity.probes()[:N_SHORT]
 
 
 @pytest.fixture(scope="module")
 def judgement(folder: Path, speechbrain: Any, short_probes: list[Tensor]) -> Outputs:
-    return parity.speechbrain_outputs(folder, short_probes)
+    return speechbrain_parity.speechbrain_outputs(folder, short_probes)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,7 @@ def speech(shared: Path) -> list[Tensor]:
     folders = sorted(path for path in (shared / "audio" / "librispeech").iterdir() if path.is_dir())
     speakers = [np.concatenate([read(path) for path in sorted(f.glob("*.flac"))]) for f in folders]
     waveforms = []
-    for i, probe in enumerate(parity.probes()):
+    for i, probe in enumerate(speechbrain_parity.probes()):
         start = i * SAMPLE_RATE_HZ
         stretch = speakers[i % len(speakers)][start : start + len(probe)]
         assert len(stretch) == len(probe)
@@ -98,14 +103,14 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def embed(model: EcapaTdnn, waveforms: Sequence[Tensor]) -> NDArray[np.float64]:
-    return parity.outputs(model, waveforms).embeddings
+    return speechbrain_parity.outputs(model, waveforms).embeddings
 
 
 # ---- Parity ----
 
 
 def test_probes_reach_from_the_shortest_waveform_to_30_s() -> None:
-    lengths = [len(probe) for probe in parity.probes()]
+    lengths = [len(probe) for probe in speechbrain_parity.probes()]
     assert len(set(lengths)) == 20
     assert min(lengths) == MIN_SAMPLES
     assert max(lengths) == 30 * SAMPLE_RATE_HZ
@@ -116,7 +121,7 @@ def test_probes_reach_from_the_shortest_waveform_to_30_s() -> None:
 def test_agrees_with_speechbrain(kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
     waveforms = None if kind == "noise" else request.getfixturevalue("speech")
     # Measured: cosines at least 1 - 1e-9; bands that are not faint, at most 7e-4 dB.
-    report = parity.compare_with_speechbrain(folder, waveforms)
+    report = speechbrain_parity.compare_with_speechbrain(folder, waveforms)
     print(report)
     assert report.n_utterances == 20
     assert report.passed, report
@@ -218,7 +223,7 @@ def test_parity_bounds_catch(
 ) -> None:
     mutant = copy.deepcopy(model)
     mutate(mutant, monkeypatch)
-    report = parity.compare(parity.outputs(mutant, short_probes), judgement)
+    report = speechbrain_parity.compare(speechbrain_parity.outputs(mutant, short_probes), judgement)
     print(report)
     assert not report.passed
     assert report.min_cosine < MIN_COSINE
@@ -228,7 +233,9 @@ def test_parity_bounds_catch(
 def test_parity_bounds_pass_what_is_no_mutant(
     model: EcapaTdnn, short_probes: list[Tensor], judgement: Outputs
 ) -> None:
-    assert parity.compare(parity.outputs(model, short_probes), judgement).passed
+    assert speechbrain_parity.compare(
+        speechbrain_parity.outputs(model, short_probes), judgement
+    ).passed
 
 
 @pytest.mark.parametrize("fault", ["NaN in an embedding", "NaN in a feature"])
@@ -239,9 +246,9 @@ def test_nan_never_passes(fault: str) -> None:
         broken.embeddings[0, 0] = np.nan
     else:
         broken.decibels[0][0, 0] = torch.nan
-    assert parity.compare(sound, sound).passed
-    assert not parity.compare(broken, sound).passed
-    assert not parity.compare(sound, broken).passed
+    assert speechbrain_parity.compare(sound, sound).passed
+    assert not speechbrain_parity.compare(broken, sound).passed
+    assert not speechbrain_parity.compare(sound, broken).passed
 
 
 # ---- SpeechBrain's side ----
@@ -283,7 +290,7 @@ def test_speechbrain_reads_the_folder_whatever_its_hyperparameters_name(
     (tmp_path / "hyperparams.yaml").write_text(published, encoding="utf-8")
     weights = EcapaTdnn().network.state_dict()
     torch.save(weights, tmp_path / "embedding_model.ckpt")
-    encoder = parity.speechbrain_encoder(tmp_path)
+    encoder = speechbrain_parity.speechbrain_encoder(tmp_path)
     loaded = encoder.mods.embedding_model.state_dict()
     assert torch.equal(loaded["fc.conv.weight"], weights["fc.conv.weight"])
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -302,7 +309,7 @@ def test_folder_without_a_file_is_refused(missing: str, tmp_path: Path) -> None:
     for name in {"hyperparams.yaml", "embedding_model.ckpt"} - {missing}:
         (tmp_path / name).touch()
     with pytest.raises(ModelUnavailable, match=missing):
-        parity.speechbrain_encoder(tmp_path)
+        speechbrain_parity.speechbrain_encoder(tmp_path)
 
 
 # ---- The frontend ----
@@ -369,7 +376,7 @@ def test_seeded_voices_are_told_apart(model: EcapaTdnn, speech: list[Tensor]) ->
     seconds = [waveform[:SAMPLE_RATE_HZ] for waveform in speech if len(waveform) >= SAMPLE_RATE_HZ]
     embeddings = embed(model, seconds)
     first, second = np.triu_indices(len(seconds), k=1)
-    scores = parity.cosines(embeddings[first], embeddings[second])
+    scores = speechbrain_parity.cosines(embeddings[first], embeddings[second])
     assert np.median(scores) < 0.85
     assert scores.min() < 0.6
 

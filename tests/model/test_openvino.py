@@ -11,21 +11,21 @@ import pytest
 import soundfile
 from model.seeded_ecapa import write_checkpoint
 
-from sidecar.models import converted
-from sidecar.models.catalog import MODELS
-from sidecar.models.installed import InstalledModel, find_card, fingerprint
+from sidecar.engine import device_check
+from sidecar.store import openvino_files
+from sidecar.store.catalog import MODELS
+from sidecar.store.installed import InstalledModel, find_card, fingerprint
 
 pytest.importorskip("torch")
 # Not "openvino" itself, which would tell its makers.
-pytest.importorskip("sidecar.runtimes.openvino_library")
+pytest.importorskip("sidecar.engine.openvino_library")
 
 import torch
 
-from sidecar import self_test
-from sidecar.runtimes.openvino_conversion import convert
-from sidecar.runtimes.openvino_library import VERSION, ov
-from sidecar.runtimes.openvino_runtime import OpenVinoRuntime
-from sidecar.start import converted_origin
+from sidecar.engine.loading import converted_origin
+from sidecar.engine.openvino_export import convert
+from sidecar.engine.openvino_library import VERSION, ov
+from sidecar.engine.openvino_runtime import OpenVinoRuntime
 
 MIN_COSINE = 0.999999
 LENGTHS = [720, 800, 1111, 1600, 7999, 16_000, 16_001, 23_456, 48_000, 79_999, 160_000, 320_123]
@@ -40,7 +40,7 @@ def model(request, tmp_path_factory):
         weights, card = write_checkpoint(folder), find_card(str(folder))
     else:
         weights, card = request.getfixturevalue("campplus_weights"), MODELS["campplus-zh-en"]
-    sha256 = converted.sha256_of(weights)
+    sha256 = openvino_files.sha256_of(weights)
     origin = converted_origin(fingerprint(card, sha256, card.recipe), VERSION)
     root = tmp_path_factory.mktemp("models")
     steps = []
@@ -48,9 +48,9 @@ def model(request, tmp_path_factory):
         InstalledModel(card, weights, sha256), root, origin, lambda *step: steps.append(step)
     )
     return SimpleNamespace(
-        torch=importlib.import_module(f"sidecar.models.{card.network}").load(weights),
+        torch=importlib.import_module(f"sidecar.networks.{card.network}").load(weights),
         converted=made,
-        found=converted.find(root, origin),
+        found=openvino_files.find(root, origin),
         steps=steps,
     )
 
@@ -94,8 +94,8 @@ def _is_large(op):
 def test_the_reference_is_torchs_in_float64(model, runtime):
     reference = model.converted.reference()
     assert reference.dtype == np.float64
-    assert cosine(reference, with_torch(model, self_test.waveform())) > 1 - 1e-9
-    assert self_test.compare(runtime.embed([self_test.waveform()])[0], reference).passed
+    assert cosine(reference, with_torch(model, device_check.waveform())) > 1 - 1e-9
+    assert device_check.compare(runtime.embed([device_check.waveform()])[0], reference).passed
 
 
 @pytest.mark.parametrize("n_samples", LENGTHS)
@@ -191,8 +191,8 @@ def test_many_lengths_do_not_pile_up(runtime):
 
 
 def test_a_kept_compilation_is_used_and_a_damaged_one_is_not(model, monkeypatch):
-    monkeypatch.setattr("sidecar.runtimes.openvino_runtime._SLOW_COMPILE_S", 0)
-    monkeypatch.setattr("sidecar.runtimes.openvino_runtime._MAX_COMPILED", 2)
+    monkeypatch.setattr("sidecar.engine.openvino_runtime._SLOW_COMPILE_S", 0)
+    monkeypatch.setattr("sidecar.engine.openvino_runtime._MAX_COMPILED", 2)
     waveform = noise(16_000)
     expected = OpenVinoRuntime(model.converted, 2, "f32").embed([waveform])[0]
     folder = model.converted.folder / "compiled"

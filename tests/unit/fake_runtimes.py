@@ -7,19 +7,24 @@ from types import SimpleNamespace
 
 import numpy as np
 
-import sidecar.runtimes
+import sidecar.engine
 from protocol.errors import OutOfMemory
 from protocol.reports import Gpu
-from sidecar import start as start_module
-from sidecar.batching import ONE_BY_ONE
 from sidecar.config import Config
-from sidecar.conversion import ConversionFailed
-from sidecar.device import Card, Driver, Facts, TorchBuild
-from sidecar.encoder import open_encoder
-from sidecar.models.catalog import MODELS
-from sidecar.models.converted import Converted
-from sidecar.models.installed import InstalledModel
-from sidecar.runtimes import machine
+from sidecar.engine import loading
+from sidecar.engine.batch_limits import ONE_BY_ONE
+from sidecar.engine.encoder import open_encoder
+from sidecar.engine.export_process import ConversionFailed
+from sidecar.hardware import machine
+from sidecar.hardware.device import (
+    Card,
+    Driver,
+    Facts,
+    TorchBuild,
+)
+from sidecar.store.catalog import MODELS
+from sidecar.store.installed import InstalledModel
+from sidecar.store.openvino_files import Converted
 
 CARD = MODELS["campplus-zh-en"]
 RIGHT = np.array([1.0, 2.0, 3.0])
@@ -64,7 +69,7 @@ class FakeMachine:
         model does not fit. openvino_gives: the same; an ImportError: it is not installed.
     converts: what a conversion ends with: None (it is there then), or why it failed.
     has_bf16: whether the CPU has the instructions.
-    shipped_in: the folder that the model came ready to serve in; is_shipped: it is still sound.
+    prebuilt_in: the folder that the model came ready to serve in; is_prebuilt: it is still sound.
     """
 
     def __init__(self, monkeypatch, folder):
@@ -74,8 +79,8 @@ class FakeMachine:
         self.is_converted = True
         self.converts = None
         self.has_bf16 = True
-        self.shipped_in = None
-        self.is_shipped = True
+        self.prebuilt_in = None
+        self.is_prebuilt = True
         self.converted = None
         self.conversions = []
         self.progress = []
@@ -84,30 +89,30 @@ class FakeMachine:
             TorchRuntime=self._torch, reference_embedding=lambda *_: RIGHT
         )
         network = SimpleNamespace(load=lambda path: None)
-        self._replace("sidecar.models.campplus", network)
-        self._replace("sidecar.runtimes.torch_runtime", torch_runtime)
+        self._replace("sidecar.networks.campplus", network)
+        self._replace("sidecar.engine.torch_runtime", torch_runtime)
         monkeypatch.setattr(machine, "facts", lambda config: self.facts)
-        monkeypatch.setattr(start_module, "convert_apart", self._convert)
-        monkeypatch.setattr(start_module.converted, "find", self._find)
+        monkeypatch.setattr(loading, "convert_apart", self._convert)
+        monkeypatch.setattr(loading.openvino_files, "find", self._find)
 
     def open(self, **options):
         missing = isinstance(self.openvino_gives, ImportError)
         openvino_runtime = None if missing else SimpleNamespace(OpenVinoRuntime=self._openvino)
-        self._replace("sidecar.runtimes.openvino_library", SimpleNamespace(VERSION="9.9"))
-        self._replace("sidecar.runtimes.openvino_runtime", openvino_runtime)
+        self._replace("sidecar.engine.openvino_library", SimpleNamespace(VERSION="9.9"))
+        self._replace("sidecar.engine.openvino_runtime", openvino_runtime)
         config = Config(model=CARD.id, **options)
         weights = self.folder / "weights"
-        installed = InstalledModel(CARD, weights, "0" * 64, self.shipped_in)
+        installed = InstalledModel(CARD, weights, "0" * 64, self.prebuilt_in)
         return open_encoder(config, installed, self.folder, self.progress.append)
 
     def _replace(self, name, fake):
         self._monkeypatch.setitem(sys.modules, name, fake)
-        if name.startswith("sidecar.runtimes."):
+        if name.startswith("sidecar.engine."):
             last = name.rpartition(".")[2]
             if fake is None:
-                self._monkeypatch.delattr(sidecar.runtimes, last, raising=False)
+                self._monkeypatch.delattr(sidecar.engine, last, raising=False)
             else:
-                self._monkeypatch.setattr(sidecar.runtimes, last, fake, raising=False)
+                self._monkeypatch.setattr(sidecar.engine, last, fake, raising=False)
 
     def _torch(self, network, device, n_threads):
         gives = self.cpu_gives if device == "cpu" else self.gpu_gives
@@ -130,8 +135,8 @@ class FakeMachine:
 
     def _find(self, root, origin):
         is_there = self.is_converted
-        if self.shipped_in is not None and root.is_relative_to(self.shipped_in):
-            is_there = self.is_shipped
+        if self.prebuilt_in is not None and root.is_relative_to(self.prebuilt_in):
+            is_there = self.is_prebuilt
         else:
             assert root.is_relative_to(self.folder)
         return FakeConverted(root / "made", root / "made" / "compiled") if is_there else None

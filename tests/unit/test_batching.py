@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.batching import ONE_BY_ONE, BatchLimits, choose, cuda_limits
-from sidecar.jobs import Item, Job
+from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits, cuda_limits
+from sidecar.requests.batching import choose
+from sidecar.requests.jobs import Item, Job
 
 SECOND = 16_000
 LIMITS = BatchLimits(max_items=4, max_padded_samples=1000, min_likeness=0.5)

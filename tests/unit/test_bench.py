@@ -12,7 +12,15 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from sidecar.tools.bench import command, driver, load, plan, table, tasks, worker
+from sidecar.tools.bench import (
+    command,
+    driver,
+    load,
+    plan,
+    table,
+    tasks,
+    worker,
+)
 from sidecar.tools.bench.contenders import Sidecar
 from sidecar.tools.bench.engines.engine import About
 from sidecar.tools.bench.figures import (
@@ -26,7 +34,12 @@ from sidecar.tools.bench.load import CpuUse, Load
 from sidecar.tools.bench.picture import draw, latency_series, throughput_series
 from sidecar.tools.bench.report import Findings, Member, as_json
 from sidecar.tools.bench.rounds import Call, alternate
-from sidecar.tools.bench.tasks import QUICK, Extent, Task, Turn
+from sidecar.tools.bench.tasks import (
+    QUICK,
+    Extent,
+    Task,
+    Turn,
+)
 
 HEALTH = {
     "device": {

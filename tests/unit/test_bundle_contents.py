@@ -16,10 +16,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from sidecar.models.converted import FILES, Converted
-from sidecar.models.converted import MANIFEST as CONVERTED_MANIFEST
-from sidecar.models.installed import FOLDER_WEIGHTS, InstalledModel, find_card
-from sidecar.shipped import read_folder
+from sidecar.store.installed import FOLDER_WEIGHTS, InstalledModel, find_card
+from sidecar.store.openvino_files import FILES, Converted
+from sidecar.store.openvino_files import MANIFEST as CONVERTED_MANIFEST
+from sidecar.store.prebuilt import read_folder
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 

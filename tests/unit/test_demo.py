@@ -24,9 +24,20 @@ from sidecar.tools.conversation import (
     measure,
     voice_name,
 )
-from sidecar.tools.conversation_view import Conversation, lanes, similarity_matrix, turn_table
+from sidecar.tools.conversation_view import (
+    Conversation,
+    lanes,
+    similarity_matrix,
+    turn_table,
+)
 from sidecar.tools.demo_report import CAMPPLUS, Findings, findings
-from sidecar.tools.recording import Recording, RecordingError, cut, find_loud, open_annotated
+from sidecar.tools.recording import (
+    Recording,
+    RecordingError,
+    cut,
+    find_loud,
+    open_annotated,
+)
 from sidecar.tools.rttm import Turn
 
 COLOURFUL = Console(width=80, has_colour=True, has_unicode=True)

@@ -5,7 +5,7 @@ import pytest
 from protocol.errors import DeviceError, OutOfMemory
 from protocol.reports import Gpu
 from sidecar.config import DEVICE_PATTERN
-from sidecar.device import (
+from sidecar.hardware.device import (
     Card,
     Choice,
     Driver,

@@ -102,7 +102,7 @@ def test_a_broken_installation_is_reported_too(monkeypatch, capsys, error):
     def fail(self):
         raise error
 
-    monkeypatch.setattr("sidecar.backend.SpeechBackend.import_natives", fail)
+    monkeypatch.setattr("sidecar.engine.speech_engine.SpeechEngine.import_libraries", fail)
     options = argparse.Namespace(model=None, models_dir=None, json=False)
     assert doctor.run(options) == 69
     out = capsys.readouterr().out

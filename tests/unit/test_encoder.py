@@ -5,11 +5,11 @@ import pytest
 from unit.fake_runtimes import CARD, RIGHT, WITH_GPU, WRONG, FakeMachine
 
 from protocol.errors import BadAudio, DeviceError, OutOfMemory
-from sidecar import self_test
-from sidecar.audio import Waveform
-from sidecar.batching import ONE_BY_ONE
-from sidecar.encoder import Embedding, Encoder
-from sidecar.models.installed import fingerprint
+from sidecar.audio.waveform import Waveform
+from sidecar.engine import device_check
+from sidecar.engine.batch_limits import ONE_BY_ONE
+from sidecar.engine.encoder import Embedding, Encoder
+from sidecar.store.installed import fingerprint
 
 
 class Runtime:
@@ -117,4 +117,4 @@ def test_the_reference_is_kept_under_the_fingerprint(machine, tmp_path):
     opened = machine(RIGHT)
     [kept] = (tmp_path / ".self-test").iterdir()
     assert kept.name.startswith(f"{opened.model.fingerprint}.")
-    assert self_test.keep_reference(kept, lambda: 1 / 0).tolist() == RIGHT.tolist()
+    assert device_check.keep_reference(kept, lambda: 1 / 0).tolist() == RIGHT.tolist()

@@ -10,7 +10,7 @@ import pytest
 # the word before it tells. In a process of its own, since it is for good.
 PROGRAM = """
 import ctypes, sys
-from sidecar.runtimes.glibc_heap import keep_large_blocks_apart
+from sidecar.engine.glibc_heap import keep_large_blocks_apart
 
 if sys.argv[1] == "apart":
     keep_large_blocks_apart()

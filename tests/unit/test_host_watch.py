@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from sidecar.host_watch import HostWatch
+from sidecar.wire.host_watch import HostWatch
 
 
 @pytest.fixture

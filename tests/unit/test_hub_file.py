@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.models import hub_file
-from sidecar.models.hub_file import HubFile
-from sidecar.models.pinned import PinnedFile, SourceFailed
+from sidecar.store import hub_file
+from sidecar.store.assets import AssetFile, SourceFailed
+from sidecar.store.hub_file import HubFile
 
 SOURCE = HubFile("owner/repo", "0123abc", "weights.ckpt", answer_limit_s=0.5)
-FILE = PinnedFile("weights.ckpt", 5, "0" * 64, (SOURCE,))
+FILE = AssetFile("weights.ckpt", 5, "0" * 64, (SOURCE,))
 
 
 class Hub:

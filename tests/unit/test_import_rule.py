@@ -1,13 +1,15 @@
-"""Imports run one way, and only two rooms know torch.
+"""Imports run one way: each room's docstring says what may come in, and here it is held to it.
 
-``protocol <- audio, scheduler, device <- models, runtimes <- encoder <- backend, server <-
-__main__``; the tools stand above all of it.
+The last lines of a room's ``__init__`` name the rooms and the libraries that its modules may
+import. Together they must leave no circle, neither between rooms nor between a room's modules.
 """
 
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,43 +18,36 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Each may import from its own rank and from lower ones. Names are those below ``sidecar``.
-RANKS = [
-    {
-        "",
-        "config",
-        "shipped",
-        "windows",
-        "containers",
-        "windowing",
-        "log",
-        "host_watch",
-        "kept_file",
-        "jobs",
-    },
-    {"audio", "audio_file", "audio_path", "batching", "scheduler", "device", "stdio", "hello"},
-    {
-        "models",
-        "runtimes",
-        "conversion",
-        "meter",
-        "pipeline",
-        "responses",
-        "status",
-        "self_test",
-        "ending",
-        "interface",
-    },
-    {"encoder", "start"},
-    {"server", "backend"},
-    {"__main__", "tools"},
-]
-ONLY_ROOMS_WITH_TORCH = {"models", "runtimes"}
-# What the bench compares with runs in processes of its own, which never serve.
-BENCH_ENGINES = "tools.bench.engines."
+# Modules beside the rooms, and what each may import. ``__main__`` starts everything.
+LOOSE = {
+    "": set(),
+    "bundle": set(),
+    "config": {"protocol"},
+    "serve_options": {"config", "store"},
+    "__main__": {"bundle", "config", "engine", "requests", "serve_options", "tools", "wire"},
+}
 JUDGES = {"speechbrain", "torchaudio"}
-MAY_IMPORT_JUDGES = {"tools", "models.parity"}
-HEAVY = ["numpy", "psutil", "soundfile", "soxr", "torch"]
+MAY_IMPORT_JUDGES = {"networks.speechbrain_parity"}
+# The tools' own contenders, each in a process of its own.
+BENCH_ENGINES = "tools.bench.engines"
+HEAVY = {"numpy", "psutil", "soundfile", "soxr", "torch", "openvino"}
+BEFORE_HELLO = (
+    "__main__",
+    "config",
+    "bundle",
+    "serve_options",
+    "audio.waveform",
+    "engine.batch_limits",
+    "engine.speech_engine",
+    "requests.outbox",
+    "requests.pipeline",
+    "requests.server",
+    "wire.greeting",
+    "wire.log",
+    "wire.reader",
+    "wire.streams",
+    "wire.writer",
+)
 
 
 def sources(package):
@@ -62,9 +57,25 @@ def sources(package):
         yield ".".join(part for part in parts if part != "__init__"), path
 
 
-SIDECAR = list(sources("sidecar"))
-# ``vectors`` generates files, ``node`` is the npm package.
-PROTOCOL = [pair for pair in sources("protocol") if not pair[0].startswith(("vectors", "node"))]
+SIDECAR = dict(sources("sidecar"))
+# ``vectors`` generates files, ``node`` is the npm package, ``python`` a host with threads.
+PROTOCOL = {
+    name: path
+    for name, path in sources("protocol")
+    if not name.startswith(("vectors", "node", "python"))
+}
+ROOMS = sorted(path.parent.name for path in (ROOT / "sidecar").glob("*/__init__.py"))
+
+
+def named_in(room, what):
+    """The names in ``what: a, b.`` of a room's docstring, which may go over several lines."""
+    docstring = ast.get_docstring(ast.parse((ROOT / "sidecar" / room / "__init__.py").read_text()))
+    line = re.search(rf"^{what}: ([^.]*)\.", docstring, re.MULTILINE)
+    assert line, f"sidecar/{room}/__init__.py has no line {what!r}"
+    return set(re.split(r",\s+", line[1]))
+
+
+MAY_ENTER = {room: named_in(room, "Rooms") for room in ROOMS} | LOOSE
 
 
 def imports(path, *, also_late=True):
@@ -89,6 +100,17 @@ def _at_import(node):
             yield from _at_import(child)
 
 
+def modules_in(path, **options):
+    """The modules of ``sidecar`` that a file imports, by their names below it."""
+    found = set()
+    for name in imports(path, **options):
+        if name == "sidecar" or name.startswith("sidecar."):
+            below = name.removeprefix("sidecar").removeprefix(".")
+            # The last part may be a name inside of the module.
+            found.add(below if below in SIDECAR else below.rpartition(".")[0])
+    return found
+
+
 def tops(path, **options):
     return {name.split(".")[0] for name in imports(path, **options)}
 
@@ -97,62 +119,82 @@ def room_of(module):
     return module.split(".")[0]
 
 
-def rank_of(room):
-    [rank] = [number for number, rooms in enumerate(RANKS) if room in rooms]
-    return rank
+by_module = pytest.mark.parametrize("module", SIDECAR)
 
 
-@pytest.mark.parametrize(("module", "path"), SIDECAR, ids=lambda value: str(value)[-40:])
-def test_sidecar_imports_run_one_way(module, path):
-    own_rank = rank_of(room_of(module))
-    for name in imports(path):
-        top, _, rest = name.partition(".")
-        if top == "sidecar":
-            room = rest.split(".")[0]
-            if (
-                not (ROOT / "sidecar" / room).is_dir()
-                and not (ROOT / "sidecar" / f"{room}.py").is_file()
-            ):
-                room = ""  # a name of the package itself
-            assert rank_of(room) <= own_rank, f"{module} must not import {name}"
+@by_module
+def test_only_rooms_come_in_that_the_docstring_names(module):
+    room = room_of(module)
+    entering = {room_of(name) for name in modules_in(SIDECAR[module])} - {room, ""}
+    if "protocol" in tops(SIDECAR[module]):
+        entering.add("protocol")
+    assert entering <= MAY_ENTER[room]
 
 
-def test_every_module_has_one_rank():
-    rooms = {room_of(module) for module, _ in SIDECAR}
-    ranked = [room for rank in RANKS for room in rank]
-    assert len(ranked) == len(set(ranked))
-    assert set(ranked) == rooms
+@by_module
+def test_only_libraries_come_in_that_the_docstring_names(module):
+    room = room_of(module)
+    libraries = tops(SIDECAR[module]) - sys.stdlib_module_names - {"sidecar", "protocol"}
+    if module in MAY_IMPORT_JUDGES:
+        libraries -= JUDGES
+    assert libraries <= (set() if room in LOOSE else named_in(room, "Libraries"))
 
 
-@pytest.mark.parametrize(("module", "path"), PROTOCOL, ids=lambda value: str(value)[-40:])
-def test_the_protocol_is_pure(module, path):
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_docstring_names_nothing_that_does_not_come_in(room):
+    inside = [path for module, path in SIDECAR.items() if room_of(module) == room]
+    rooms = {room_of(name) for path in inside for name in modules_in(path)}
+    libraries = set().union(*(tops(path) for path in inside))
+    assert named_in(room, "Rooms") <= rooms | libraries
+    assert named_in(room, "Libraries") <= libraries
+
+
+def test_the_rooms_have_an_order():
+    tuple(graphlib.TopologicalSorter(MAY_ENTER).static_order())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_modules_of_a_room_have_an_order(room):
+    inside = {
+        module: modules_in(path) for module, path in SIDECAR.items() if room_of(module) == room
+    }
+    graph = {module: names & set(inside) - {module} for module, names in inside.items()}
+    tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_every_module_is_in_a_room():
+    assert {room_of(module) for module in SIDECAR} == {*ROOMS, *LOOSE}
+
+
+@pytest.mark.parametrize("module", PROTOCOL)
+def test_the_protocol_is_pure(module):
+    path = PROTOCOL[module]
     assert tops(path) <= {*sys.stdlib_module_names, "msgpack", "protocol"}
     # No input or output, and nothing that runs beside.
     assert not tops(path) & {"asyncio", "io", "os", "pathlib", "socket", "subprocess", "threading"}
 
 
-@pytest.mark.parametrize(("module", "path"), SIDECAR, ids=lambda value: str(value)[-40:])
-def test_only_models_and_runtimes_import_torch(module, path):
-    if room_of(module) not in ONLY_ROOMS_WITH_TORCH and not module.startswith(BENCH_ENGINES):
-        assert "torch" not in tops(path)
+@by_module
+def test_only_the_bench_and_the_rooms_that_compute_import_torch(module):
+    if room_of(module) not in {"networks", "engine", "hardware"}:
+        assert "torch" not in tops(SIDECAR[module]) or module.startswith(BENCH_ENGINES)
 
 
-@pytest.mark.parametrize(("module", "path"), SIDECAR, ids=lambda value: str(value)[-40:])
-def test_nothing_that_serves_imports_the_judges(module, path):
-    if not {module, room_of(module)} & MAY_IMPORT_JUDGES:
-        assert not tops(path) & JUDGES
+@by_module
+def test_nothing_that_serves_imports_the_judges(module):
+    if module not in MAY_IMPORT_JUDGES:
+        assert not tops(SIDECAR[module]) & JUDGES
 
 
-@pytest.mark.parametrize("module", ["__main__", "config", "stdio", "log", "server", "backend"])
+@pytest.mark.parametrize("module", BEFORE_HELLO)
 def test_nothing_heavy_is_imported_before_hello(module):
-    """Statically: psutil and all that ``sidecar`` may import later, inside of functions."""
-    path = ROOT / "sidecar" / f"{module}.py"
-    assert not tops(path, also_late=False) & {*HEAVY, *JUDGES}
+    """Statically: what may be imported later, inside of functions, too."""
+    assert not tops(SIDECAR[module], also_late=False) & {*HEAVY, *JUDGES}
 
 
 def test_what_is_imported_before_hello():
-    modules = "sidecar.__main__, sidecar.stdio, sidecar.log, sidecar.server, sidecar.backend"
-    code = f"import sys, {modules}; print(*sorted(set(sys.modules) & set({HEAVY})))"
+    modules = ", ".join(f"sidecar.{module}" for module in BEFORE_HELLO)
+    code = f"import sys, {modules}; print(*sorted(set(sys.modules) & {HEAVY}))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -163,7 +205,7 @@ def test_serving_needs_no_judge():
     """What the server imports once it works: torch, but neither SpeechBrain nor torchaudio."""
     if importlib.util.find_spec("torch") is None:
         pytest.skip("torch is not installed")
-    code = "import sys, sidecar.encoder, sidecar.models.campplus; print(*sys.modules)"
+    code = "import sys, sidecar.engine.encoder, sidecar.networks.campplus; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

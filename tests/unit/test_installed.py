@@ -5,9 +5,9 @@ import hashlib
 import pytest
 
 from protocol.errors import ModelUnavailable
-from sidecar.models.catalog import MODELS
-from sidecar.models.installed import find_card, install
-from sidecar.models.store import WeightStore
+from sidecar.store.catalog import MODELS
+from sidecar.store.installed import find_card, install
+from sidecar.store.weights import WeightStore
 
 
 def test_an_id_of_the_catalog_is_its_card():

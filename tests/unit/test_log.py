@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from sidecar import log
+from sidecar.wire import log
 
 
 def record(message, *args, exc_info=None):

@@ -9,15 +9,20 @@ import types
 import psutil
 import pytest
 
-from sidecar.backend import SpeechBackend
 from sidecar.config import Config
-from sidecar.device import Card, Driver, TorchBuild
-from sidecar.runtimes import cpu, machine, nvidia, torch_build
+from sidecar.engine.speech_engine import SpeechEngine
+from sidecar.hardware import (
+    cpu,
+    machine,
+    nvidia,
+    torch_build,
+)
+from sidecar.hardware.device import Card, Driver, TorchBuild
 
 DRIVER = Driver("581.29", (13, 0), (Card("RTX 4070", (8, 9)),))
 CUDA = TorchBuild("2.14.1+cu130", "13.0", None)
 CPU_ONLY = TorchBuild("2.14.1+cpu", None, None)
-OPENVINO = "sidecar.runtimes.openvino_library"
+OPENVINO = "sidecar.engine.openvino_library"
 
 
 @pytest.fixture
@@ -110,5 +115,5 @@ def test_in_the_background_the_priority_is_lower(monkeypatch, background, expect
     monkeypatch.setattr(machine, "libraries", lambda config: ())
     if sys.platform == "win32":
         expected = [psutil.BELOW_NORMAL_PRIORITY_CLASS for _ in expected]
-    SpeechBackend(Config(background=background)).import_natives()
+    SpeechEngine(Config(background=background)).import_libraries()
     assert asked == expected

@@ -4,9 +4,9 @@ import pytest
 
 from protocol.errors import OutOfMemory
 from protocol.reports import Percentiles
-from sidecar.batching import ONE_BY_ONE, BatchLimits
-from sidecar.jobs import Item, Job
-from sidecar.meter import N_RECENT, Meter, percentiles_ms
+from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
+from sidecar.requests.jobs import Item, Job
+from sidecar.requests.meter import N_RECENT, Meter, percentiles_ms
 
 
 def item(n_samples, *, arrived_at=0.0, decoded_for_s=0.1, run_at=1.0, ran_until=1.5):

@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 from protocol.reports import Progress
-from sidecar.conversion import ConversionFailed
-from sidecar.models.pinned import Asset, PinnedFile, SourceFailed, Watch
-from sidecar.models.store import FetchProgress
+from sidecar.engine.export_process import ConversionFailed
+from sidecar.store.assets import (
+    Asset,
+    AssetFile,
+    SourceFailed,
+    Watch,
+)
+from sidecar.store.weights import FetchProgress
 from sidecar.tools import models
 
 GOOD = b"weights"
@@ -24,10 +29,10 @@ class FakeSource:
     failure: BaseException | None = None
     name: str = "fake"
 
-    def transfer_bytes(self, file: PinnedFile) -> int:
+    def transfer_bytes(self, file: AssetFile) -> int:
         return file.n_bytes
 
-    def fetch(self, file: PinnedFile, work: Path, watch: Watch) -> Path:
+    def fetch(self, file: AssetFile, work: Path, watch: Watch) -> Path:
         watch(0)
         if self.failure is not None:
             raise self.failure
@@ -37,7 +42,7 @@ class FakeSource:
 
 def make_asset(asset_id: str, failure: BaseException | None = None) -> Asset:
     sha256 = hashlib.sha256(GOOD).hexdigest()
-    file = PinnedFile("a.pt", len(GOOD), sha256, (FakeSource(failure),))
+    file = AssetFile("a.pt", len(GOOD), sha256, (FakeSource(failure),))
     return Asset(asset_id, "A title", "MIT", "https://example.org", (file,))
 
 

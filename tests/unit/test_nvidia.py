@@ -3,8 +3,8 @@ from __future__ import annotations
 import pynvml
 import pytest
 
-from sidecar.device import Card, Driver
-from sidecar.runtimes import nvidia
+from sidecar.hardware import nvidia
+from sidecar.hardware.device import Card, Driver
 
 
 @pytest.fixture

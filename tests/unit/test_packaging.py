@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sidecar.device import TorchBuild
+from sidecar.hardware.device import TorchBuild
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 
@@ -106,7 +106,7 @@ def files(folder):
 def test_the_cuda_edition_takes_a_cuda_build_of_torch(load, monkeypatch, capsys):
     build = load("build")
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: name)
-    torch_build = importlib.import_module("sidecar.runtimes.torch_build")
+    torch_build = importlib.import_module("sidecar.hardware.torch_build")
     installed = TorchBuild("2.14.1+cpu", None, None)
     monkeypatch.setattr(torch_build, "installed_build", lambda: installed)
     monkeypatch.setattr(sys, "platform", "win32")

@@ -10,18 +10,24 @@ from collections import Counter
 import pytest
 
 from protocol.errors import BadAudio, DeadlineExceeded, DeviceError, InternalError, OutOfMemory
-from sidecar.batching import BatchLimits
+from sidecar.audio.waveform import Waveform
 from sidecar.config import DEFAULT_LIMITS
-from sidecar.jobs import Decoded, Job
-from sidecar.pipeline import Pipeline
-from sidecar.scheduler import Scheduler
+from sidecar.engine.batch_limits import BatchLimits
+from sidecar.requests.jobs import Job
+from sidecar.requests.pipeline import Pipeline
+from sidecar.requests.scheduler import Scheduler
 
 PATIENCE_S = 30
 LIMITS = BatchLimits(max_items=8, max_padded_samples=10**6, min_likeness=0.1)
 
 
 class Stages:
-    """Decodes n to a waveform of n samples; the device fits ``fits`` samples at a time."""
+    """Engine, decoder, encoder, outbox and lifecycle in one.
+
+    Decodes n to a waveform of n samples; the device fits ``fits`` samples at a time.
+    """
+
+    batch_limits = LIMITS
 
     def __init__(self, scheduler, n_audios, fits=10**6):
         self.scheduler = scheduler
@@ -33,26 +39,38 @@ class Stages:
         self.error = None
         self.ended = threading.Event()
 
-    def load(self, allow_decoding):
-        self.scheduler.batch_limits = LIMITS
-        allow_decoding()
+    def import_libraries(self):
+        return self
+
+    def libraries_imported(self):
+        pass
+
+    def open(self, on_progress, should_stop):
         for _ in range(self.n_audios):  # so that all are there for one batch
             assert self.undecoded.acquire(timeout=PATIENCE_S)
+        return self
 
-    def loaded(self):
+    def loading(self, progress):
         pass
+
+    def serving(self, encoder):
+        assert encoder is self
+
+    def is_stopping(self):
+        return False
 
     def decode(self, audio, params):
         self.undecoded.release()
-        return [Decoded(audio, audio)]
+        return [waveform_of(audio)]
 
     def embed(self, waveforms):
-        self.calls.append(tuple(waveforms))
-        if sum(waveforms) > self.fits:
+        lengths = tuple(waveform.n_samples for waveform in waveforms)
+        self.calls.append(lengths)
+        if sum(lengths) > self.fits:
             raise OutOfMemory("too little memory")
-        return [f"embedding of {n_samples}" for n_samples in waveforms]
+        return [f"embedding of {n_samples}" for n_samples in lengths]
 
-    def answer(self, job):
+    def finish(self, job):
         assert job.id not in self.answers
         self.answers[job.id] = [item.outcome for item in job.items]
 
@@ -61,10 +79,14 @@ class Stages:
         self.ended.set()
 
 
+def waveform_of(n_samples):
+    return Waveform(range(n_samples))
+
+
 def run(stages_type=Stages, audios=(100,), **options):
     scheduler = Scheduler(DEFAULT_LIMITS)
     stages = stages_type(scheduler, len(audios), **options)
-    pipeline = Pipeline(scheduler, stages)
+    pipeline = Pipeline(scheduler, stages, stages, stages)
     for number, audio in enumerate(audios):
         pipeline.admit(Job(number, None, 1, 0.0), [audio], retry_after_ms=1)
     pipeline.start()
@@ -116,7 +138,7 @@ def test_one_that_expires_while_another_half_runs_is_left_out():
 
     scheduler = Scheduler(DEFAULT_LIMITS)
     stages = Slow(scheduler, 2, fits=150)
-    pipeline = Pipeline(scheduler, stages, clock=lambda: now)
+    pipeline = Pipeline(scheduler, stages, stages, stages, clock=lambda: now)
     for number, deadline_at in enumerate([None, 5.0]):
         pipeline.admit(Job(number, None, 1, 0.0, deadline_at), [100], retry_after_ms=1)
     pipeline.start()
@@ -136,7 +158,7 @@ class Clock:
 def run_with_deadlines(stages_type, deadlines, **options):
     scheduler, clock = Scheduler(DEFAULT_LIMITS), Clock()
     stages = stages_type(scheduler, len(deadlines), **options)
-    pipeline = Pipeline(scheduler, stages, clock)
+    pipeline = Pipeline(scheduler, stages, stages, stages, clock)
     for number, deadline_at in enumerate(deadlines):
         pipeline.admit(Job(number, None, 1, 0.0, deadline_at), [100], retry_after_ms=1)
     return pipeline, stages, clock
@@ -190,13 +212,13 @@ def test_a_sleeping_machine_has_no_hung_decoder():
     held = threading.Event()
 
     class Slow(Stages):
-        def load(self, allow_decoding):
-            allow_decoding()
+        def open(self, on_progress, should_stop):
+            return self
 
         def decode(self, audio, params):
             self.undecoded.release()
             assert held.wait(PATIENCE_S)
-            return [Decoded(audio, audio)]
+            return [waveform_of(audio)]
 
     pipeline, stages, clock = run_with_deadlines(Slow, [None])
     pipeline.start()
@@ -216,7 +238,7 @@ def test_a_sleeping_machine_has_no_hung_decoder():
         ("embed", ZeroDivisionError("a bug"), InternalError),
         ("embed", SystemExit(3), InternalError),
         ("decode", SystemExit(3), InternalError),
-        ("load", KeyboardInterrupt(), InternalError),
+        ("open", KeyboardInterrupt(), InternalError),
     ],
     ids=lambda value: repr(value)[:30],
 )
@@ -231,7 +253,7 @@ def test_no_thread_dies_in_silence(stage, fault, told, caplog):
 
     setattr(Faulty, stage, fail)
     if stage == "decode":
-        Faulty.load = lambda _, allow_decoding: allow_decoding()
+        Faulty.open = lambda self, *_: self
     pipeline, stages = run(Faulty)
     assert stages.ended.wait(PATIENCE_S)
     assert type(stages.error) is told
@@ -265,13 +287,13 @@ def test_nothing_of_a_request_outlives_its_answer():
 
     class Forgetful(Stages):
         def decode(self, audio, params):
-            super().decode(audio, params)
+            self.undecoded.release()
             if audio.kind == "bad":
                 raise BadAudio("no audio")
             n_windows = 3 if audio.kind == "windows" else 1
-            return [Decoded(100, 100)] * n_windows
+            return [waveform_of(100) for _ in range(n_windows)]
 
-        def answer(self, job):
+        def finish(self, job):
             self.answers[job.id] = len(job.items)
 
     kinds = ["good", "bad", "windows", "late", "good"]
@@ -280,7 +302,7 @@ def test_nothing_of_a_request_outlives_its_answer():
     try:
         scheduler = Scheduler(DEFAULT_LIMITS)
         stages = Forgetful(scheduler, len(audios))
-        pipeline = Pipeline(scheduler, stages)
+        pipeline = Pipeline(scheduler, stages, stages, stages)
         for number, audio in enumerate(audios):
             deadline_at = 0.0 if audio.kind == "late" else None
             job = Job(number, audio, 1, 0.0, deadline_at)

@@ -6,7 +6,8 @@ import pytest
 
 from protocol.errors import FramingError
 from protocol.framing import encode_frame
-from sidecar.stdio import FrameReader, Wire
+from sidecar.wire.reader import FrameReader
+from sidecar.wire.streams import Streams
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def read(pipe, stream, on_payload):
     os.close(write_fd)
     ends = []
     reader = FrameReader(
-        Wire(read_fd, -1), 100, on_payload, lambda *end: ends.append(end), lambda: None
+        Streams(read_fd, -1), 100, on_payload, lambda *end: ends.append(end), lambda: None
     )
     reader.start()
     reader.join(10)

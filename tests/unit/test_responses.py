@@ -14,8 +14,8 @@ from protocol.params import (
     ScoreParams,
     StoredEmbedding,
 )
-from sidecar.jobs import Item, Job, Stage
-from sidecar.responses import Served, respond, score
+from sidecar.requests.jobs import Item, Job, Stage
+from sidecar.requests.responses import Served, respond, score
 
 SERVED = Served("tiny", "tiny.1", 2, "cpu", 16_000)
 AUDIO = PathAudio("/a.wav", start_s=1.5)

@@ -12,9 +12,10 @@ from protocol.errors import (
     Overloaded,
 )
 from protocol.hello import Limits
-from sidecar.batching import BatchLimits
-from sidecar.jobs import Decoded, Job, Stage
-from sidecar.scheduler import Scheduler
+from sidecar.audio.waveform import Waveform
+from sidecar.engine.batch_limits import BatchLimits
+from sidecar.requests.jobs import Job, Stage
+from sidecar.requests.scheduler import Scheduler
 
 LIMITS = Limits(
     max_frame_bytes=1000,
@@ -37,7 +38,7 @@ def admit(scheduler, job_id, n_items=1, **kwargs):
 
 def decode(scheduler, n_samples=100, n_windows=1):
     item = scheduler.next_undecoded(0.0)
-    windows = [Decoded(f"waveform {i}", n_samples, i) for i in range(n_windows)]
+    windows = [Waveform(range(n_samples), i) for i in range(n_windows)]
     scheduler.decoded(item, windows, 1.0)
     return item
 
@@ -160,13 +161,13 @@ def test_what_waits_is_cancelled_at_once_in_every_stage(stage):
     admitted = admit(scheduler, 1)
     item = scheduler.next_undecoded(0.0) if stage is not Stage.UNDECODED else None
     if stage is Stage.READY:
-        scheduler.decoded(item, [Decoded("w", 10)], 1.0)
+        scheduler.decoded(item, [Waveform(range(10))], 1.0)
     assert scheduler.cancel(1) == [admitted]
     assert isinstance(admitted.items[0].outcome, Cancelled)
     assert scheduler.is_idle
     assert scheduler.next_batch(2.0) == ([], [])
     if item is not None:  # a decoder that comes back later changes nothing
-        scheduler.decoded(item, [Decoded("w", 10)], 1.0)
+        scheduler.decoded(item, [Waveform(range(10))], 1.0)
         assert scheduler.failed(item, BadAudio("late")) == []
     assert (scheduler.n_queued, scheduler.n_in_flight) == (0, 0)
 
@@ -243,7 +244,7 @@ def test_whoever_came_first_runs_first_even_if_decoded_later():
         admit(scheduler, job_id)
     first, second = scheduler.next_undecoded(0.0), scheduler.next_undecoded(0.0)
     for item in (second, first):
-        scheduler.decoded(item, [Decoded("w", 100)], 1.0)
+        scheduler.decoded(item, [Waveform(range(100))], 1.0)
     assert start(scheduler, 2.0).job.id == 1
 
 

@@ -21,9 +21,10 @@ from protocol.errors import (
     Overloaded,
 )
 from protocol.hello import Limits
-from sidecar.batching import BatchLimits
-from sidecar.jobs import Decoded, Job, Stage
-from sidecar.scheduler import BYTES_PER_SAMPLE, Scheduler
+from sidecar.audio.waveform import Waveform
+from sidecar.engine.batch_limits import BatchLimits
+from sidecar.requests.jobs import Job, Stage
+from sidecar.requests.scheduler import BYTES_PER_SAMPLE, Scheduler
 
 LIMITS = Limits(
     max_frame_bytes=1000,
@@ -109,7 +110,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.take_in(self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1))), lengths)
 
     def take_in(self, item, lengths):
-        self.scheduler.decoded(item, [Decoded("w", n) for n in lengths], self.now)
+        self.scheduler.decoded(item, [Waveform(range(n)) for n in lengths], self.now)
         self.ready += [
             window
             for window in item.job.items
@@ -247,7 +248,7 @@ class AnyInterleaving(RuleBasedStateMachine):
                 break
             self.start_to_decode()
             for item in self.decoding:
-                self.scheduler.decoded(item, [Decoded("w", 100)], self.now)
+                self.scheduler.decoded(item, [Waveform(range(100))], self.now)
             self.decoding = []
             batch, self.running = self.running, []
             if not batch:

@@ -12,14 +12,14 @@ import threading
 import time
 from collections import Counter
 
-from light_sidecar import LightBackend
+from light_sidecar import LightEngine
 from mutations import check, expect, mutate, number_from, valid_frames, wav
 
 from protocol.framing import FrameDecoder
 from protocol.messages import decode_from_child
 from sidecar.config import Config
-from sidecar.server import Server
-from sidecar.stdio import Wire
+from sidecar.requests.server import Server
+from sidecar.wire.streams import Streams
 
 N_MUTATIONS = number_from("FUZZ_MUTATIONS", 1000)
 SEED = number_from("FUZZ_SEED", 20_261)
@@ -31,7 +31,7 @@ def serve(stream):
     child_in, host_in = os.pipe()
     host_out, child_out = os.pipe()
     said = bytearray()
-    server = Server(Config(), Wire(child_in, child_out), LightBackend(Config()))
+    server = Server(Config(), Streams(child_in, child_out), LightEngine(Config()))
     exit_codes = []
 
     def write():

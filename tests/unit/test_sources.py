@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.models import https_file, pinned, wheel_member
-from sidecar.models.https_file import HttpsFile
-from sidecar.models.pinned import PinnedFile, SourceFailed
-from sidecar.models.wheel_member import WheelMember
+from sidecar.store import assets, https_file, wheel_member
+from sidecar.store.assets import AssetFile, SourceFailed
+from sidecar.store.https_file import HttpsFile
+from sidecar.store.wheel_member import WheelMember
 
-FILE = PinnedFile("a.pt", 5, "0" * 64, ())
+FILE = AssetFile("a.pt", 5, "0" * 64, ())
 WHEEL = WheelMember("fakeproject", "1.0", "fakeproject/a.pt", wheel_bytes=1000)
 
 
@@ -142,8 +142,8 @@ def test_a_proxy_is_named_without_its_password(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("source", [HttpsFile("https://weights.invalid/a.pt"), WHEEL])
 def test_free_space_is_checked_before_anything_is_moved(monkeypatch, tmp_path, source):
-    usage = pinned.shutil.disk_usage(tmp_path)._replace(free=4)
-    monkeypatch.setattr(pinned.shutil, "disk_usage", lambda _path: usage)
+    usage = assets.shutil.disk_usage(tmp_path)._replace(free=4)
+    monkeypatch.setattr(assets.shutil, "disk_usage", lambda _path: usage)
     with pytest.raises(SourceFailed, match="of free disk") as caught:
         source.fetch(FILE, tmp_path, go_on)
     assert caught.value.kind == "disk_full"

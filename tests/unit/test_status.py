@@ -1,28 +1,31 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 pytest.importorskip("psutil")
 
 from protocol.messages import Result, decode_from_child, encode_result
-from sidecar.batching import BatchLimits
+from sidecar.audio.waveform import Waveform
 from sidecar.config import DEFAULT_LIMITS
-from sidecar.jobs import Decoded, Job
-from sidecar.meter import Meter
-from sidecar.scheduler import Scheduler
-from sidecar.status import Status
+from sidecar.engine.batch_limits import BatchLimits
+from sidecar.requests.jobs import Job
+from sidecar.requests.meter import Meter
+from sidecar.requests.scheduler import Scheduler
+from sidecar.requests.status import Status
 
 
 @pytest.fixture
 def served():
     """The scheduler, meter and status after one batch of three, with two more that wait."""
     scheduler, meter = Scheduler(DEFAULT_LIMITS), Meter()
-    status = Status(scheduler, meter)
+    status = Status(scheduler, meter, Counter())
     scheduler.batch_limits = BatchLimits(3, 10**6, 0.1)
     for number in range(5):
         scheduler.admit(Job(number, None, 10, arrived_at=0.0), ["audio"])
         item = scheduler.next_undecoded(1.0)
-        scheduler.decoded(item, [Decoded("w", 16_000 if number else 8_000)], 1.25)
+        scheduler.decoded(item, [Waveform(range(16_000 if number else 8_000))], 1.25)
     batch, _ = scheduler.next_batch(2.0)
     meter.call_starts(2.0)
     meter.call_ends(2.5)
@@ -55,7 +58,7 @@ def test_metrics_travel_whole(served):
 
 
 def test_metrics_before_anything_was_done():
-    metrics = Status(Scheduler(DEFAULT_LIMITS), Meter()).metrics()
+    metrics = Status(Scheduler(DEFAULT_LIMITS), Meter(), Counter()).metrics()
     assert (metrics.padding_share, metrics.audio_s_per_device_s) == (0, 0)
     assert metrics.decode_ms is None
 

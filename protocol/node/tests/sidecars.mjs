@@ -35,8 +35,8 @@ function reasonToSkipTheModel() {
   return reasonToSkip(
     `import importlib.util
 assert importlib.util.find_spec("torch"), "no torch"
-from sidecar.models.catalog import MODELS
-from sidecar.models.store import WeightStore, default_models_dir
+from sidecar.store.catalog import MODELS
+from sidecar.store.weights import WeightStore, default_models_dir
 WeightStore(default_models_dir()).ensure(MODELS["campplus-zh-en"])`,
     "torch or the weights of campplus-zh-en are not there",
   );

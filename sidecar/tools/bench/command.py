@@ -20,9 +20,16 @@ from sidecar.config import (
     EXIT_UNAVAILABLE,
     EXIT_USAGE,
 )
-from sidecar.runtimes.cpu import n_cores
+from sidecar.hardware.cpu import n_cores
+from sidecar.serve_options import parse_serve_options
 from sidecar.tools.bench import driver
-from sidecar.tools.bench.load import Load, counts_children, cpu_use, load_average, others_cores
+from sidecar.tools.bench.load import (
+    Load,
+    counts_children,
+    cpu_use,
+    load_average,
+    others_cores,
+)
 from sidecar.tools.bench.picture import draw
 from sidecar.tools.bench.plan import OTHERS, Plan, misfit
 from sidecar.tools.bench.report import as_json
@@ -30,7 +37,12 @@ from sidecar.tools.bench.table import in_words
 from sidecar.tools.bench.tasks import QUICK, Extent
 from sidecar.tools.bench.worker import ENGINES, work
 from sidecar.tools.client import RemoteError, split_words
-from sidecar.tools.console import ProgressLine, Refusal, complain, open_console
+from sidecar.tools.console import (
+    ProgressLine,
+    Refusal,
+    complain,
+    open_console,
+)
 
 # What each option needs that is not installed by default.
 _NEEDS = {
@@ -78,9 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure and print: 0, 64 for options that do not fit, 69 if a contender cannot run."""
     if options.contender:
-        from sidecar.__main__ import read_config  # noqa: PLC0415
-
-        return work(options.contender, read_config(options.child_argv))
+        return work(options.contender, parse_serve_options(options.child_argv))
     progress = ProgressLine()
     try:
         plan = plan_of(options)

@@ -15,7 +15,12 @@ from sidecar.tools.bench.contenders import (
     opened_worker,
 )
 from sidecar.tools.bench.figures import gflop_per_s, spread, times_real_time
-from sidecar.tools.bench.plan import Entry, Plan, entries, yardsticks
+from sidecar.tools.bench.plan import (
+    Entry,
+    Plan,
+    entries,
+    yardsticks,
+)
 from sidecar.tools.bench.report import Figure, Findings, Member
 from sidecar.tools.bench.rounds import Call, alternate
 from sidecar.tools.bench.tasks import Task, tasks_of

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sidecar.models.installed import find_card
+from sidecar.store.installed import find_card
 from sidecar.tools.bench.tasks import Extent
 
 # ``wire``: the real sidecar. The others are kinds of workers.

@@ -18,7 +18,12 @@ from protocol.hello import JSONRPC, PROTOCOL
 from protocol.messages import Failure, Notice, Result, decode_from_child
 from protocol.payload import unpack
 from sidecar.tools.harness.child import Child, Ended, Received
-from sidecar.tools.harness.course import Course, NoEmbedding, find_stored, put_stored
+from sidecar.tools.harness.course import (
+    Course,
+    NoEmbedding,
+    find_stored,
+    put_stored,
+)
 from sidecar.tools.harness.entry import (
     Cancel,
     Close,

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 import torch
 
-from sidecar.models import campplus
+from sidecar.networks import campplus
 
 # What sherpa-onnx reads in it: samples stay in [-1, 1], and the features' mean is subtracted.
 METADATA = {

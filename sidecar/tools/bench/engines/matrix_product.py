@@ -9,8 +9,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sidecar.config import Config
-from sidecar.models.installed import find_card, install
-from sidecar.models.store import WeightStore, default_models_dir
+from sidecar.store.installed import find_card, install
+from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.bench.engines.engine import About, FloatArray, versions
 
 SIZE = 2048
@@ -56,7 +56,7 @@ class MatrixProduct:
             self._config.models_dir or default_models_dir(), offline=self._config.offline
         )
         weights = install(self._config.model, card, store).weights
-        model = importlib.import_module(f"sidecar.models.{card.network}").load(weights)
+        model = importlib.import_module(f"sidecar.networks.{card.network}").load(weights)
         counts = []
         for n in n_samples:
             with torch.inference_mode():

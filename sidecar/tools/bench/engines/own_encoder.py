@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sidecar.audio import Waveform
-from sidecar.backend import SpeechBackend
+from sidecar.audio.waveform import Waveform
 from sidecar.config import Config
+from sidecar.engine.speech_engine import SpeechEngine
 from sidecar.tools.bench.engines.engine import About, FloatArray
 
 if TYPE_CHECKING:
     # It imports torch, which must find its environment set up by the backend.
-    from sidecar.encoder import Encoder
+    from sidecar.engine.encoder import Encoder
 
 
 class OwnEncoder:
@@ -41,6 +41,6 @@ class OwnEncoder:
 
 def open_engine(config: Config) -> OwnEncoder:
     """The encoder that ``serve`` would open with ``config``; raises ``SidecarError``."""
-    backend = SpeechBackend(config)
-    backend.import_natives()
+    backend = SpeechEngine(config)
+    backend.import_libraries()
     return OwnEncoder(backend.open(lambda _: None, lambda: False))

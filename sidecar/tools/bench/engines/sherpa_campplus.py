@@ -15,8 +15,8 @@ from typing import Any
 
 from protocol.errors import ModelUnavailable
 from sidecar.config import SAMPLE_RATE_HZ, Config
-from sidecar.models.installed import InstalledModel, find_card, install
-from sidecar.models.store import WeightStore, default_models_dir
+from sidecar.store.installed import InstalledModel, find_card, install
+from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.bench.engines.engine import About, FloatArray, versions
 
 REMARK = "computes features of its own: its embeddings are not comparable"

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from sidecar.config import Config
-from sidecar.models.installed import find_card
-from sidecar.models.parity import speechbrain_encoder
-from sidecar.models.store import WeightStore, default_models_dir
+from sidecar.networks.speechbrain_parity import speechbrain_encoder
+from sidecar.store.installed import find_card
+from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.bench.engines.engine import About, FloatArray, versions
 
 

@@ -1,0 +1,154 @@
+"""The part of an audio that is wanted: cut out, checked, and mixed to mono."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocol.errors import BadAudio
+from protocol.params import Audio
+from sidecar.audio.sources import FloatArray, Source
+from sidecar.audio.waveform import DurationLimits
+
+# Far above full scale, the squares in a power spectrum leave the range of float32.
+MAX_ABS_SAMPLE = 1e6
+# How far behind the audio's end an ``end_s`` may lie: annotations are rounded.
+END_TOLERANCE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The part of the audio that is wanted, in seconds of its own time; inf is its end."""
+
+    start_s: float
+    end_s: float
+
+
+def read_crop(audio: Audio) -> Crop:
+    """The crop that a host asked for; raises ``BadAudio`` (``bad_crop``) if there is none such."""
+    start_s = 0.0 if audio.start_s is None else audio.start_s
+    end_s = math.inf if audio.end_s is None else audio.end_s
+    if not 0 <= start_s < end_s or audio.end_s == math.inf:
+        raise BadAudio(
+            f"start_s is {audio.start_s} and end_s is {audio.end_s}: they must be finite, with "
+            "0 <= start_s < end_s",
+            kind="bad_crop",
+        )
+    return Crop(start_s, end_s)
+
+
+def select(source: Source, crop: Crop, limits: DurationLimits) -> FloatArray:
+    """The cropped part of ``source``, checked and mixed to mono: a new array (n_samples,).
+
+    Reads no further than the end of the crop or the longest duration.
+    """
+    rate_hz = source.sample_rate_hz
+    start, end = _frame_at(crop.start_s, rate_hz), _frame_at(crop.end_s, rate_hz)
+    if start == end:
+        raise BadAudio(
+            f"between start_s ({crop.start_s}) and end_s ({crop.end_s}) there is no sample at "
+            f"{rate_hz} Hz",
+            kind="bad_crop",
+        )
+    parts: list[FloatArray] = []
+    n_read = n_kept = 0
+    for block in source.blocks:
+        skipped = max(0, start - n_read)
+        part = block[skipped : end - n_read]
+        if len(part) > 0:
+            n_kept += len(part)
+            if n_kept / rate_hz > limits.max_s:
+                raise _duration_refusal("too_long", n_kept / rate_hz, limits)
+            _check_values(part, n_read + skipped, rate_hz)
+            parts.append(_mono(part))
+        n_read += len(block)
+        if n_read >= end:
+            break
+    else:
+        _check_crop(crop, n_read, rate_hz)
+    if n_kept / rate_hz < limits.min_s:
+        raise _duration_refusal("too_short", n_kept / rate_hz, limits)
+    return np.concatenate(parts)
+
+
+def _frame_at(time_s: float, rate_hz: int) -> int:
+    return round(min(time_s * rate_hz, float(1 << 62)))
+
+
+def _check_crop(crop: Crop, n_frames: int, rate_hz: int) -> None:
+    """Refuse a crop that leaves the source, which turned out to have ``n_frames``."""
+    if n_frames == 0:
+        raise BadAudio("the audio is empty: it has no samples", kind="empty")
+    duration_s = n_frames / rate_hz
+    if _frame_at(crop.start_s, rate_hz) >= n_frames:
+        raise BadAudio(
+            f"start_s ({crop.start_s}) is not before the end of the audio ({duration_s:.3f} s)",
+            kind="bad_crop",
+            duration_s=duration_s,
+        )
+    if math.isfinite(crop.end_s) and _frame_at(crop.end_s - END_TOLERANCE_S, rate_hz) > n_frames:
+        raise BadAudio(
+            f"end_s ({crop.end_s}) is more than {END_TOLERANCE_S} s behind the end of the audio "
+            f"({duration_s:.3f} s)",
+            kind="bad_crop",
+            duration_s=duration_s,
+        )
+
+
+def _check_values(part: FloatArray, first_frame: int, rate_hz: int) -> None:
+    """Refuse samples that would spoil the features; ``first_frame`` is where ``part`` begins."""
+    # NaN fails both comparisons.
+    if part.min() >= -MAX_ABS_SAMPLE and part.max() <= MAX_ABS_SAMPLE:
+        return
+    is_finite = np.isfinite(part).all(axis=1)
+    if not is_finite.all():
+        index = first_frame + int(np.argmin(is_finite))
+        raise BadAudio(
+            f"sample {index} (at {index / rate_hz:.3f} s) is NaN or infinite: full scale is 1.0",
+            kind="non_finite",
+            index=index,
+            time_s=index / rate_hz,
+        )
+    peaks = np.abs(part).max(axis=1)
+    offset = int(np.argmax(peaks > MAX_ABS_SAMPLE))
+    index = first_frame + offset
+    raise BadAudio(
+        f"sample {index} (at {index / rate_hz:.3f} s) is {peaks[offset]:g}: full scale is 1.0, and "
+        f"{MAX_ABS_SAMPLE:g} the most that is accepted; divide integer samples by their full scale",
+        kind="out_of_range",
+        index=index,
+        time_s=index / rate_hz,
+        max_abs_sample=MAX_ABS_SAMPLE,
+    )
+
+
+def _mono(block: FloatArray) -> FloatArray:
+    """The mean of the channels: (n_frames, n_channels) to (n_frames,)."""
+    n_channels = block.shape[1]
+    if n_channels == 1:
+        return block[:, 0]
+    # Channel by channel this is thirty times as fast as ``mean(axis=1)``.
+    total = block[:, 0] + block[:, 1]
+    for channel in range(2, n_channels):
+        total += block[:, channel]
+    total /= n_channels
+    return total
+
+
+def _duration_refusal(kind: str, duration_s: float, limits: DurationLimits) -> BadAudio:
+    # A file that is too long was not read to its end.
+    lasts, advice = (
+        ("at least ", "send a part of it (start_s, end_s)")
+        if kind == "too_long"
+        else ("", "send more of it")
+    )
+    return BadAudio(
+        f"the audio lasts {lasts}{duration_s:.3f} s, and from {limits.min_s:g} to "
+        f"{limits.max_s:g} s are accepted: {advice}",
+        kind=kind,
+        duration_s=duration_s,
+        min_duration_s=limits.min_s,
+        max_duration_s=limits.max_s,
+    )

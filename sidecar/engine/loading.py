@@ -1,0 +1,201 @@
+"""Brings a model to serve on a device: which runtime, what it needs, and whether it is right."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from protocol.errors import DeviceError, OutOfMemory
+from protocol.reports import Progress, SelfTest
+from sidecar.bundle import is_bundle
+from sidecar.config import Config
+from sidecar.engine import device_check
+from sidecar.engine.export_process import ConversionFailed, convert_apart
+from sidecar.engine.runtime import Runtime
+from sidecar.store import openvino_files
+from sidecar.store.installed import InstalledModel
+from sidecar.store.openvino_files import Converted, Origin
+
+if TYPE_CHECKING:
+    from sidecar.engine.torch_runtime import Network
+
+_CONVERTED_DIR = ".openvino"
+_REFERENCES_DIR = ".self-test"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A runtime that passed its self-test; ``remarks``: what is not as it was asked for."""
+
+    runtime: Runtime
+    self_test: SelfTest
+    remarks: tuple[str, ...] = ()
+
+
+def converted_root(models_dir: Path) -> Path:
+    """Where converted models are kept."""
+    return models_dir / _CONVERTED_DIR
+
+
+def references_dir(models_dir: Path) -> Path:
+    """Where the self-test's reference embeddings are kept, for torch."""
+    return models_dir / _REFERENCES_DIR
+
+
+def converted_origin(made_by: str, openvino: str) -> Origin:
+    """What the conversion of the model with the fingerprint ``made_by`` depends on."""
+    waveform = device_check.waveform()
+    return Origin(made_by, openvino, device_check.reference_name(made_by, waveform))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoader:
+    """One model on its way to serve, as ``config`` asks; several devices may be tried.
+
+    Args:
+        made_by: the model's fingerprint.
+        models_dir: where converted models and reference embeddings are kept.
+    """
+
+    config: Config
+    installed: InstalledModel
+    made_by: str
+    models_dir: Path
+    on_progress: Callable[[Progress], None]
+    should_stop: Callable[[], bool]
+
+    def load_on(self, device: str) -> Loaded:
+        """A runtime that serves on ``device``.
+
+        Raises:
+            ModelUnavailable: the weights do not fit the network, or it was stopped.
+            DeviceError: none can serve, or not the one that was demanded.
+        """
+        remarks = []
+        if device == "cpu" and self.config.runtime != "torch":
+            try:
+                return self._with_openvino()
+            except (DeviceError, _NoOpenVino) as error:
+                why = error.message if isinstance(error, DeviceError) else str(error)
+                if self.config.runtime == "openvino":
+                    raise DeviceError(
+                        f"--runtime openvino cannot be had: {why}; with --runtime auto torch would "
+                        "serve",
+                        kind="device_unavailable",
+                    ) from error
+                remarks.append(f"torch runs it, since {why}")
+        if self.config.precision != "f32":
+            remarks.append(f"in f32, as {self.config.precision} is for OpenVINO on the CPU alone")
+        return self._with_torch(device, tuple(remarks))
+
+    def _with_openvino(self) -> Loaded:
+        try:
+            from sidecar.engine import openvino_library, openvino_runtime  # noqa: PLC0415
+        except (ImportError, OSError) as error:
+            raise _NoOpenVino(
+                f"OpenVINO cannot be imported ({error}); install it with: pip install openvino"
+            ) from error
+        model = self._converted(converted_origin(self.made_by, openvino_library.VERSION))
+        wished = self.config.precision
+
+        def load() -> Runtime:
+            return openvino_runtime.OpenVinoRuntime(model, self.config.threads, wished)
+
+        loaded = self._tested(load, "cpu", model.reference())
+        if loaded.runtime.precision == wished:
+            return loaded
+        remark = f"in {loaded.runtime.precision}, as this CPU has no {wished} instructions"
+        return Loaded(loaded.runtime, loaded.self_test, (remark,))
+
+    def _converted(self, origin: Origin) -> Converted:
+        root = converted_root(self.models_dir)
+        prebuilt_in = self.installed.prebuilt_in
+        if prebuilt_in is not None:
+            found = openvino_files.find(converted_root(prebuilt_in), origin)
+            if found is not None:
+                return found.compiled_below(root)
+        if is_bundle():
+            raise _NoOpenVino(
+                f"{converted_root(prebuilt_in) if prebuilt_in else 'this bundle'} has no converted "
+                "network of it that is sound and of this release"
+            )
+        found = openvino_files.find(root, origin)
+        if found is None:
+            try:
+                convert_apart(
+                    self.config.model, self.models_dir, self.on_progress, self.should_stop
+                )
+            except ConversionFailed as error:
+                raise _NoOpenVino(f"the model could not be converted: {error}") from error
+            found = openvino_files.find(root, origin)
+        if found is None:
+            raise _NoOpenVino(f"the converted model did not last in {root}")
+        return found
+
+    def _with_torch(self, device: str, remarks: tuple[str, ...]) -> Loaded:
+        try:
+            from sidecar.engine import torch_runtime  # noqa: PLC0415
+
+            module = importlib.import_module(f"sidecar.networks.{self.installed.card.network}")
+        except ImportError as error:
+            raise DeviceError(
+                "; ".join((*remarks, f"but torch cannot be imported: {error}")),
+                kind="device_unavailable",
+            ) from error
+
+        def load_network() -> Network:
+            network: Network = module.load(self.installed.weights)
+            return network
+
+        def load() -> Runtime:
+            return torch_runtime.TorchRuntime(load_network(), device, self.config.threads)
+
+        waveform = device_check.waveform()
+        name = device_check.reference_name(self.made_by, waveform)
+        prebuilt_in = self.installed.prebuilt_in
+        reference = device_check.keep_reference(
+            references_dir(self.models_dir) / name,
+            lambda: torch_runtime.reference_embedding(load_network(), waveform),
+            prebuilt=references_dir(prebuilt_in) / name if prebuilt_in else None,
+        )
+        loaded = self._tested(load, device, reference)
+        return Loaded(loaded.runtime, loaded.self_test, remarks)
+
+    def _tested(
+        self, load: Callable[[], Runtime], device: str, reference: device_check.DoubleArray
+    ) -> Loaded:
+        """Load a runtime, and see that it computes the reference."""
+        waveform = device_check.waveform()
+        what = "the model"
+        try:
+            self.on_progress(Progress("load", 0, 1, "models"))
+            runtime = load()
+            self.on_progress(Progress("load", 1, 1, "models"))
+            what = "a second of audio"
+            self.on_progress(Progress("warmup", 0, 1, "passes"))
+            # Of two lengths where it takes several: what masks the shorter one is tested too.
+            batch = [waveform, waveform[:-1000]][: runtime.batch_limits.max_items]
+            runtime.embed(batch)  # the first call allocates, and selects kernels
+            embedding = runtime.embed(batch)[0]
+            result = device_check.compare(embedding, reference, runtime.precision)
+            self.on_progress(Progress("warmup", 1, 1, "passes"))
+        except OutOfMemory as error:
+            raise DeviceError(
+                f"{device} has too little free memory for {what}; close what else uses it",
+                kind="out_of_memory",
+            ) from error
+        if not result.passed:
+            raise DeviceError(
+                f"the self-test on {device} failed: cosine {result.cosine:.6f} to the "
+                f"reference, at least {device_check.MIN_COSINE[runtime.precision]} is needed; it "
+                "computes wrong results",
+                kind="self_test_failed",
+            )
+        return Loaded(runtime, result)
+
+
+class _NoOpenVino(Exception):
+    """OpenVINO cannot be had here; the text is a phrase that says why."""

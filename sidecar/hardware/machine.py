@@ -1,0 +1,54 @@
+"""What decides on this machine which device and which runtime serve; torch is asked last."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+
+from sidecar.bundle import is_bundle
+from sidecar.config import Config
+from sidecar.hardware import nvidia, torch_build
+from sidecar.hardware.device import Facts
+
+
+def facts(config: Config) -> Facts:
+    """What is known about CUDA, as far as ``config`` leaves it open whether a GPU serves."""
+    if asks_torch(config):
+        from sidecar.hardware import torch_gpus  # noqa: PLC0415
+
+        return torch_gpus.facts(opens_gpus=True)
+    return Facts(
+        system=sys.platform,
+        driver=nvidia.driver(),
+        torch=torch_build.installed_build(),
+        visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        is_bundle=is_bundle(),
+    )
+
+
+def asks_torch(config: Config) -> bool:
+    """Whether a GPU may serve: there are a driver and a torch that is no CPU-only build.
+
+    Otherwise torch need not be imported to know what it would say.
+    """
+    if config.device == "cpu" or config.runtime == "openvino" or nvidia.driver() is None:
+        return False
+    build = torch_build.installed_build()
+    is_cpu_only = build is not None and build.cuda is None
+    return torch_build.is_installed() and not is_cpu_only
+
+
+def libraries(config: Config) -> tuple[str, ...]:
+    """The libraries to import before anything is loaded, as far as it is known what will run.
+
+    Where OpenVINO is not installed torch will take its place, unless it was demanded. What is not
+    installed is left to the start, which says so.
+    """
+    torch = ("torch",) if torch_build.is_installed() else ()
+    if config.runtime == "torch":
+        return torch
+    chosen = torch if asks_torch(config) else ()
+    if importlib.util.find_spec("openvino") is not None:
+        return (*chosen, "sidecar.engine.openvino_library")
+    return chosen if config.runtime == "openvino" else torch

@@ -1,1 +1,0 @@
-"""Networks, the catalog of models, and the store of their weights."""

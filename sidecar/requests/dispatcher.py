@@ -1,0 +1,99 @@
+"""From a payload to what is done about it: answered there and then, or admitted to the pipeline."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from protocol.errors import InvalidRequest, SidecarError
+from protocol.messages import Ignored, Refusal, Request, decode_from_host
+from protocol.params import (
+    CancelParams,
+    HealthParams,
+    MetricsParams,
+    RequestId,
+    ScoreParams,
+    ShutdownParams,
+    StoredEmbedding,
+    audios_of,
+)
+from sidecar.requests.jobs import Job
+from sidecar.requests.outbox import Outbox
+from sidecar.requests.pipeline import Pipeline
+from sidecar.requests.responses import score
+from sidecar.requests.status import Status
+
+_log = logging.getLogger(__name__)
+
+
+class Life(Protocol):
+    """The process's end, as far as requests have to do with it."""
+
+    def shut_down(self, request_id: RequestId, params: ShutdownParams) -> None:
+        """Begin to end; answered last. Raises ``InvalidRequest`` if that is under way."""
+
+    def answers_last(self, request_id: RequestId) -> bool:
+        """Whether this id is that of the shutdown which is under way."""
+
+    def wake_for_deadline(self) -> None:
+        """A deadline was set that may be the next one."""
+
+
+class Dispatcher:
+    """Takes each payload in turn; called by the reader's thread alone."""
+
+    def __init__(self, pipeline: Pipeline, outbox: Outbox, status: Status, life: Life) -> None:
+        self._pipeline = pipeline
+        self._outbox = outbox
+        self._status = status
+        self._life = life
+
+    def dispatch(self, payload: bytes, received_at: float) -> None:
+        """Do what ``payload``, whole since ``received_at``, asks for; never raises for its sake."""
+        message = decode_from_host(payload)
+        with self._pipeline.lock:
+            if self._outbox.is_closed:
+                return
+            if isinstance(message, Ignored):
+                _log.warning("ignored a notification: %s", message.reason)
+            elif isinstance(message, CancelParams):
+                self._pipeline.cancel(message.id)
+            elif message.id is not None and self._is_in_flight(message.id):
+                error = InvalidRequest(
+                    f"a request with the id {message.id!r} is in flight: ids must be unique",
+                    kind="duplicate_id",
+                    request_id=message.id,
+                )
+                self._outbox.send_error(None, error)
+            elif isinstance(message, Refusal):
+                self._outbox.send_error(message.id, message.error)
+            else:
+                self._take(message, len(payload), received_at)
+
+    def _is_in_flight(self, request_id: RequestId) -> bool:
+        return self._life.answers_last(request_id) or self._pipeline.holds(request_id)
+
+    def _take(self, request: Request, n_bytes: int, received_at: float) -> None:
+        params = request.params
+        try:
+            if isinstance(params, HealthParams):
+                self._outbox.send_result(request.id, self._status.health())
+            elif isinstance(params, MetricsParams):
+                self._outbox.send_result(request.id, self._status.metrics())
+            elif isinstance(params, ShutdownParams):
+                self._life.shut_down(request.id, params)
+            elif (
+                isinstance(params, ScoreParams)
+                and isinstance(params.a, StoredEmbedding)
+                and isinstance(params.b, StoredEmbedding)
+            ):
+                self._outbox.send_result(request.id, score(params.a, params.b))
+            else:
+                job = Job(request.id, params, n_bytes, received_at)
+                if not isinstance(params, ScoreParams) and params.deadline_ms is not None:
+                    job.deadline_at = received_at + params.deadline_ms / 1000
+                self._pipeline.admit(job, audios_of(params), self._status.retry_after_ms())
+                if job.deadline_at is not None:
+                    self._life.wake_for_deadline()
+        except SidecarError as error:
+            self._outbox.send_error(request.id, error)

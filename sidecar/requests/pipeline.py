@@ -1,0 +1,332 @@
+"""From admission to answer: a small decode pool, one device worker, one lock.
+
+The decoder and the encoder are held here. Every call of the scheduler is made under the lock; so is
+every answer. Answers never block (the writer queues them), so the lock is never held for longer
+than it takes to choose a batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from protocol.errors import BadAudio, InternalError, OutOfMemory, SidecarError
+from protocol.params import Audio, RequestId
+from protocol.reports import Progress
+from sidecar.audio.waveform import Waveform
+from sidecar.requests.jobs import Item, Job, Outcome, Stage
+from sidecar.requests.meter import Meter
+from sidecar.requests.outbox import Outbox
+from sidecar.requests.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    # They import numpy and more, for which ``hello`` does not wait.
+    from sidecar.audio.decoder import Decoder
+    from sidecar.engine.encoder import Encoder
+    from sidecar.engine.speech_engine import SpeechEngine
+
+_log = logging.getLogger(__name__)
+
+N_DECODERS = 2
+# The decoder gives up by itself after 30 s, unless it hangs inside a C library.
+DECODE_TIMEOUT_S = 35.0
+# Hung decoders cannot be stopped, only replaced; this many and no more.
+_MAX_HUNG_DECODERS = 8
+
+
+class Lifecycle(Protocol):
+    """What the pipeline's threads tell whoever runs the process."""
+
+    def is_stopping(self) -> bool:
+        """Whether loading need not go on."""
+
+    def libraries_imported(self) -> None:
+        """Every native library is there; called by the device worker, once."""
+
+    def loading(self, progress: Progress) -> None:
+        """How far the load is; called by the device worker."""
+
+    def serving(self, encoder: Encoder) -> None:
+        """The model serves; called by the device worker, once."""
+
+    def failed(self, error: SidecarError) -> None:
+        """A thread is broken, and with it the process; called by any thread."""
+
+
+class Pipeline:
+    """Runs the threads around ``scheduler``.
+
+    Args:
+        scheduler: what is in flight.
+        engine: gives the decoder, then the encoder.
+        outbox: where finished jobs are answered.
+        lifecycle: is told how the threads fare.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        engine: SpeechEngine,
+        outbox: Outbox,
+        lifecycle: Lifecycle,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._scheduler = scheduler
+        self._engine = engine
+        self._outbox = outbox
+        self._lifecycle = lifecycle
+        self._decoder: Decoder
+        self._encoder: Encoder
+        self._clock = clock
+        self.lock = threading.RLock()
+        self._decodable = threading.Condition(self.lock)
+        self._embeddable = threading.Condition(self.lock)
+        self._idle = threading.Condition(self.lock)
+        self._may_decode = False
+        self._stopped = False
+        self._decoding: dict[threading.Thread, Item] = {}
+        self._n_hung_decoders = 0
+        self._worker = self._thread(self._work, "device")
+        self.meter = Meter()
+
+    def start(self) -> None:
+        """Start all threads; the worker loads first."""
+        self._worker.start()
+        for _ in range(N_DECODERS):
+            self._start_decoder()
+
+    def admit(self, job: Job, audios: Sequence[Audio], retry_after_ms: int) -> None:
+        """Take a job in; raises what ``Scheduler.admit`` raises."""
+        with self.lock:
+            self._scheduler.admit(job, audios, retry_after_ms)
+            self._decodable.notify(len(audios))
+
+    def holds(self, request_id: RequestId) -> bool:
+        """Whether a job of that id is in flight."""
+        with self.lock:
+            return self._scheduler.holds(request_id)
+
+    def cancel(self, request_id: RequestId) -> None:
+        """Answer what waits of that request."""
+        with self.lock:
+            self._answer(self._scheduler.cancel(request_id))
+
+    def tick(self) -> None:
+        """Give up what is late: jobs past their deadline, decoders that hang."""
+        now = self._clock()
+        with self.lock:
+            self._answer(self._scheduler.expire(now))
+            for thread, item in list(self._decoding.items()):
+                if now - item.decode_started_at > DECODE_TIMEOUT_S:
+                    self._replace_decoder(thread, item)
+
+    def slept(self, seconds: float) -> None:
+        """The machine slept that long: nobody worked meanwhile, and nobody hung."""
+        with self.lock:
+            self.meter.slept(seconds)
+            for item in self._decoding.values():
+                item.decode_started_at += seconds
+
+    def drain(self) -> None:
+        """Admit nothing more."""
+        with self.lock:
+            self._scheduler.drain()
+
+    def fail_waiting(self, error: SidecarError) -> None:
+        """Answer all that does not run yet with ``error``."""
+        with self.lock:
+            self._answer(self._scheduler.fail_waiting(error))
+
+    def fail_all(self, error: SidecarError) -> None:
+        """Answer all that is in flight with ``error``."""
+        with self.lock:
+            self._answer(self._scheduler.fail_all(error))
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Whether nothing was in flight within ``timeout_s``."""
+        with self.lock:
+            return self._idle.wait_for(lambda: self._scheduler.is_idle, timeout_s)
+
+    def stop(self, timeout_s: float) -> None:
+        """End the threads, waiting for the worker for at most ``timeout_s``."""
+        with self.lock:
+            self._stopped = True
+            self._decodable.notify_all()
+            self._embeddable.notify_all()
+        self._worker.join(timeout_s)
+
+    def _thread(self, work: Callable[[], None], name: str) -> threading.Thread:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - without its threads a pipeline answers nobody
+                _log.critical("the %s thread died", name, exc_info=error)
+                self._lifecycle.failed(InternalError(f"the {name} thread died: {error!r}"))
+
+        return threading.Thread(target=run, name=name, daemon=True)
+
+    def _answer(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._outbox.finish(job)
+            # Each item names its job: in a cycle, the audio would outlive its answer by minutes.
+            job.items.clear()
+        if jobs:
+            self._decodable.notify()
+        if self._scheduler.is_idle:
+            self._idle.notify_all()
+
+    # Decode pool
+
+    def _allow_decoding(self) -> None:
+        with self.lock:
+            self._may_decode = True
+            self._decodable.notify_all()
+
+    def _start_decoder(self) -> None:
+        self._thread(self._decode, "decoder").start()
+
+    def _decode(self) -> None:
+        thread = threading.current_thread()
+        # What was decoded is no local of this frame, which would hold it until the next one.
+        while self._decode_next(thread):
+            pass
+
+    def _decode_next(self, thread: threading.Thread) -> bool:
+        """Wait for an item and decode it; False: this thread is needed no more."""
+        item = self._next_undecoded(thread)
+        if item is None:
+            return False
+        decoded = self._try_to_decode(item)
+        with self.lock:
+            if self._decoding.pop(thread, None) is None:
+                self._n_hung_decoders -= 1
+                return False  # given up as hung, and replaced
+            if isinstance(decoded, SidecarError):
+                self._answer(self._scheduler.failed(item, decoded))
+            else:
+                self._scheduler.decoded(item, decoded, self._clock())
+                self._embeddable.notify()
+        return True
+
+    def _try_to_decode(self, item: Item) -> Sequence[Waveform] | SidecarError:
+        with self.lock:
+            audio = item.audio
+            if audio is None:
+                return []  # it was given up meanwhile, and its audio with it
+        try:
+            return self._decoder.decode(audio, item.job.params)
+        except SidecarError as error:
+            # The traceback holds the audio, and the item, whose outcome this becomes: a cycle.
+            return error.with_traceback(None)
+        except Exception:  # noqa: BLE001 - one request fails, whatever it is; the process goes on
+            # Decoding keeps no state between audios, so the next one is not in danger.
+            _log.exception("decoding failed in a way that it should not")
+            return InternalError("decoding this audio failed inside; the log has the cause")
+
+    def _next_undecoded(self, thread: threading.Thread) -> Item | None:
+        with self.lock:
+            while not self._stopped:
+                if self._may_decode:
+                    item = self._scheduler.next_undecoded(self._clock())
+                    if item is not None:
+                        self._decoding[thread] = item
+                        return item
+                self._decodable.wait()
+            return None
+
+    def _replace_decoder(self, thread: threading.Thread, item: Item) -> None:
+        del self._decoding[thread]
+        self._n_hung_decoders += 1
+        _log.error("a decoder hangs since %.0f s; replacing it", DECODE_TIMEOUT_S)
+        message = f"decoding took over {DECODE_TIMEOUT_S:.0f} s: is the file damaged?"
+        self._answer(self._scheduler.failed(item, BadAudio(message, kind="decode_timeout")))
+        if self._n_hung_decoders > _MAX_HUNG_DECODERS:
+            self._lifecycle.failed(InternalError("too many decoders hang"))
+        else:
+            self._start_decoder()
+
+    # Device worker
+
+    def _load(self) -> None:
+        self._decoder = self._engine.import_libraries()
+        self._lifecycle.libraries_imported()
+        self._allow_decoding()
+        self._encoder = self._engine.open(self._lifecycle.loading, self._lifecycle.is_stopping)
+        with self.lock:
+            self._scheduler.batch_limits = self._encoder.batch_limits
+        self._lifecycle.serving(self._encoder)
+
+    def _work(self) -> None:
+        try:
+            self._load()
+            # What was run is no local of this frame, which would hold it until the next batch.
+            while self._run_next_batch():
+                pass
+        except SidecarError as error:
+            self._lifecycle.failed(error)
+
+    def _run_next_batch(self) -> bool:
+        """Wait for a batch and run it; False: there will be none."""
+        batch = self._next_batch()
+        if batch:
+            self._embed(batch)
+        return bool(batch)
+
+    def _next_batch(self) -> list[Item]:
+        with self.lock:
+            while not self._stopped:
+                batch, late = self._scheduler.next_batch(self._clock())
+                self._answer(late)
+                if batch:
+                    self._decodable.notify_all()
+                    return batch
+                self._embeddable.wait()
+            return []
+
+    def _embed(self, batch: list[Item]) -> None:
+        """Run ``batch``; what does not fit into the device's memory, in halves."""
+        parts = [batch]
+        while parts:
+            with self.lock:
+                # Some may have passed their deadline meanwhile; their audio is gone.
+                part = [item for item in parts.pop() if item.stage is Stage.RUNNING]
+                waveforms = [item.waveform for item in part if item.waveform is not None]
+                now = self._clock()
+                for item in part:
+                    item.run_started_at = now
+            if not part:
+                continue
+            outcomes = self._try_to_embed(waveforms, now)
+            if outcomes is None:
+                middle = (len(part) + 1) // 2
+                parts += [part[middle:], part[:middle]]
+            else:
+                self._complete(part, outcomes)
+
+    def _try_to_embed(self, waveforms: list[Waveform], now: float) -> Sequence[Outcome] | None:
+        """An outcome for each, or None if they do not fit into the device's memory together."""
+        self.meter.call_starts(now)
+        try:
+            return self._encoder.embed(waveforms)
+        except OutOfMemory as error:
+            # Only words leave this block: the traceback holds what filled the memory.
+            message = error.message
+        finally:
+            self.meter.call_ends(self._clock())
+        if len(waveforms) > 1:
+            _log.warning("%d audios do not fit into memory together: halving", len(waveforms))
+            return None
+        return [OutOfMemory(message)]
+
+    def _complete(self, part: list[Item], outcomes: Sequence[Outcome]) -> None:
+        with self.lock:
+            now = self._clock()
+            # Whoever ticks may be late: what is past its deadline must not be answered in time.
+            self._answer(self._scheduler.expire(now))
+            finished = self._scheduler.completed(part, outcomes, now)
+            self.meter.ran(part, self._scheduler.batch_limits)
+            self._answer(finished)

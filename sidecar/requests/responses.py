@@ -1,0 +1,166 @@
+"""From a finished job to the payload that answers it: pure."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+from protocol.errors import IncompatibleEmbeddings, InvalidParams, SidecarError
+from protocol.messages import encode_error, encode_result, error_map
+from protocol.params import (
+    EmbedBatchParams,
+    EmbedParams,
+    EmbedWindowsParams,
+    ScoreParams,
+    StoredEmbedding,
+)
+from protocol.reports import EmbedResult, EmbedTimings, EmbedWindowsResult, ScoreResult, to_wire
+from sidecar.requests.jobs import Item, Job
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """By what the embeddings were made."""
+
+    model: str
+    fingerprint: str
+    dim: int
+    device: str
+    sample_rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A payload, and how the request came out: ``ok``, or the kind of its error."""
+
+    payload: bytes
+    outcome: str
+
+
+def respond(job: Job, served: Served | None) -> Response:
+    """What answers ``job``, all of whose items are done.
+
+    ``served`` may be None as long as nothing was embedded.
+    """
+    params = job.params
+    if not isinstance(params, EmbedBatchParams):
+        for item in job.items:
+            if isinstance(item.outcome, SidecarError):
+                return _refuse(job, item.outcome)
+    try:
+        return Response(encode_result(job.id, _result(job, served)), _outcome(job))
+    except SidecarError as error:
+        return _refuse(job, error)
+
+
+def _outcome(job: Job) -> str:
+    """``ok``; but a batch of which nothing was embedded came out as its first item did."""
+    errors = [item.outcome for item in job.items if isinstance(item.outcome, SidecarError)]
+    return errors[0].kind if errors and len(errors) == len(job.items) else "ok"
+
+
+def _refuse(job: Job, error: SidecarError) -> Response:
+    return Response(encode_error(job.id, error), error.kind)
+
+
+def _result(job: Job, served: Served | None) -> object:
+    params = job.params
+    if isinstance(params, EmbedBatchParams):
+        return {"results": [_batch_entry(item, params, served) for item in job.items]}
+    assert served is not None
+    if isinstance(params, EmbedParams):
+        return _embed_result(job.items[0], params.normalize, served)
+    if isinstance(params, EmbedWindowsParams):
+        return _windows_result(job, params, served)
+    assert isinstance(params, ScoreParams)
+    return score(*_voices(job, params, served))
+
+
+def score(a: StoredEmbedding, b: StoredEmbedding) -> ScoreResult:
+    """Cosine similarity: a.b / (|a| |b|).
+
+    Raises:
+        IncompatibleEmbeddings: the fingerprints or lengths differ.
+        InvalidParams: one is all zeros or not finite.
+    """
+    if a.fingerprint != b.fingerprint or len(a.embedding) != len(b.embedding):
+        raise IncompatibleEmbeddings(
+            f"embeddings of {a.fingerprint!r:.100} and {b.fingerprint!r:.100} cannot be compared: "
+            "embed both audios with the same model",
+            a=a.fingerprint[:100],
+            b=b.fingerprint[:100],
+        )
+    x, y = (struct.unpack(f"<{len(v.embedding) // 4}f", v.embedding) for v in (a, b))
+    norms = math.hypot(*x) * math.hypot(*y)
+    if not 0 < norms < math.inf:
+        raise InvalidParams("an embedding is all zeros or not finite: it has no direction")
+    cosine = math.fsum(p * q for p, q in zip(x, y, strict=True)) / norms
+    return ScoreResult(max(-1.0, min(1.0, cosine)), a.fingerprint)
+
+
+def _batch_entry(item: Item, params: EmbedBatchParams, served: Served | None) -> object:
+    if isinstance(item.outcome, SidecarError):
+        return {"error": error_map(item.outcome)}
+    assert served is not None
+    return {"result": to_wire(_embed_result(item, params.normalize, served))}
+
+
+def _embed_result(item: Item, normalize: bool, served: Served) -> EmbedResult:
+    return EmbedResult(
+        embedding=_packed(item, normalize),
+        dim=served.dim,
+        model=served.model,
+        fingerprint=served.fingerprint,
+        normalized=normalize,
+        duration_s=item.n_samples / served.sample_rate_hz,
+        device=served.device,
+        batch_size=item.batch_size,
+        timings=_timings([item]),
+    )
+
+
+def _windows_result(job: Job, params: EmbedWindowsParams, served: Served) -> EmbedWindowsResult:
+    rate_hz = served.sample_rate_hz
+    offset_s = params.audio.start_s or 0.0
+    last = job.items[-1]
+    return EmbedWindowsResult(
+        embeddings=b"".join(_packed(item, params.normalize) for item in job.items),
+        count=len(job.items),
+        dim=served.dim,
+        starts_s=tuple(offset_s + item.start_sample / rate_hz for item in job.items),
+        window_s=params.window_s,
+        hop_s=params.hop_s,
+        model=served.model,
+        fingerprint=served.fingerprint,
+        normalized=params.normalize,
+        duration_s=(last.start_sample + last.n_samples) / rate_hz,
+        device=served.device,
+        timings=_timings(job.items),
+    )
+
+
+def _voices(job: Job, params: ScoreParams, served: Served) -> tuple[StoredEmbedding, ...]:
+    made = iter(job.items)
+    return tuple(
+        voice
+        if isinstance(voice, StoredEmbedding)
+        else StoredEmbedding(_packed(next(made), normalize=False), served.fingerprint)
+        for voice in (params.a, params.b)
+    )
+
+
+def _packed(item: Item, normalize: bool) -> bytes:
+    assert item.outcome is not None
+    assert not isinstance(item.outcome, SidecarError)  # they were sorted out before
+    return item.outcome.packed(normalize=normalize)
+
+
+def _timings(items: list[Item]) -> EmbedTimings:
+    first = min(items, key=lambda item: item.run_started_at)
+    ended_at = max(item.run_ended_at for item in items)
+    return EmbedTimings(
+        decode_ms=1000 * first.decode_s,
+        queue_ms=1000 * first.queue_s,
+        compute_ms=1000 * (ended_at - first.run_started_at),
+    )

@@ -1,0 +1,119 @@
+"""The options of ``serve``: what they are, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from sidecar.config import (
+    DEFAULT_LIMITS,
+    DEFAULT_MODEL,
+    DEVICE_PATTERN,
+    EXIT_USAGE,
+    PRECISIONS,
+    RUNTIMES,
+    Config,
+    PathRoot,
+)
+from sidecar.store.prebuilt import default_model
+
+_MIB = 2**20
+
+
+class Parser(argparse.ArgumentParser):
+    """Ends the process with the exit code for wrong usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """See ``argparse``."""
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def add_serve_options(parser: argparse.ArgumentParser) -> None:
+    """Add them to ``parser``."""
+    add = parser.add_argument
+    default = f"{DEFAULT_MODEL}, or the first that came with --models-dir or this bundle"
+    add("--model", metavar="ID|DIR", help=f"default: {default}")
+    add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
+    add("--offline", action="store_true", help="never use the network")
+    add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
+    add("--gpu", action="store_true", help="like auto, but degraded if the CPU has to serve")
+    add("--runtime", choices=RUNTIMES, default="auto", help="auto: OpenVINO on the CPU, else torch")
+    add("--precision", choices=PRECISIONS, default="f32", help="bf16: on CPUs that have it")
+    add("--threads", type=_positive, metavar="N", help="for the CPU; default: cores, but one")
+    add("--background", action="store_true", help="leave the CPU to others that want it")
+    add("--parent-pid", type=_positive, metavar="N", help="end when this process is gone")
+    add(
+        "--path-root",
+        type=_path_root,
+        metavar="DIR|none",
+        help="confine audio given by path to a folder, or turn it off",
+    )
+    add("--max-frame-mib", type=_positive, default=64, metavar="N", help="default: %(default)s")
+    add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    add("--log-format", choices=("text", "json"), default="text")
+
+
+def parse_serve_options(words: Sequence[str]) -> Config:
+    """What these words mean; ends the process, like ``serve``, if they are wrong."""
+    parser = Parser(prog="speaker-sidecar serve")
+    add_serve_options(parser)
+    return read_config(parser.parse_args(words))
+
+
+def read_config(options: argparse.Namespace) -> Config:
+    """What the parsed options mean; ends the process if they do not fit together."""
+    if not DEVICE_PATTERN.fullmatch(options.device):
+        _refuse(f"--device {options.device}: it must be auto, cpu, cuda or cuda:N")
+    if options.gpu and options.device != "auto":
+        _refuse("--gpu means --device auto: give one of the two")
+    if options.runtime == "openvino" and (options.gpu or options.device.startswith("cuda")):
+        _refuse("--runtime openvino is for the CPU: a GPU needs torch")
+    max_frame_bytes = options.max_frame_mib * _MIB
+    if max_frame_bytes >= 2**32:
+        _refuse("--max-frame-mib: a frame's length has 32 bits, so 4095 is the most")
+    limits = replace(
+        DEFAULT_LIMITS,
+        max_frame_bytes=max_frame_bytes,
+        max_queued_bytes=max(DEFAULT_LIMITS.max_queued_bytes, max_frame_bytes),
+    )
+    models_dir = options.models_dir.expanduser() if options.models_dir else None
+    return Config(
+        model=default_model(models_dir) if options.model is None else options.model,
+        models_dir=models_dir,
+        offline=options.offline,
+        device=options.device,
+        gpu=options.gpu,
+        runtime=options.runtime,
+        precision=options.precision,
+        threads=options.threads,
+        background=options.background,
+        parent_pid=options.parent_pid,
+        path_root=options.path_root or "any",
+        limits=limits,
+    )
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"speaker-sidecar serve: {message}", file=sys.stderr)
+    raise SystemExit(EXIT_USAGE)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _path_root(text: str) -> PathRoot:
+    if text == "none":
+        return "none"
+    root = Path(text)
+    if not root.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return root.resolve()

@@ -1,0 +1,176 @@
+"""Models as OpenVINO reads them, on disk: made once, checked before every use.
+
+Layout: ``<root>/<fingerprint>-<OpenVINO's release>/``, and in it the network's two parts, each
+an ``.xml`` beside a ``.bin``, the self-test's reference embedding, and a manifest that says what
+made them and how they hash. A folder is there whole, or not at all: it is filled beside its place,
+and only then moved there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from sidecar import __version__
+from sidecar.store.weights import sha256_of
+
+_log = logging.getLogger(__name__)
+
+FIRST = "first.xml"
+SECOND = "second.xml"
+REFERENCE = "reference.f64"
+FILES = (FIRST, "first.bin", SECOND, "second.bin", REFERENCE)
+MANIFEST = "manifest.json"
+_COMPILED = "compiled"
+# Counts what a conversion makes: its files, their inputs and outputs.
+_LAYOUT = 4
+_WORK_PREFIX = ".convert-"
+_LOCK_POLL_S = 0.2
+_PLACE_ATTEMPTS = 20
+_PLACE_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a conversion depends on; where any of it differs, the files are another's.
+
+    ``reference``: names the self-test's waveform. ``program``: conversions change with releases.
+    """
+
+    fingerprint: str
+    openvino: str
+    reference: str
+    program: str = f"{__version__}, layout {_LAYOUT}"
+
+    @property
+    def folder_name(self) -> str:
+        """Where it belongs, below the root."""
+        return f"{self.fingerprint}-{self.openvino.partition('-')[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A converted model, checked just now.
+
+    ``compiled``: the folder in which may be kept what OpenVINO compiled of it.
+    """
+
+    folder: Path
+    compiled: Path
+
+    @classmethod
+    def within(cls, folder: Path) -> Converted:
+        """One that keeps what is compiled of it beside its files."""
+        return cls(folder, folder / _COMPILED)
+
+    def compiled_below(self, root: Path) -> Converted:
+        """The same, but what is compiled of it is kept below ``root``: its folder is read-only."""
+        return replace(self, compiled=root / self.folder.name / _COMPILED)
+
+    @property
+    def first(self) -> Path:
+        """The part that computes in f32: waveforms to what the second one takes."""
+        return self.folder / FIRST
+
+    @property
+    def second(self) -> Path:
+        """The part that may compute with fewer bits: to embeddings ``[batch, dim]``."""
+        return self.folder / SECOND
+
+    def reference(self) -> NDArray[np.float64]:
+        """The self-test's reference embedding, shape (dim,)."""
+        return np.fromfile(self.folder / REFERENCE, "<f8")
+
+
+def find(root: Path, origin: Origin) -> Converted | None:
+    """The converted model of exactly this origin; None where it is to be made, the log says why."""
+    folder = root / origin.folder_name
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if manifest["origin"] != asdict(origin):
+            _log.info("%s was made by another release; it is made anew", folder)
+            return None
+        for name in FILES:
+            if manifest["sha256"][name] != sha256_of(folder / name):
+                _log.warning("%s is damaged; it is made anew", folder / name)
+                return None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        _log.warning("%s cannot be used (%s); it is made anew", folder, error)
+        return None
+    return Converted.within(folder)
+
+
+@contextmanager
+def making(root: Path, on_wait: Callable[[], None]) -> Iterator[Path]:
+    """An empty folder to convert into; one process at a time, ``on_wait`` is called while it waits.
+
+    Raises:
+        OSError: ``root`` cannot be written in.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / ".lock")
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            on_wait()
+            time.sleep(_LOCK_POLL_S)
+    try:
+        # Whoever holds the lock is alone: other such folders are of processes that were killed.
+        for leftover in root.glob(f"{_WORK_PREFIX}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        around = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=root))
+        try:
+            work = around / "made"  # unlike the folder around it, as open to others as any
+            work.mkdir()
+            yield work
+        finally:
+            shutil.rmtree(around, ignore_errors=True)
+    finally:
+        lock.release()
+
+
+def place(work: Path, root: Path, origin: Origin) -> Converted:
+    """Seal what was made in ``work``, a folder of ``making``, and move it to its place.
+
+    Raises:
+        OSError: it cannot be moved there.
+    """
+    hashes = {name: sha256_of(work / name) for name in FILES}
+    manifest = {"origin": asdict(origin), "sha256": hashes}
+    (work / MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
+    for name in (*FILES, MANIFEST):
+        with (work / name).open("rb+") as written:
+            os.fsync(written.fileno())
+    target = root / origin.folder_name
+    if target.exists():
+        replaced = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=root))
+        _move(target, replaced / target.name)
+        shutil.rmtree(replaced, ignore_errors=True)
+    _move(work, target)
+    return Converted.within(target)
+
+
+def _move(folder: Path, target: Path) -> None:
+    for _attempt in range(_PLACE_ATTEMPTS):
+        with suppress(PermissionError):
+            folder.rename(target)
+            return
+        # On Windows a virus scanner holds new files open for a moment.
+        time.sleep(_PLACE_PAUSE_S)
+    folder.rename(target)

@@ -1,0 +1,32 @@
+"""Greets the host with ``hello``, before anything else is imported."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from protocol.framing import encode_frame
+from protocol.hello import Hello, encode_hello
+from sidecar import __version__
+from sidecar.config import Config
+from sidecar.wire.streams import Streams
+
+NAME = "speaker-sidecar"
+
+
+def greet(config: Config, streams: Streams) -> None:
+    """Write the first frame. An output that is lost already is found by what is written next."""
+    capabilities = ["audio.pcm", "audio.file"]
+    if config.path_root != "none":
+        capabilities.append("audio.path")
+    hello = Hello(
+        name=NAME,
+        version=__version__,
+        pid=os.getpid(),
+        instance=os.urandom(8).hex(),
+        capabilities=tuple(capabilities),
+        limits=config.limits,
+    )
+    # Far less than the smallest pipe holds: nothing to wait for, and no part of it is left over.
+    with contextlib.suppress(OSError):
+        os.write(streams.output_fd, encode_frame(encode_hello(hello)))

@@ -1,0 +1,71 @@
+"""The split that OpenVINO runs are the network."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.networks import split
+
+pytest.importorskip("torch")
+
+import torch
+from torch import nn
+
+from sidecar.networks import campplus, ecapa
+
+
+@pytest.fixture(scope="module")
+def model():
+    made = with_random_batchnorms(campplus.CamPlusPlus())
+    made.network.xvector.block1.tdnnd3.nonlinear1.batchnorm.weight[7] = 0
+    return made
+
+
+def with_random_batchnorms(made):
+    torch.manual_seed(0)
+    made.eval().requires_grad_(requires_grad=False)
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+            if module.affine:
+                module.weight.normal_()  # of either sign
+                module.bias.normal_()
+    return made.double()
+
+
+def test_halves_of_ecapa_are_ecapa():
+    model = with_random_batchnorms(ecapa.EcapaTdnn())
+    first, second, pads = split.of_ecapa(model)
+    assert not pads
+    for n_samples in (ecapa.MIN_SAMPLES, 16_000):
+        waveforms = torch.randn(1, n_samples, dtype=torch.double) / 10
+        expected, found = model(waveforms), second(first(waveforms))
+        assert found.shape == expected.shape
+        assert (found - expected).abs().max() < 1e-8 * expected.abs().max()
+
+
+def test_halves_of_campplus_are_campplus(model):
+    waveforms = torch.randn(2, 16_000, dtype=torch.double) / 10
+    n_samples = torch.tensor([16_000, 9_000])
+    waveforms[1, 9_000:] = 0
+    first, second, pads = split.of_campplus(model)
+    expected = model(waveforms, n_samples)
+    found = second(*first(waveforms, n_samples))
+    assert pads
+    assert (found - expected).abs().max() < 1e-8 * expected.abs().max()
+
+
+def test_the_model_itself_stays_as_it_is(model):
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    split.of_campplus(model)
+    assert all(torch.equal(before[name], values) for name, values in model.state_dict().items())
+
+
+def test_batchnorms_before_a_relu_only_shift(model):
+    second = split.of_campplus(model).second
+    layers = [m for m in second.modules() if isinstance(m, campplus.DTdnnLayer)]
+    assert len(layers) == 12 + 24 + 16
+    for layer in layers:
+        batchnorm = layer.nonlinear1.batchnorm
+        assert torch.equal(batchnorm.weight.abs(), torch.ones_like(batchnorm.weight))

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from sidecar.store import openvino_files
+from sidecar.store.openvino_files import (
+    FILES,
+    REFERENCE,
+    Origin,
+    find,
+    making,
+    place,
+)
+
+ORIGIN = Origin("ecapa.0123", "2026.4.1-22982-abc", "ecapa.0123.456")
+FOLDER = "ecapa.0123-2026.4.1"
+VALUES = np.array([0.1, -0.2])
+
+
+def never():
+    raise AssertionError("nobody else converts")
+
+
+def fill(work):
+    for name in FILES:
+        (work / name).write_bytes(name.encode())
+    VALUES.tofile(work / REFERENCE)
+
+
+def make(root, origin=ORIGIN):
+    with making(root, never) as work:
+        fill(work)
+        return place(work, root, origin)
+
+
+def test_what_was_placed_is_found(tmp_path):
+    assert find(tmp_path / "root", ORIGIN) is None
+    made = make(tmp_path / "root")
+    found = find(tmp_path / "root", ORIGIN)
+    assert made == found
+    assert found.folder == tmp_path / "root" / FOLDER
+    assert found.first.read_bytes() == b"first.xml"
+    assert found.second.read_bytes() == b"second.xml"
+    assert found.reference().tolist() == VALUES.tolist()
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == [".lock", FOLDER]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"fingerprint": "ecapa.9"}, {"openvino": "2027.0.0-1"}, {"reference": "x"}, {"program": "9"}],
+)
+def test_another_origin_is_not_taken_for_this_one(tmp_path, change):
+    other = replace(ORIGIN, **change)
+    make(tmp_path, other)
+    if other.folder_name != FOLDER:
+        (tmp_path / other.folder_name).rename(tmp_path / FOLDER)
+    assert find(tmp_path, ORIGIN) is None
+
+
+def test_a_later_build_of_the_same_release_is_another(tmp_path):
+    make(tmp_path)
+    assert find(tmp_path, replace(ORIGIN, openvino="2026.4.1-99999-def")) is None
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut, os.unlink])
+@pytest.mark.parametrize("name", FILES)
+def test_damage_is_noticed_and_mended(tmp_path, name, damage):
+    damage(make(tmp_path).folder / name)
+    assert find(tmp_path, ORIGIN) is None
+    made = make(tmp_path)
+    assert find(tmp_path, ORIGIN) == made
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", FOLDER]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no JSON", "[]", "{}", '{"origin": 1}', '{"sha256": {}}', "\ud800", "null"]
+)
+def test_a_manifest_of_any_kind_is_no_manifest(tmp_path, text):
+    folder = make(tmp_path).folder
+    origin = json.loads((folder / "manifest.json").read_text("utf-8"))["origin"]
+    (folder / "manifest.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert find(tmp_path, ORIGIN) is None
+    (folder / "manifest.json").write_text(json.dumps({"origin": origin, "sha256": []}))
+    assert find(tmp_path, ORIGIN) is None
+
+
+def test_a_conversion_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError), making(tmp_path, never) as work:
+        place(work, tmp_path, ORIGIN)  # nothing is in it
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_what_a_killed_process_left_is_swept_away(tmp_path):
+    (tmp_path / ".convert-abc").mkdir()
+    (tmp_path / ".convert-abc" / "network.bin").write_bytes(b"half")
+    make(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", FOLDER]
+
+
+def test_the_second_waits_for_the_first(tmp_path):
+    lock = FileLock(tmp_path / ".lock")
+    lock.acquire()
+    waits = []
+
+    def wait():
+        waits.append(1)
+        lock.release()
+
+    with making(tmp_path, wait) as work:
+        assert work.is_dir()
+    assert waits == [1]
+
+
+def test_a_folder_that_cannot_be_written_in_is_an_error(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file"), making(tmp_path / "file" / "root", never):
+        pass
+
+
+def test_a_scanner_that_holds_a_file_is_outwaited(tmp_path, monkeypatch):
+    pauses = []
+    rename = type(tmp_path).rename
+
+    def held(self, target):
+        if len(pauses) < 3:
+            raise PermissionError("in use")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", held)
+    monkeypatch.setattr(openvino_files.time, "sleep", pauses.append)
+    make(tmp_path)
+    assert find(tmp_path, ORIGIN) is not None
+    assert len(pauses) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_other_users_may_read_what_was_made(tmp_path):
+    umask = os.umask(0o022)
+    try:
+        assert make(tmp_path).folder.stat().st_mode & 0o055 == 0o055
+    finally:
+        os.umask(umask)
