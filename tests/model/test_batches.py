@@ -28,10 +28,14 @@ from sidecar.engine import torch_runtime
 from sidecar.engine.torch_runtime import TorchRuntime
 from sidecar.networks import (
     campplus,
+    campplus_context,
+    campplus_head,
     ecapa,
+    ecapa_layers,
     kaldi_fbank,
     speechbrain_fbank,
 )
+from sidecar.networks.valid_frames import ValidFrames, zero_behind
 
 N_RANDOM_BATCHES = number_from("BATCH_EXAMPLES", 6)
 MIN_COSINE = 0.999999
@@ -256,13 +260,13 @@ Mutate = Callable[[Patch], None]
 
 
 def forgets_ends(module: ModuleType, name: str, n_channels: int | None = None) -> Mutate:
-    """Let a function take the whole batch for each utterance's own, on so many channels or all."""
+    """Let a function take all frames of the batch for valid, on so many channels or on all."""
     function = getattr(module, name)
 
     def mutant(x: Tensor, *arguments: object) -> Tensor:
-        *between, own = arguments
+        *between, valid = arguments
         is_meant = n_channels in {None, x.shape[1]}
-        result: Tensor = function(x, *between, None if is_meant else own)
+        result: Tensor = function(x, *between, None if is_meant else valid)
         return result
 
     return lambda patch: patch.setattr(module, name, mutant)
@@ -270,19 +274,22 @@ def forgets_ends(module: ModuleType, name: str, n_channels: int | None = None) -
 
 def skips_zeros(site: int) -> Mutate:
     """Leave out one of CAM++'s calls of ``zero_behind``, by its number within a pass."""
-    function = campplus.zero_behind
 
     def mutate(patch: Patch) -> None:
         calls = count()
-        patch.setattr(
-            campplus, "zero_behind", lambda x, own: x if next(calls) == site else function(x, own)
-        )
+        replace_zeros(patch, lambda x, valid: x if next(calls) == site else zero_behind(x, valid))
 
     return mutate
 
 
+def replace_zeros(patch: Patch, mutant: Callable[[Tensor, ValidFrames | None], Tensor]) -> None:
+    """Let all of CAM++ call ``mutant`` in place of ``zero_behind``."""
+    for module in (campplus, campplus_head):
+        patch.setattr(module, "zero_behind", mutant)
+
+
 def segments_of_100(patch: Patch) -> None:
-    patch.setattr(campplus, "segment_weights", lambda segments, _: segments / 100)
+    patch.setattr(campplus_context, "segment_weights", lambda segments, _: segments / 100)
 
 
 def one_frame_too_few(module: ModuleType) -> Mutate:
@@ -300,8 +307,8 @@ ECAPA_MUTANTS = {
     "frames behind the end sound": frames_behind_sound(speechbrain_fbank),
     "one frame too few": one_frame_too_few(ecapa),
     "the features' mean": forgets_ends(ecapa, "mean_over_time", n_channels=80),
-    "the first convolution's reflection": forgets_ends(ecapa, "reflect_pad", n_channels=80),
-    "Res2Net's reflection": forgets_ends(ecapa, "reflect_pad", n_channels=128),
+    "the first convolution's reflection": forgets_ends(ecapa_layers, "reflect_pad", n_channels=80),
+    "Res2Net's reflection": forgets_ends(ecapa_layers, "reflect_pad", n_channels=128),
     "squeeze-excitation": forgets_ends(ecapa, "mean_over_time", n_channels=1024),
     "the attention's context": forgets_ends(ecapa, "frame_weights"),
     "the attention": forgets_ends(ecapa, "softmax_over_time"),
@@ -317,8 +324,8 @@ CAMPPLUS_MUTANTS = {
     **{f"zeros in the head: {site}": skips_zeros(site) for site in HEAD_SITES},
     "zeros in the first D-TDNN layer": skips_zeros(11),
     "zeros in the last D-TDNN layer": skips_zeros(LAST_SITE),
-    "the masks' mean": forgets_ends(campplus, "frame_weights"),
-    "segments' frames": forgets_ends(campplus, "segment_weights"),
+    "the masks' mean": forgets_ends(campplus_context, "frame_weights"),
+    "segments' frames": forgets_ends(campplus_context, "segment_weights"),
     "segments of 100 frames": segments_of_100,
     "statistics": forgets_ends(campplus, "statistics_pooling"),
 }
@@ -354,10 +361,7 @@ def test_the_last_zeros_are_those_of_the_last_layer(
     campplus_model: nn.Module, monkeypatch: Patch
 ) -> None:
     calls = []
-    zero_behind = campplus.zero_behind
-    monkeypatch.setattr(
-        campplus, "zero_behind", lambda x, own: calls.append(x.dim()) or zero_behind(x, own)
-    )
+    replace_zeros(monkeypatch, lambda x, valid: calls.append(x.dim()) or zero_behind(x, valid))
     embed_batch(campplus_model, noises((800, 900)))
     assert calls == [3, *[4] * len(HEAD_SITES), *[3] * (12 + 24 + 16)]
 
