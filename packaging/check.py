@@ -1,12 +1,13 @@
 """Every check of the project, in one command: ``python packaging/check.py``.
 
 Formatting, lint, types (for Linux, macOS and Windows), the Node client's tests where Node is there,
-the tests with the branch coverage of the contract. It stops at the first that fails. Arguments go
-to pytest.
+the tests with the branch coverage of the contract. It stops at the first that fails. With ``--fast``
+the lint, the types, and the unit and protocol tests alone. Further arguments go to pytest.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -14,19 +15,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-
-CHECKS = (
-    ["ruff", "format", "--check"],
-    ["ruff", "check"],
-    ["mypy", "--platform", "linux"],
-    ["mypy", "--platform", "darwin"],
-    ["mypy", "--platform", "win32"],
-)
-TESTS = ["pytest", "--cov=protocol", "--cov-report=term", "--cov-fail-under=100"]
+PLATFORMS = ("linux", "darwin", "win32")
 
 MIN_NODE = 18
 NODE_CLIENT = ROOT / "protocol" / "node"
@@ -37,35 +31,72 @@ NODE_CHECKS = (
 )
 
 
-def main(pytest_arguments: list[str]) -> int:
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One command; ``shown`` is how a person would type it in the project's folder."""
+
+    command: Sequence[str]
+    shown: str
+    folder: Path = ROOT
+
+
+def main(arguments: Sequence[str]) -> int:
     """Run the checks; the exit code of the first that failed, or 0."""
-    python = [sys.executable, "-m"]
-    for check in CHECKS:
-        if code := run([*python, *check], shown=f"python -m {shlex.join(check)}"):
-            return code
-    npm = shutil.which("npm")
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--fast", action="store_true", help="what is done in two minutes")
+    options, pytest_arguments = parser.parse_known_args(arguments)
+    npm = None if options.fast else shutil.which("npm")
     reason = reason_to_skip_node() if npm else "npm is not installed"
+    checks = [*lint_and_types()]
     if npm is not None and reason is None:
-        for folder, check in NODE_CHECKS:
-            shown = f"npm --prefix {folder.relative_to(ROOT).as_posix()} {shlex.join(check)}"
-            if code := run([npm, *check], folder, shown=shown):
-                return code
-    tests = [*TESTS, *pytest_arguments]
-    code = run([*python, *tests], shown=f"python -m {shlex.join(tests)}")
-    if reason is not None:
+        checks += node_checks(npm)
+    checks.append(tests(pytest_arguments, fast=options.fast))
+    code = next(filter(None, map(run, checks)), 0)
+    if options.fast:
+        print("LEFT OUT, since --fast: the Node client's, the model and the end-to-end tests")
+    elif reason is not None:
         print(f"SKIPPED the Node client's tests: {reason}", flush=True)
     return code
 
 
-def run(command: Sequence[str], folder: Path = ROOT, *, shown: str) -> int:
+def lint_and_types() -> Iterator[Check]:
+    """The checks that run nothing of the project."""
+    yield python("ruff", "format", "--check")
+    yield python("ruff", "check")
+    for platform in PLATFORMS:
+        # A cache each: mypy throws away what it kept for another platform.
+        yield python("mypy", "--platform", platform, "--cache-dir", f".mypy_cache/{platform}")
+
+
+def node_checks(npm: str) -> Iterator[Check]:
+    """Those of the npm package and of the Electron example."""
+    for folder, words in NODE_CHECKS:
+        place = folder.relative_to(ROOT).as_posix()
+        yield Check([npm, *words], f"npm --prefix {place} {shlex.join(words)}", folder)
+
+
+def tests(pytest_arguments: Sequence[str], *, fast: bool) -> Check:
+    """Pytest's."""
+    if fast:
+        return python("pytest", "tests/unit", "tests/protocol", *pytest_arguments)
+    coverage = ("--cov=protocol", "--cov-report=term", "--cov-fail-under=100")
+    return python("pytest", *coverage, *pytest_arguments)
+
+
+def python(*words: str) -> Check:
+    """``python -m`` these words."""
+    return Check([sys.executable, "-m", *words], f"python -m {shlex.join(words)}")
+
+
+def run(check: Check) -> int:
     """Run one check and say how long it took; its exit code."""
-    print(f"$ {shown}", flush=True)
+    print(f"$ {check.shown}", flush=True)
     started_at = time.monotonic()
     # The Node tests start the sidecar with this Python.
     environment = {**os.environ, "PYTHON": sys.executable}
-    code = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+    done = subprocess.run(check.command, cwd=check.folder, env=environment, check=False)
     print(f"({time.monotonic() - started_at:.0f} s)\n", flush=True)
-    return code
+    return done.returncode
 
 
 def reason_to_skip_node() -> str | None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from protocol.errors import ModelUnavailable
-from sidecar.networks import campplus, kaldi_fbank
+from sidecar.networks import campplus, campplus_context, kaldi_fbank
 from sidecar.networks.campplus import MIN_SAMPLES, SAMPLE_RATE_HZ, CamPlusPlus
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -158,11 +158,13 @@ def no_mean_subtraction(model: CamPlusPlus, _: pytest.MonkeyPatch) -> None:
 
 
 def no_segment_pooling(_: CamPlusPlus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campplus, "segment_weights", lambda segments, _: torch.zeros_like(segments))
+    monkeypatch.setattr(
+        campplus_context, "segment_weights", lambda segments, _: torch.zeros_like(segments)
+    )
 
 
 def last_segment_diluted(_: CamPlusPlus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campplus, "segment_weights", lambda segments, _: segments / 100)
+    monkeypatch.setattr(campplus_context, "segment_weights", lambda segments, _: segments / 100)
 
 
 def other_dilation(model: CamPlusPlus, _: pytest.MonkeyPatch) -> None:

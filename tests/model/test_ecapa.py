@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from protocol.errors import ModelUnavailable
-from sidecar.networks import ecapa, speechbrain_fbank, speechbrain_parity
+from sidecar.networks import ecapa, ecapa_layers, speechbrain_fbank, speechbrain_parity
 from sidecar.networks.ecapa import (
     EMBEDDING_DIM,
     MIN_SAMPLES,
@@ -26,6 +26,7 @@ from sidecar.networks.ecapa import (
     EcapaTdnn,
 )
 from sidecar.networks.speechbrain_parity import MIN_COSINE, Outputs
+from sidecar.networks.valid_frames import frame_weights
 
 REPOSITORY = "speechbrain/spkrec-ecapa-voxceleb"
 # The mutants are tried on the utterances up to 1 s: long ones cost time and reveal less.
@@ -149,7 +150,7 @@ def batchnorm_before_relu(module: str) -> Mutate:
 
 
 def zero_padding(_: EcapaTdnn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ecapa, "reflect_pad", lambda x, n, _: functional.pad(x, (n, n)))
+    monkeypatch.setattr(ecapa_layers, "reflect_pad", lambda x, n, _: functional.pad(x, (n, n)))
 
 
 def no_mean_subtraction(model: EcapaTdnn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +162,7 @@ def no_global_context(model: EcapaTdnn, _: pytest.MonkeyPatch) -> None:
 
 
 def no_attention(_: EcapaTdnn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ecapa, "softmax_over_time", ecapa.frame_weights)
+    monkeypatch.setattr(ecapa, "softmax_over_time", frame_weights)
 
 
 def other_dilation(model: EcapaTdnn, _: pytest.MonkeyPatch) -> None:
