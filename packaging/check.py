@@ -1,8 +1,8 @@
 """Every check of the project, in one command: ``python packaging/check.py``.
 
 Formatting, lint, types (for Linux, macOS and Windows), the Node client's tests where Node is there,
-the tests with the branch coverage of the contract. It stops at the first that fails. With ``--fast``
-the lint, the types, and the unit and protocol tests alone. Further arguments go to pytest.
+the tests with the branch coverage of the contract. It stops at the first that fails. ``--fast``
+leaves the lint, the types, and the unit and protocol tests. Further arguments go to pytest.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Protocol
 
 from protocol.errors import InvalidRequest, SidecarError
 from protocol.messages import Ignored, Refusal, Request, decode_from_host
@@ -18,6 +17,7 @@ from protocol.params import (
     audios_of,
 )
 from sidecar.requests.jobs import Job
+from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.outbox import Outbox
 from sidecar.requests.pipeline import Pipeline
 from sidecar.requests.responses import score
@@ -26,27 +26,16 @@ from sidecar.requests.status import Status
 _log = logging.getLogger(__name__)
 
 
-class Life(Protocol):
-    """The process's end, as far as requests have to do with it."""
-
-    def shut_down(self, request_id: RequestId, params: ShutdownParams) -> None:
-        """Begin to end; answered last. Raises ``InvalidRequest`` if that is under way."""
-
-    def answers_last(self, request_id: RequestId) -> bool:
-        """Whether this id is that of the shutdown which is under way."""
-
-    def wake_for_deadline(self) -> None:
-        """A deadline was set that may be the next one."""
-
-
 class Dispatcher:
     """Takes each payload in turn; called by the reader's thread alone."""
 
-    def __init__(self, pipeline: Pipeline, outbox: Outbox, status: Status, life: Life) -> None:
+    def __init__(
+        self, pipeline: Pipeline, outbox: Outbox, status: Status, lifecycle: Lifecycle
+    ) -> None:
         self._pipeline = pipeline
         self._outbox = outbox
         self._status = status
-        self._life = life
+        self._lifecycle = lifecycle
 
     def dispatch(self, payload: bytes, received_at: float) -> None:
         """Do what ``payload``, whole since ``received_at``, asks for; never raises for its sake."""
@@ -71,7 +60,7 @@ class Dispatcher:
                 self._take(message, len(payload), received_at)
 
     def _is_in_flight(self, request_id: RequestId) -> bool:
-        return self._life.answers_last(request_id) or self._pipeline.holds(request_id)
+        return self._lifecycle.answers_last(request_id) or self._pipeline.holds(request_id)
 
     def _take(self, request: Request, n_bytes: int, received_at: float) -> None:
         params = request.params
@@ -81,7 +70,7 @@ class Dispatcher:
             elif isinstance(params, MetricsParams):
                 self._outbox.send_result(request.id, self._status.metrics())
             elif isinstance(params, ShutdownParams):
-                self._life.shut_down(request.id, params)
+                self._lifecycle.shut_down(request.id, params)
             elif (
                 isinstance(params, ScoreParams)
                 and isinstance(params.a, StoredEmbedding)
@@ -94,6 +83,6 @@ class Dispatcher:
                     job.deadline_at = received_at + params.deadline_ms / 1000
                 self._pipeline.admit(job, audios_of(params), self._status.retry_after_ms())
                 if job.deadline_at is not None:
-                    self._life.wake_for_deadline()
+                    self._lifecycle.wake_for_deadline()
         except SidecarError as error:
             self._outbox.send_error(request.id, error)

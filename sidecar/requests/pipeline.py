@@ -11,13 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from protocol.errors import BadAudio, InternalError, OutOfMemory, SidecarError
 from protocol.params import Audio, RequestId
-from protocol.reports import Progress
 from sidecar.audio.waveform import Waveform
 from sidecar.requests.jobs import Item, Job, Outcome, Stage
+from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.meter import Meter
 from sidecar.requests.outbox import Outbox
 from sidecar.requests.scheduler import Scheduler
@@ -35,25 +35,6 @@ N_DECODERS = 2
 DECODE_TIMEOUT_S = 35.0
 # Hung decoders cannot be stopped, only replaced; this many and no more.
 _MAX_HUNG_DECODERS = 8
-
-
-class Lifecycle(Protocol):
-    """What the pipeline's threads tell whoever runs the process."""
-
-    def is_stopping(self) -> bool:
-        """Whether loading need not go on."""
-
-    def libraries_imported(self) -> None:
-        """Every native library is there; called by the device worker, once."""
-
-    def loading(self, progress: Progress) -> None:
-        """How far the load is; called by the device worker."""
-
-    def serving(self, encoder: Encoder) -> None:
-        """The model serves; called by the device worker, once."""
-
-    def failed(self, error: SidecarError) -> None:
-        """A thread is broken, and with it the process; called by any thread."""
 
 
 class Pipeline:

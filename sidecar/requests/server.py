@@ -147,21 +147,21 @@ class Server:
         code = EXIT_UNAVAILABLE if unavailable else EXIT_SOFTWARE
         self._exit_with(exit_for_fault(code, error))
 
-    # What requests have to do with the end: see ``Life``
+    # What the dispatcher asks: see ``Lifecycle``
 
     def shut_down(self, request_id: RequestId, params: ShutdownParams) -> None:
-        """See ``Life``."""
+        """See ``Lifecycle``."""
         if self._exit is not None:
             raise InvalidRequest("the shutdown is under way already", kind="shutting_down")
         answered = self._outbox.job_outcomes.copy()
         self._exit_with(exit_by_shutdown(request_id, params.drain_ms, answered))
 
     def answers_last(self, request_id: RequestId) -> bool:
-        """See ``Life``."""
+        """See ``Lifecycle``."""
         return self._exit is not None and self._exit.shutdown_id == request_id
 
     def wake_for_deadline(self) -> None:
-        """See ``Life``."""
+        """See ``Lifecycle``."""
         with self._exit_or_deadline:
             self._has_new_deadline = True
             self._exit_or_deadline.notify_all()

@@ -5,17 +5,11 @@ from __future__ import annotations
 import os
 import select
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 
 if sys.platform == "win32":
     from sidecar.wire import windows_api
-else:
-    import fcntl
 
-# Linux's pipe holds 64 KiB: a second of audio would come in two parts, with a change of process
-# between. So much holds sixteen seconds, and is what Linux gives to anybody.
-_PIPE_BYTES = 2**20
 _STDIN_FD, _STDOUT_FD, _STDERR_FD = 0, 1, 2
 
 
@@ -67,12 +61,4 @@ def claim_streams() -> Streams:
         # A host may have left its own non-blocking mode on the ends that it gave us.
         os.set_blocking(streams.input_fd, True)
         os.set_blocking(streams.output_fd, True)
-        _widen(streams.input_fd)
     return streams
-
-
-def _widen(fd: int) -> None:
-    if sys.platform == "linux":
-        # It may be no pipe, or the user's share of pages may be used up.
-        with suppress(OSError):
-            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
