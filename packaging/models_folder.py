@@ -78,7 +78,7 @@ def prepare(model: str, models_dir: Path | None, work: Path) -> PreparedModel:
     """Install ``model`` if need be, and convert it below ``work``; that verifies it against torch.
 
     Raises:
-        ModelUnavailable: there is no such model, or its weights cannot be had.
+        ModelUnavailable: there is no such model, or its weights are unavailable.
         DeviceError: what OpenVINO computes is not what torch does.
     """
     # They import torch and OpenVINO.

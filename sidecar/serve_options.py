@@ -115,5 +115,5 @@ def _path_root(text: str) -> PathRoot:
         return "none"
     root = Path(text)
     if not root.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is no folder")
+        raise argparse.ArgumentTypeError(f"{text} is not a folder")
     return root.resolve()

@@ -121,7 +121,7 @@ def _check_windows_spelling(path: str) -> None:
 def _check_regular(path: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         what = "folder" if stat.S_ISDIR(status.st_mode) else "FIFO, a socket or a device"
-        raise _refusal("path_not_file", path, f"is no file, but a {what}")
+        raise _refusal("path_not_file", path, f"is not a file but a {what}")
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

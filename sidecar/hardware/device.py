@@ -130,7 +130,8 @@ def _use_cpu(requested: str, wants_gpu: bool, why_no_gpu: str) -> Choice:
 
 def _refuse(requested: str, why_no_gpu: str) -> NoReturn:
     raise DeviceError(
-        f"--device {requested} cannot be had: {why_no_gpu}; with --device auto the CPU would serve",
+        f"--device {requested} is unavailable: {why_no_gpu}; "
+        "with --device auto the CPU would serve",
         kind="device_unavailable",
     )
 

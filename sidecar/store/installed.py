@@ -79,7 +79,7 @@ def install(model: str, card: ModelCard, store: WeightStore) -> InstalledModel:
     """See that the weights of ``card``, found for ``model``, are there; fetch them if need be.
 
     Raises:
-        ModelUnavailable: they are not, and cannot be had.
+        ModelUnavailable: they are not, and cannot be fetched.
     """
     if card.files:
         weights = card.files[0]  # all that serving reads
