@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from typing import TypeAlias
 
 from protocol.errors import InternalError, SidecarError
 from protocol.messages import encode_error, encode_notification, encode_result
 from protocol.params import RequestId
-from protocol.reports import Notification
+from protocol.reports import Health, Metrics, Notification, ScoreResult, ShutdownResult
 from sidecar.requests.jobs import Job
 from sidecar.requests.responses import Response, Served, respond
 from sidecar.wire.writer import FrameWriter
 
 _log = logging.getLogger(__name__)
+
+# What is answered without the pipeline.
+Answer: TypeAlias = Health | Metrics | ScoreResult | ShutdownResult
 
 
 class Outbox:
@@ -44,7 +48,7 @@ class Outbox:
         self.job_outcomes[response.outcome] += 1
         self._answer(response)
 
-    def send_result(self, request_id: RequestId, result: object) -> None:
+    def send_result(self, request_id: RequestId, result: Answer) -> None:
         """Answer a request that needed no pipeline."""
         self._answer(Response(encode_result(request_id, result), "ok"))
 

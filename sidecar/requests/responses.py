@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from protocol.errors import IncompatibleEmbeddings, InvalidParams, SidecarError
 from protocol.messages import encode_error, encode_result, error_map
@@ -17,6 +18,10 @@ from protocol.params import (
 )
 from protocol.reports import EmbedResult, EmbedTimings, EmbedWindowsResult, ScoreResult, to_wire
 from sidecar.requests.jobs import Item, Job
+
+
+# A batch's answer is a map already: its entries are results and errors.
+Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ScoreResult | dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def _refuse(job: Job, error: SidecarError) -> Response:
     return Response(encode_error(job.id, error), error.kind)
 
 
-def _result(job: Job, served: Served | None) -> object:
+def _result(job: Job, served: Served | None) -> Answer:
     params = job.params
     if isinstance(params, EmbedBatchParams):
         return {"results": [_batch_entry(item, params, served) for item in job.items]}
@@ -99,7 +104,7 @@ def score(a: StoredEmbedding, b: StoredEmbedding) -> ScoreResult:
     return ScoreResult(max(-1.0, min(1.0, cosine)), a.fingerprint)
 
 
-def _batch_entry(item: Item, params: EmbedBatchParams, served: Served | None) -> object:
+def _batch_entry(item: Item, params: EmbedBatchParams, served: Served | None) -> dict[str, object]:
     if isinstance(item.outcome, SidecarError):
         return {"error": error_map(item.outcome)}
     assert served is not None
