@@ -19,7 +19,6 @@ from protocol.params import (
 from protocol.reports import EmbedResult, EmbedTimings, EmbedWindowsResult, ScoreResult, to_wire
 from sidecar.requests.jobs import Item, Job
 
-
 # A batch's answer is a map already: its entries are results and errors.
 Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ScoreResult | dict[str, object]
 
