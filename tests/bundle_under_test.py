@@ -17,11 +17,9 @@ def bundle_folder():
     return folder if (folder / "manifest.json").is_file() else None
 
 
-def bundle_manifest():
-    """The bundle's manifest; empty where there is no bundle."""
-    folder = bundle_folder()
-    return {} if folder is None else json.loads((folder / "manifest.json").read_text("utf-8"))
-
-
 NO_BUNDLE = f"{ARGV_VARIABLE} names no bundle's program"
-EDITION = bundle_manifest().get("edition")
+BUNDLE = bundle_folder()
+# Empty where there is no bundle.
+MANIFEST = {} if BUNDLE is None else json.loads((BUNDLE / "manifest.json").read_text("utf-8"))
+EDITION = MANIFEST.get("edition")
+PROGRAM = Path(sidecar_argv()[-1]).name

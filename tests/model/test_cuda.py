@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from model.seeded_ecapa import write_checkpoint
 
 from protocol.params import EmbedBatchParams, HealthParams, PcmAudio
 from sidecar.tools.client import Client, sidecar_argv
@@ -13,11 +12,6 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 MAX_PEAK_BYTES = 300 * 10**6
-
-
-@pytest.fixture(scope="module")
-def ecapa_folder(tmp_path_factory):
-    return write_checkpoint(tmp_path_factory.mktemp("seeded")).parent
 
 
 def audios(n, seconds):

@@ -14,17 +14,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from unit.packaging_files import PACKAGING
 
 from sidecar.hardware.device import TorchBuild
-
-PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Imports a script of ``packaging/``, as it is imported when it runs."""
-    monkeypatch.syspath_prepend(str(PACKAGING))
-    return importlib.import_module
 
 
 @pytest.fixture
@@ -47,9 +39,9 @@ def folder(tmp_path):
     return bundle
 
 
-def test_the_help_says_what_is_done_and_how(load, capsys):
+def test_the_help_says_what_is_done_and_how(load_script, capsys):
     with pytest.raises(SystemExit) as ended:
-        load("build").main(["--help"])
+        load_script("build").main(["--help"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
     assert "--edition {cpu,cuda}" in told
@@ -57,8 +49,8 @@ def test_the_help_says_what_is_done_and_how(load, capsys):
     assert "dist/speaker-sidecar-EDITION" in told
 
 
-def test_what_takes_the_space_is_told_the_largest_first(load, folder):
-    lines = [line.split(" MB  ")[1] for line in load("space").report(folder)[1:]]
+def test_what_takes_the_space_is_told_the_largest_first(load_script, folder):
+    lines = [line.split(" MB  ")[1] for line in load_script("space").report(folder)[1:]]
     assert lines == [
         "_internal/openvino/libs/libopenvino.so",
         "_internal/numpy.libs/blas.so",
@@ -72,15 +64,15 @@ def test_what_takes_the_space_is_told_the_largest_first(load, folder):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
-def test_a_link_counts_nothing(load, folder):
-    space = load("space")
+def test_a_link_counts_nothing(load_script, folder):
+    space = load_script("space")
     before = space.report(folder)
     (folder / "_internal" / "link.so").symlink_to("openvino/_pyopenvino.so")
     assert space.report(folder) == before
 
 
-def test_the_archive_has_every_file(load, folder):
-    told = load("space").archive(folder)
+def test_the_archive_has_every_file(load_script, folder):
+    told = load_script("space").archive(folder)
     path = folder.with_name("bundle.tar.xz")
     assert told.endswith(f"compressed, {path}")
     with lzma.open(path) as packed, tarfile.open(fileobj=packed) as tar:
@@ -89,10 +81,10 @@ def test_the_archive_has_every_file(load, folder):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has neither")
-def test_the_archive_keeps_links_and_the_permission_to_run(load, folder):
+def test_the_archive_keeps_links_and_the_permission_to_run(load_script, folder):
     (folder / "speaker-sidecar").chmod(0o755)
     (folder / "_internal" / "link.so").symlink_to("libc.so")
-    load("space").archive(folder)
+    load_script("space").archive(folder)
     with tarfile.open(folder.with_name("bundle.tar.xz")) as tar:
         assert tar.getmember("bundle/speaker-sidecar").mode == 0o755
         assert tar.getmember("bundle/_internal/libc.so").mode & 0o111 == 0
@@ -103,8 +95,8 @@ def files(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_the_cuda_edition_takes_a_cuda_build_of_torch(load, monkeypatch, capsys):
-    build = load("build")
+def test_the_cuda_edition_takes_a_cuda_build_of_torch(load_script, monkeypatch, capsys):
+    build = load_script("build")
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: name)
     torch_build = importlib.import_module("sidecar.hardware.torch_build")
     installed = TorchBuild("2.14.1+cpu", None, None)
@@ -116,8 +108,8 @@ def test_the_cuda_edition_takes_a_cuda_build_of_torch(load, monkeypatch, capsys)
     assert "torch==2.14.1 --index-url https://download.pytorch.org/whl/cu130" in told
 
 
-def test_what_is_missing_is_named(load, monkeypatch, capsys):
-    build = load("build")
+def test_what_is_missing_is_named(load_script, monkeypatch, capsys):
+    build = load_script("build")
     missing = {"PyInstaller", "torch"}
     find = dict.fromkeys(missing)
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: find.get(name, name))
@@ -126,9 +118,9 @@ def test_what_is_missing_is_named(load, monkeypatch, capsys):
 
 
 @pytest.fixture
-def signtool(load, monkeypatch):
+def signtool(load_script, monkeypatch):
     """The commands with which ``signing`` would have started it on Windows; ``code`` is its end."""
-    signing = load("signing")
+    signing = load_script("signing")
     ran = SimpleNamespace(sign=signing.sign, argvs=[], code=0)
 
     def run(argv, **_):
@@ -174,21 +166,21 @@ def test_signed_with_what_the_environment_names(
 
 
 def test_a_failed_signature_ends_the_build_and_tells_no_password(
-    load, signtool, monkeypatch, tmp_path
+    load_script, signtool, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("SIGN_CERTIFICATE", "mine.pfx")
     monkeypatch.setenv("SIGN_PASSWORD", "open sesame")
     signtool.code = 1
-    with pytest.raises(load("build_failed").BuildFailed, match="could not sign") as failed:
+    with pytest.raises(load_script("build_failed").BuildFailed, match="could not sign") as failed:
         signtool.sign(tmp_path)
     assert "sesame" not in "".join(traceback.format_exception(failed.value))
 
 
-def test_signtool_is_found_in_the_newest_sdk(load, signtool, monkeypatch, tmp_path):
-    monkeypatch.setattr(load("signing").shutil, "which", lambda _: None)
+def test_signtool_is_found_in_the_newest_sdk(load_script, signtool, monkeypatch, tmp_path):
+    monkeypatch.setattr(load_script("signing").shutil, "which", lambda _: None)
     monkeypatch.setenv("PROGRAMFILES(X86)", str(tmp_path))
     monkeypatch.setenv("SIGN_CERTIFICATE", "mine.pfx")
-    with pytest.raises(load("build_failed").BuildFailed, match="install the Windows SDK"):
+    with pytest.raises(load_script("build_failed").BuildFailed, match="install the Windows SDK"):
         signtool.sign(tmp_path)
     tools = tmp_path / "Windows Kits" / "10" / "bin"
     for folder in ("10.0.9600.0/x64", "10.0.26100.0/x64", "10.0.26100.0/arm64", "x64"):
@@ -200,9 +192,9 @@ def test_signtool_is_found_in_the_newest_sdk(load, signtool, monkeypatch, tmp_pa
 
 
 @pytest.fixture
-def c_runtime(load, monkeypatch, tmp_path):
+def c_runtime(load_script, monkeypatch, tmp_path):
     """``windows_runtime``, a bundle's libraries and the system's; each says its release itself."""
-    runtime = load("windows_runtime")
+    runtime = load_script("windows_runtime")
     inside, installed = tmp_path / "bundle" / "_internal", tmp_path / "System32"
     for folder in (inside, installed):
         folder.mkdir(parents=True)
@@ -245,14 +237,14 @@ def test_the_c_runtime_is_renewed_as_a_set(c_runtime):
 
 
 @pytest.mark.parametrize("theirs", [None, "14.38.0.0"])
-def test_without_a_recent_c_runtime_there_is_no_bundle(load, c_runtime, theirs):
+def test_without_a_recent_c_runtime_there_is_no_bundle(load_script, c_runtime, theirs):
     if theirs is not None:
         (c_runtime.installed / "msvcp140.dll").write_text(theirs)
-    with pytest.raises(load("build_failed").BuildFailed, match="Visual C"):
+    with pytest.raises(load_script("build_failed").BuildFailed, match="Visual C"):
         c_runtime.ship()
 
 
-def test_a_library_is_closed_when_its_release_is_read(load, monkeypatch):
+def test_a_library_is_closed_when_its_release_is_read(load_script, monkeypatch):
     """Else it cannot be written over on Windows."""
     closed = []
     high, low = 14 << 16 | 44, 35211 << 16 | 1
@@ -266,12 +258,12 @@ def test_a_library_is_closed_when_its_release_is_read(load, monkeypatch):
         PE=lambda _name, **_: library, DIRECTORY_ENTRY={"IMAGE_DIRECTORY_ENTRY_RESOURCE": 2}
     )
     monkeypatch.setitem(sys.modules, "pefile", pefile)
-    assert load("windows_runtime").file_version(Path("a.dll")) == (14, 44, 35211, 1)
+    assert load_script("windows_runtime").file_version(Path("a.dll")) == (14, 44, 35211, 1)
     assert closed == [True]
 
 
-def test_a_bundle_that_does_not_serve_is_no_bundle(load, light_argv, monkeypatch, tmp_path):
-    trial = load("trial")
+def test_a_bundle_that_does_not_serve_is_no_bundle(load_script, light_argv, monkeypatch, tmp_path):
+    trial = load_script("trial")
     client, asked = trial.Client, []
 
     def light(argv, **how):
@@ -284,7 +276,9 @@ def test_a_bundle_that_does_not_serve_is_no_bundle(load, light_argv, monkeypatch
     for line in lines:
         assert re.fullmatch(r"light with .*: ready after \d+\.\d\d s, \d+ MB resident", line)
     monkeypatch.setattr(trial, "Client", lambda _argv, **how: client(["false"], cwd=how["cwd"]))
-    with pytest.raises(load("build_failed").BuildFailed, match="not serve other with openvino"):
+    with pytest.raises(
+        load_script("build_failed").BuildFailed, match="not serve other with openvino"
+    ):
         trial.try_out(tmp_path, ["other"], ["openvino"])
 
 
@@ -313,9 +307,9 @@ def test_what_signs_the_app_again_leaves_the_sidecar_its_entitlements():
     assert own.items() <= app.items()
 
 
-def test_the_windows_script_knows_the_editions_and_ends_its_lines_as_windows_does(load):
+def test_the_windows_script_knows_the_editions_and_ends_its_lines_as_windows_does(load_script):
     script = (PACKAGING / "build.ps1").read_bytes()
-    editions = ", ".join(f'"{edition}"' for edition in load("build").RUNTIMES)
+    editions = ", ".join(f'"{edition}"' for edition in load_script("build").RUNTIMES)
     assert f"ValidateSet({editions})".encode() in script
     told = subprocess.run(
         ["git", "check-attr", "eol", "--", "packaging/build.ps1"],

@@ -1,66 +1,27 @@
-"""Audio files: what is decoded, and what broken and hostile ones lead to."""
-
-import contextlib
-import io
-import struct
-import time
-import tracemalloc
+"""Audio files: what is decoded, and what other and broken ones lead to."""
 
 import numpy as np
 import pytest
-import soundfile
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from unit.sound_files import (
+    LIMITS,
+    LOSSY,
+    N_SAMPLES,
+    SAMPLES,
+    SIXTEEN_BIT,
+    encoded,
+    refusal_of,
+    samples_of,
+    with_ds64_size,
+    with_flac_total,
+    with_wav_size,
+)
 
 from protocol.errors import BadAudio
-from protocol.params import FileAudio, PathAudio
-from sidecar.audio.containers import find_data_chunk
-from sidecar.audio.decoder import DECODE_TIMEOUT_S, decode
-from sidecar.audio.sound_file import _Stream
+from protocol.params import PathAudio
+from sidecar.audio.decoder import decode
 from sidecar.audio.waveform import DurationLimits
 
-LIMITS = DurationLimits(min_s=0.04, max_s=60.0)
-N_SAMPLES = 16_000
-SAMPLES = (0.1 * np.random.default_rng(0).standard_normal(N_SAMPLES)).astype(np.float32)
-
 LOSSLESS = [("WAV", "FLOAT"), ("WAVEX", "FLOAT"), ("RF64", "FLOAT")]
-SIXTEEN_BIT = [("WAV", "PCM_16"), ("WAVEX", "PCM_16"), ("RF64", "PCM_16"), ("FLAC", "PCM_16")]
-LOSSY = [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")]
-
-
-def encoded(container, subtype=None, samples=SAMPLES, rate_hz=16_000):
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate_hz, format=container, subtype=subtype)
-    return file.getvalue()
-
-
-def samples_of(data, limits=LIMITS, **options):
-    crop = {name: options.pop(name) for name in ("start_s", "end_s") if name in options}
-    return decode(FileAudio(data, **crop), limits=limits, path_root="none", **options).samples
-
-
-def refusal_of(data, limits=LIMITS, **options):
-    with pytest.raises(BadAudio) as caught:
-        samples_of(data, limits, **options)
-    return caught.value
-
-
-def with_wav_size(data, n_bytes):
-    """``data`` with another size of its data chunk, and of the whole, in its header."""
-    field = struct.pack("<I", n_bytes)
-    offset = data.index(b"data") + 4
-    return data[:4] + field + data[8:offset] + field + data[offset + 4 :]
-
-
-def with_ds64_size(data, n_bytes):
-    offset = data.index(b"ds64") + 16
-    return data[:offset] + struct.pack("<Q", n_bytes) + data[offset + 8 :]
-
-
-def with_flac_total(data, n_samples):
-    """``data`` with another count of samples in its STREAMINFO: the 36 bits before its MD5."""
-    high = bytes([data[21] & 0xF0 | n_samples >> 32])
-    return data[:21] + high + struct.pack(">I", n_samples & 0xFFFFFFFF) + data[26:]
 
 
 # What is decoded
@@ -244,133 +205,3 @@ def test_wav_from_a_stream_has_no_known_size(n_bytes):
 def test_rf64_from_a_stream_has_no_known_size(n_bytes):
     data = with_ds64_size(encoded("RF64", "FLOAT"), n_bytes)
     np.testing.assert_array_equal(samples_of(data), SAMPLES)
-
-
-# What is hostile
-
-
-@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])
-def test_samples_are_never_sought(container, monkeypatch):
-    def seek(*_args, **_options):
-        raise AssertionError("sought")
-
-    monkeypatch.setattr(soundfile.SoundFile, "seek", seek)
-    data = encoded(container, samples=np.tile(SAMPLES, 5))
-    assert len(samples_of(data, start_s=2.0, end_s=4.0)) == 32_000
-
-
-def test_the_search_for_samples_gives_up_in_a_chain_of_chunks():
-    data = encoded("WAV")
-    junk = b"junk" + bytes(4)
-    assert find_data_chunk(io.BytesIO(data[:12] + junk * 10 + data[12:])) is not None
-    assert find_data_chunk(io.BytesIO(data[:12] + junk * 10**6 + data[12:])) is None
-
-
-def test_impossible_seeks_of_libsndfile_change_nothing():
-    stream = _Stream(io.BytesIO(b"12345678"), None, lambda: False)
-    stream.seek(3, io.SEEK_SET)
-    stream.seek(-100, io.SEEK_SET)
-    stream.seek(2**63 - 1, io.SEEK_CUR)
-    assert stream.tell() == 3
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        with_wav_size(encoded("WAV", "PCM_16"), 0x7FFE0000),
-        with_ds64_size(encoded("RF64", "PCM_16"), 2**40),
-        with_flac_total(encoded("FLAC"), 2**36 - 1),
-    ],
-)
-def test_a_huge_claim_allocates_nothing(data):
-    tracemalloc.start()
-    try:
-        assert refusal_of(data, DurationLimits(0.1, 1e9)).kind == "truncated"
-        _, peak_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak_bytes < 2**20
-
-
-@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])
-def test_decoding_is_given_up_when_it_takes_too_long(container):
-    clock = iter(range(0, 10**9, int(DECODE_TIMEOUT_S / 4)))
-    data = encoded(container, samples=np.tile(SAMPLES, 5))
-    error = refusal_of(data, clock=lambda: float(next(clock)))
-    assert error.kind == "decode_timeout"
-
-
-def test_a_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
-    class FailingDisk(io.BytesIO):
-        def readinto(self, _buffer):
-            raise OSError(5, "Input/output error")
-
-    path = tmp_path / "speech.wav"
-    path.write_bytes(encoded("WAV"))
-    monkeypatch.setattr(
-        "sidecar.audio.sources.open_audio_path", lambda *_: FailingDisk(path.read_bytes())
-    )
-    with pytest.raises(BadAudio) as caught:
-        decode(PathAudio(str(path)), limits=LIMITS, path_root="any")
-    assert caught.value.kind == "path_unreadable"
-    assert "Input/output error" in caught.value.message
-
-
-@pytest.mark.parametrize("fault", [RuntimeError("x"), ValueError("x"), MemoryError()])
-def test_whatever_the_decoder_raises_is_translated(monkeypatch, fault):
-    def read(*_args, **_options):
-        raise fault
-
-    monkeypatch.setattr(soundfile.SoundFile, "read", read)
-    error = refusal_of(encoded("WAV"))
-    assert error.kind == "corrupt"
-    assert type(fault).__name__ in error.details["decoder_error"]
-
-
-SEEDS = [encoded(*kind) for kind in [*SIXTEEN_BIT, *LOSSY, ("WAV", "MS_ADPCM")]]
-HOSTILE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-def survives(data):
-    """Whether ``data`` is decoded or refused, soon; nothing but ``BadAudio`` may be raised."""
-    started_s = time.monotonic()
-    with contextlib.suppress(BadAudio):
-        assert np.isfinite(samples_of(data)).all()
-    return time.monotonic() - started_s < 5
-
-
-@HOSTILE
-@given(data=st.binary(max_size=300))
-@example(b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f")
-def test_random_bytes_are_survived(data):
-    assert survives(data)
-
-
-@HOSTILE
-@given(seed=st.sampled_from(SEEDS), tail=st.binary(max_size=300), kept=st.integers(4, 100))
-def test_random_bytes_behind_a_header_are_survived(seed, tail, kept):
-    assert survives(seed[:kept] + tail)
-
-
-@HOSTILE
-@given(
-    seed=st.sampled_from(SEEDS),
-    # Headers are where the claims are: most edits go there.
-    edits=st.lists(
-        st.tuples(
-            st.one_of(st.integers(0, 127), st.integers(0, 40_000)),
-            st.one_of(
-                st.binary(min_size=1, max_size=8),
-                st.sampled_from([b"\xff" * 4, bytes(4), b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80"]),
-            ),
-        ),
-        min_size=1,
-        max_size=8,
-    ),
-    kept=st.one_of(st.none(), st.integers(0, 40_000)),
-)
-def test_mutated_files_are_survived(seed, edits, kept):
-    data = bytearray(seed)
-    for offset, replacement in edits:
-        data[offset : offset + len(replacement)] = replacement
-    assert survives(bytes(data[:kept]))

@@ -1,0 +1,41 @@
+"""What the tests of the scripts in ``packaging/`` share."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+
+import numpy as np
+import pytest
+from unit.packaging_files import PACKAGING
+
+from sidecar.store.installed import FOLDER_WEIGHTS, InstalledModel, find_card
+from sidecar.store.openvino_files import FILES, Converted
+from sidecar.store.openvino_files import MANIFEST as CONVERTED_MANIFEST
+
+
+@pytest.fixture
+def load_script(monkeypatch):
+    """Imports a script of ``packaging/``, as it is imported when it runs."""
+    monkeypatch.syspath_prepend(str(PACKAGING))
+    return importlib.import_module
+
+
+@pytest.fixture
+def prepared(load_script, tmp_path):
+    """Makes a model ready to be shipped, in the folder of that name; of made-up bytes."""
+
+    def make(name, weights):
+        folder, converted = tmp_path / name, tmp_path / "converted" / f"{weights.decode()}-2026"
+        folder.mkdir()
+        (folder / FOLDER_WEIGHTS).write_bytes(weights)
+        converted.mkdir(parents=True, exist_ok=True)
+        for file in (*FILES, CONVERTED_MANIFEST):
+            (converted / file).write_bytes(np.ones(192, "<f8").tobytes())
+        digest = hashlib.sha256(weights).hexdigest()
+        installed = InstalledModel(find_card(str(folder)), folder / FOLDER_WEIGHTS, digest)
+        return load_script("models_folder").PreparedModel(
+            installed, Converted.within(converted), f"ecapa.{weights.decode()}"
+        )
+
+    return make
