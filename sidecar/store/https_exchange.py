@@ -148,7 +148,8 @@ def _origin(url: str) -> tuple[str, str]:
 def failure(error: Exception, url: str) -> SourceFailed:
     """What it means that ``error`` ended an exchange with ``url``; ``Interrupted`` may pass."""
     if isinstance(error, urllib.error.HTTPError):
-        reason = f"the server answered {error.code} {error.reason}"
+        # One line: urllib's own reason for a loop of redirects has several.
+        reason = " ".join(f"the server answered {error.code} {error.reason}".split())
         if error.code in _PASSING_STATUSES:
             return Interrupted(reason, _retry_after_s(error.headers.get("Retry-After", "")))
         return SourceFailed(reason)
@@ -175,7 +176,7 @@ def _may_pass(cause: object) -> bool:
 def _retry_after_s(told: str) -> float:
     if told.strip().isdecimal():
         return float(told)
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError, OSError):  # no date, or one that no clock has
         return email.utils.parsedate_to_datetime(told).timestamp() - time.time()
     return 0.0
 

@@ -30,7 +30,7 @@ class HubFile:
     @property
     def name(self) -> str:
         """The hub's host, or what ``HF_ENDPOINT`` puts in its place."""
-        return self._at_url().name
+        return self._at_url().name or "the hub"
 
     def transfer_bytes(self, file: AssetFile) -> int:
         """The file itself."""
