@@ -7,7 +7,7 @@ import pytest
 from unit.fake_source import FakeSource, asset_of, refusal, visible
 
 from sidecar.store import shared_folder
-from sidecar.store.assets import SourceFailed, Watch
+from sidecar.store.assets import AssetFile, SourceFailed, Watch
 from sidecar.store.weights import WeightStore
 
 
@@ -37,6 +37,17 @@ def test_a_source_that_fails_leaves_for_the_next_what_is_half_there(tmp_path):
     failing = FakeSource(SourceFailed("gone"), before=leave_half)
     refusal(WeightStore(tmp_path), asset_of(failing))
     assert visible(tmp_path) == [".fetch", "a.pt.part", "thing"]
+
+
+class PartSource(FakeSource):
+    def fetch(self, file: AssetFile, work: Path, watch: Watch) -> Path:
+        return super().fetch(file, work, watch).rename(work / f"{file.name}.part")
+
+
+@pytest.mark.parametrize(("brought", "left"), [(b"weighty", []), (b"wei", ["a.pt.part"])])
+def test_what_is_wrong_is_not_kept_for_the_next(tmp_path, brought, left):
+    refusal(WeightStore(tmp_path), asset_of(PartSource(brought)))
+    assert visible(tmp_path) == [*([".fetch"] if left else []), *left, "thing"]
 
 
 def test_what_nobody_went_on_with_for_a_week_is_removed(tmp_path):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import http.client
 import shutil
 import socket
@@ -11,14 +10,14 @@ import urllib.error
 import urllib.request
 
 import pytest
-from unit.web_server import Answer, WebServer, make_certificate, serving
+from unit.web_server import Answer, WebServer, make_certificate, pinned, serving
 
 from sidecar.store import https_exchange, https_file
-from sidecar.store.assets import AssetFile, Interrupted, SourceFailed
+from sidecar.store.assets import Interrupted, SourceFailed
 from sidecar.store.https_file import HttpsFile
 
 GOOD = b"12345"
-FILE = AssetFile("a.pt", 5, hashlib.sha256(GOOD).hexdigest(), ())
+FILE = pinned(GOOD)
 PART = f"a.pt.{FILE.sha256[:16]}.part"
 URL = "https://weights.invalid/a.pt"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import re
 import ssl
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
+
+from sidecar.store.assets import AssetFile
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,12 @@ def serving(server: WebServer) -> Iterator[WebServer]:
             server.released.set()
             server.shutdown()
             thread.join()
+
+
+def pinned(content: bytes, *, is_size_exact: bool = True) -> AssetFile:
+    """A file as the catalog pins it."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    return AssetFile("a.pt", len(content), sha256, (), is_size_exact)
 
 
 def make_certificate(openssl: str, folder: Path) -> Path:
