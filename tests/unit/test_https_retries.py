@@ -14,7 +14,6 @@ from sidecar.store.assets import SourceFailed
 from sidecar.store.https_exchange import CHUNK_BYTES
 from sidecar.store.https_file import HttpsFile
 
-
 GOOD = b"12345"
 FILE = pinned(GOOD)
 PART = f"a.pt.{FILE.sha256[:16]}.part"
