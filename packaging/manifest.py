@@ -15,7 +15,7 @@ from models_folder import PreparedModel
 from protocol.hello import PROTOCOL, PROTOCOL_MINOR
 from sidecar import __version__
 from sidecar.bundle import MODELS_FOLDER
-from sidecar.store.weights import sha256_of
+from sidecar.store.assets import sha256_of
 
 MANIFEST = "manifest.json"
 

@@ -24,7 +24,9 @@ class SidecarError(Exception):
     code: ClassVar[int]
     default_kind: ClassVar[str]
     # True: the same request, sent again to this process later or to its successor, may succeed.
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
+    # Kinds for which that is so, where it is not for the whole class.
+    retryable_kinds: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, message: str, kind: str | None = None, **details: ErrorDetail) -> None:
         if type(self) is SidecarError:
@@ -32,6 +34,7 @@ class SidecarError(Exception):
         super().__init__(message)
         self.message = message
         self.kind = kind or self.default_kind
+        self.retryable = self.retryable or self.kind in self.retryable_kinds
         self.details: Mapping[str, ErrorDetail] = details
 
     def data(self) -> dict[str, ErrorDetail]:
@@ -116,6 +119,7 @@ class ModelUnavailable(SidecarError):
 
     code = -32011
     default_kind = "model_unavailable"
+    retryable_kinds = frozenset({"download_failed", "disk_full"})
 
 
 class IncompatibleEmbeddings(SidecarError):

@@ -5,5 +5,5 @@ networks converted for OpenVINO, and the models that lie ready beside a bundle. 
 what is inside of a file: no torch, no OpenVINO.
 
 Rooms: protocol, bundle, config.
-Libraries: filelock, huggingface_hub, numpy, platformdirs.
+Libraries: filelock, numpy, platformdirs.
 """

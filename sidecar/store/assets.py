@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import errno
-import os
+import hashlib
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-# Called with the bytes moved so far, several times a second; raises when the fetch has to end.
+# Called with the bytes that are there, several times a second; raises when the fetch has to end.
 Watch: TypeAlias = Callable[[int], None]
 
 # How often a source looks at its transfer and calls its watch.
 POLL_S = 0.1
+# How the name ends of a file that is half there: the next fetch finds it again.
+PART_SUFFIX = ".part"
+
+_HASH_CHUNK_BYTES = 1 << 20
 
 
 class SourceFailed(Exception):
@@ -33,6 +36,19 @@ class SourceFailed(Exception):
         self.kind = kind
 
 
+class Interrupted(SourceFailed):
+    """The source failed in a way that may pass: a moment later it may give the file.
+
+    Args:
+        reason: see ``SourceFailed``.
+        retry_after_s: how long it asks to be left alone, if it does.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
 class Source(Protocol):
     """One way to get a file. It need not be trusted: the store checks what it brings."""
 
@@ -45,6 +61,9 @@ class Source(Protocol):
 
     def fetch(self, file: AssetFile, work: Path, watch: Watch) -> Path:
         """Bring ``file`` to somewhere in the folder ``work``, and give its path.
+
+        Nobody else uses ``work`` meanwhile. Whatever fails, files directly in it whose names end in
+        ``PART_SUFFIX`` are kept for the next fetch, which may be another process's.
 
         Raises:
             SourceFailed: it could not.
@@ -65,6 +84,11 @@ class AssetFile:
     sha256: str
     sources: tuple[Source, ...]
     is_size_exact: bool = True
+
+    @property
+    def max_bytes(self) -> int:
+        """The most that is fetched: one byte too many tells enough, however long it goes on."""
+        return self.n_bytes + 1 if self.is_size_exact else 2 * self.n_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +117,12 @@ class Patience:
         self._moved_at_s = time.monotonic()
 
     def check(self, n_bytes: int) -> None:
-        """Raise SourceFailed when the count has stood still for too long."""
+        """Raise when the count has stood still for too long.
+
+        Raises:
+            SourceFailed: no byte has come.
+            Interrupted: none came after the first ones.
+        """
         now_s = time.monotonic()
         if n_bytes != self._n_bytes:
             self._n_bytes = n_bytes
@@ -101,7 +130,7 @@ class Patience:
         elif n_bytes == 0 and now_s - self._moved_at_s > self._answer_limit_s:
             raise SourceFailed(f"no answer within {self._answer_limit_s:g} s")
         elif n_bytes and now_s - self._moved_at_s > self._stall_limit_s:
-            raise SourceFailed(f"stalled after {n_bytes:,} bytes for {self._stall_limit_s:g} s")
+            raise Interrupted(f"stalled after {n_bytes:,} bytes for {self._stall_limit_s:g} s")
 
 
 def require_room(folder: Path, n_bytes: int) -> None:
@@ -117,11 +146,10 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
-def largest_file_bytes(folder: Path) -> int:
-    """The largest file's size in ``folder`` and below: how far a transfer is, from outside."""
-    largest = 0
-    for parent, _folders, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):  # moved away since it was listed
-                largest = max(largest, (Path(parent) / name).stat().st_size)
-    return largest
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

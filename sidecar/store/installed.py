@@ -10,8 +10,9 @@ from pathlib import Path
 from protocol.errors import ModelUnavailable
 from sidecar.bundle import is_bundle
 from sidecar.store import prebuilt
+from sidecar.store.assets import sha256_of
 from sidecar.store.catalog import MODELS, ModelCard
-from sidecar.store.weights import WeightStore, sha256_of
+from sidecar.store.weights import WeightStore
 
 FOLDER_WEIGHTS = "embedding_model.ckpt"
 

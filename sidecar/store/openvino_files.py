@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from sidecar import __version__
-from sidecar.store.weights import sha256_of
+from sidecar.store.assets import sha256_of
+from sidecar.store.shared_folder import move, only_one, sync
 
 _log = logging.getLogger(__name__)
 
@@ -37,9 +35,6 @@ _COMPILED = "compiled"
 # Counts what a conversion makes: its files, their inputs and outputs.
 _LAYOUT = 4
 _WORK_PREFIX = ".convert-"
-_LOCK_POLL_S = 0.2
-_PLACE_ATTEMPTS = 20
-_PLACE_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +117,7 @@ def making(root: Path, on_wait: Callable[[], None]) -> Iterator[Path]:
         OSError: ``root`` cannot be written in.
     """
     root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(root / ".lock")
-    while True:
-        try:
-            lock.acquire(timeout=0)
-            break
-        except Timeout:
-            on_wait()
-            time.sleep(_LOCK_POLL_S)
-    try:
+    with only_one(root, on_wait):
         # Whoever holds the lock is alone: other such folders are of processes that were killed.
         for leftover in root.glob(f"{_WORK_PREFIX}*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -141,8 +128,6 @@ def making(root: Path, on_wait: Callable[[], None]) -> Iterator[Path]:
             yield work
         finally:
             shutil.rmtree(around, ignore_errors=True)
-    finally:
-        lock.release()
 
 
 def place(work: Path, root: Path, origin: Origin) -> Converted:
@@ -155,22 +140,11 @@ def place(work: Path, root: Path, origin: Origin) -> Converted:
     manifest = {"origin": asdict(origin), "sha256": hashes}
     (work / MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
     for name in (*FILES, MANIFEST):
-        with (work / name).open("rb+") as written:
-            os.fsync(written.fileno())
+        sync(work / name)
     target = root / origin.folder_name
     if target.exists():
         replaced = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=root))
-        _move(target, replaced / target.name)
+        move(target, replaced / target.name)
         shutil.rmtree(replaced, ignore_errors=True)
-    _move(work, target)
+    move(work, target)
     return Converted.within(target)
-
-
-def _move(folder: Path, target: Path) -> None:
-    for _attempt in range(_PLACE_ATTEMPTS):
-        with suppress(PermissionError):
-            folder.rename(target)
-            return
-        # On Windows a virus scanner holds new files open for a moment.
-        time.sleep(_PLACE_PAUSE_S)
-    folder.rename(target)

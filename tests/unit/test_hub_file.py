@@ -1,106 +1,118 @@
 from __future__ import annotations
 
-import errno
-import sys
-import threading
-import types
-from pathlib import Path
+import hashlib
+import logging
 
 import pytest
+from unit.web_server import Answer, WebServer, serving
 
-from sidecar.store import hub_file
+from sidecar.store import https_file
 from sidecar.store.assets import AssetFile, SourceFailed
 from sidecar.store.hub_file import HubFile
 
-SOURCE = HubFile("owner/repo", "0123abc", "weights.ckpt", answer_limit_s=0.5)
-FILE = AssetFile("weights.ckpt", 5, "0" * 64, (SOURCE,))
+GOOD = b"12345"
+SOURCE = HubFile("owner/repo", "0123abc", "weights.ckpt")
+FILE = AssetFile("weights.ckpt", 5, hashlib.sha256(GOOD).hexdigest(), (SOURCE,))
 
 
-class Hub:
-    """A hub client that does what the test says."""
-
-    def __init__(self):
-        self.asked = []
-        self.metadata = lambda: None
-        self.download = lambda path: path.write_bytes(b"12345")
-
-    def hf_hub_url(self, repo, path, *, revision):
-        return f"https://hub/{repo}/{revision}/{path}"
-
-    def get_hf_file_metadata(self, url, *, timeout):
-        self.asked.append((url, timeout))
-        self.metadata()
-
-    def hf_hub_download(self, repo, path, *, revision, local_dir):
-        self.asked.append((repo, path, revision))
-        self.download(Path(local_dir) / path)
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    """A user of whom the hub's client knows nothing."""
+    for name in ("HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("XDG_CACHE_HOME", "HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(home))
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(https_file, "POLL_S", 0.01)
+    return home
 
 
 @pytest.fixture
-def hub(monkeypatch):
-    client = Hub()
-    methods = ("hf_hub_url", "get_hf_file_metadata", "hf_hub_download")
-    module = types.SimpleNamespace(**{name: getattr(client, name) for name in methods})
-    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
-    monkeypatch.setattr(hub_file, "POLL_S", 0.01)
-    return client
+def mirror(monkeypatch):
+    with serving(WebServer(GOOD)) as server:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}/mirror/")
+        yield server
 
 
-def fail(error):
-    raise error
+@pytest.fixture
+def work(tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+    return work
 
 
-def test_a_file_is_fetched_at_its_revision(hub, tmp_path):
-    seen = []
-    fetched = SOURCE.fetch(FILE, tmp_path, seen.append)
-    assert fetched.read_bytes() == b"12345"
-    assert fetched.is_relative_to(tmp_path)
-    assert hub.asked == [
-        ("https://hub/owner/repo/0123abc/weights.ckpt", 0.5),
-        ("owner/repo", "weights.ckpt", "0123abc"),
-    ]
+def sent_token(mirror, work):
+    SOURCE.fetch(FILE, work, lambda _: None).unlink()
+    return mirror.requests[-1]["Authorization"]
 
 
-def test_a_hub_that_is_not_reached_is_told_at_once(hub, tmp_path):
-    hub.metadata = lambda: fail(ConnectionError("Connection refused\nand more"))
-    with pytest.raises(SourceFailed) as caught:
-        SOURCE.fetch(FILE, tmp_path, lambda _: None)
-    assert caught.value.reason == "Connection refused"
-    assert len(hub.asked) == 1
-
-
-def test_a_hub_that_does_not_answer_is_given_up(hub, tmp_path):
-    release = threading.Event()
-    hub.metadata = lambda: release.wait(30)
-    with pytest.raises(SourceFailed, match=r"no answer within 0.5 s"):
-        SOURCE.fetch(FILE, tmp_path, lambda _: None)
-    release.set()
-
-
-def test_a_full_disk_is_told_as_such(hub, tmp_path):
-    hub.download = lambda path: fail(OSError(errno.ENOSPC, "No space left on device"))
-    with pytest.raises(SourceFailed) as caught:
-        SOURCE.fetch(FILE, tmp_path, lambda _: None)
-    assert caught.value.kind == "disk_full"
-
-
-def test_a_stop_does_not_wait_for_the_hub(hub, tmp_path):
-    release = threading.Event()
-    hub.download = lambda path: release.wait(30)
-    with pytest.raises(KeyboardInterrupt):
-        SOURCE.fetch(FILE, tmp_path, lambda _: fail(KeyboardInterrupt()))
-    release.set()
+def test_a_file_is_fetched_at_its_revision(mirror, work):
+    assert SOURCE.fetch(FILE, work, lambda _: None).read_bytes() == GOOD
+    assert mirror.paths == ["/mirror/owner/repo/resolve/0123abc/weights.ckpt"]
+    assert mirror.requests[0]["Authorization"] is None
 
 
 def test_the_endpoint_of_the_environment_is_the_name(monkeypatch):
-    monkeypatch.delenv("HF_ENDPOINT", raising=False)
     assert SOURCE.name == "huggingface.co"
-    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
+    monkeypatch.setenv("HF_ENDPOINT", "https://user:secret@mirror.example/hub")
     assert SOURCE.name == "mirror.example"
 
 
-def test_the_real_client_has_what_is_called():
-    client = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
-    assert client.hf_hub_url("a/b", "c", revision="d").endswith("/a/b/resolve/d/c")
-    assert callable(client.get_hf_file_metadata)
-    assert callable(client.hf_hub_download)
+@pytest.mark.parametrize("endpoint", ["mirror.example", "file:///etc", "ftp://mirror.example"])
+def test_an_endpoint_that_is_no_web_address_is_told(monkeypatch, work, endpoint):
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    with pytest.raises(SourceFailed, match="HF_ENDPOINT does not begin with https://"):
+        SOURCE.fetch(FILE, work, lambda _: None)
+
+
+def write(path, token):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(token, "utf-8")
+
+
+def test_the_users_token_is_sent_from_where_the_hubs_client_looks_for_it(
+    mirror, work, home, tmp_path, monkeypatch
+):
+    write(home / ".cache" / "huggingface" / "token", "hf_login\n")
+    assert sent_token(mirror, work) == "Bearer hf_login"
+    write(tmp_path / "cache" / "huggingface" / "token", "hf_xdg")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert sent_token(mirror, work) == "Bearer hf_xdg"
+    write(home / "hub" / "token", "hf_home")
+    monkeypatch.setenv("HF_HOME", "~/hub")
+    assert sent_token(mirror, work) == "Bearer hf_home"
+    write(tmp_path / "key", "hf_path")
+    monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "key"))
+    assert sent_token(mirror, work) == "Bearer hf_path"
+    monkeypatch.setenv("HUGGING_FACE_HUB_TOKEN", "hf_older")
+    assert sent_token(mirror, work) == "Bearer hf_older"
+    monkeypatch.setenv("HF_TOKEN", " hf_variable ")
+    assert sent_token(mirror, work) == "Bearer hf_variable"
+    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "true")
+    assert sent_token(mirror, work) is None
+
+
+@pytest.mark.parametrize("token", ["", "  ", "two words", "zwei\nzeilen", "schlüssel"])
+def test_what_is_no_token_is_not_sent(mirror, work, monkeypatch, token):
+    monkeypatch.setenv("HF_TOKEN", token)
+    assert sent_token(mirror, work) is None
+
+
+def test_a_token_file_of_no_encoding_is_no_token(mirror, work, tmp_path, monkeypatch):
+    (tmp_path / "key").write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "key"))
+    assert sent_token(mirror, work) is None
+
+
+def test_a_token_is_never_told(mirror, work, monkeypatch, caplog):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(https_file, "_PAUSES_S", (0.0,))
+    mirror.script = [Answer(503), Answer(401)]
+    with caplog.at_level(logging.DEBUG), pytest.raises(SourceFailed, match="401") as caught:
+        SOURCE.fetch(FILE, work, lambda _: None)
+    assert mirror.requests[1]["Authorization"] == "Bearer hf_secret"
+    assert "503" in caplog.text
+    assert "secret" not in caplog.text + caught.value.reason + repr(SOURCE._at_url())

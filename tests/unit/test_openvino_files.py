@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from sidecar.store import openvino_files
+from sidecar.store import shared_folder
 from sidecar.store.openvino_files import (
     FILES,
     REFERENCE,
@@ -136,15 +136,15 @@ def test_a_folder_that_cannot_be_written_in_is_an_error(tmp_path):
 
 def test_a_scanner_that_holds_a_file_is_outwaited(tmp_path, monkeypatch):
     pauses = []
-    rename = type(tmp_path).rename
+    replace = type(tmp_path).replace
 
     def held(self, target):
         if len(pauses) < 3:
             raise PermissionError("in use")
-        return rename(self, target)
+        return replace(self, target)
 
-    monkeypatch.setattr(type(tmp_path), "rename", held)
-    monkeypatch.setattr(openvino_files.time, "sleep", pauses.append)
+    monkeypatch.setattr(type(tmp_path), "replace", held)
+    monkeypatch.setattr(shared_folder.time, "sleep", pauses.append)
     make(tmp_path)
     assert find(tmp_path, ORIGIN) is not None
     assert len(pauses) == 3

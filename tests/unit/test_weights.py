@@ -1,26 +1,18 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from unit.fake_source import GOOD, GOOD_SHA256, FakeSource, asset_of, refusal, visible
 
-from protocol.errors import ModelUnavailable
+from sidecar.store import shared_folder
 from sidecar.store import weights as store_module
-from sidecar.store.assets import (
-    Asset,
-    AssetFile,
-    Source,
-    SourceFailed,
-    Watch,
-)
+from sidecar.store.assets import SourceFailed, Watch
 from sidecar.store.catalog import ASSETS, CONVERSATION_SAMPLE, MODELS
 from sidecar.store.https_file import HttpsFile
 from sidecar.store.weights import (
@@ -30,43 +22,6 @@ from sidecar.store.weights import (
     WeightStore,
     default_models_dir,
 )
-
-GOOD = b"weights"
-GOOD_SHA256 = hashlib.sha256(GOOD).hexdigest()
-
-
-@dataclass
-class FakeSource:
-    brings: bytes | Exception = GOOD
-    name: str = "fake"
-    before: Callable[[Watch], None] = lambda _watch: None
-    asked_for: list[str] = field(default_factory=list)
-
-    def transfer_bytes(self, file: AssetFile) -> int:
-        return file.n_bytes
-
-    def fetch(self, file: AssetFile, work: Path, watch: Watch) -> Path:
-        self.asked_for.append(file.name)
-        self.before(watch)
-        if isinstance(self.brings, Exception):
-            raise self.brings
-        (work / file.name).write_bytes(self.brings)
-        return work / file.name
-
-
-def asset_of(*sources: Source, names: tuple[str, ...] = ("a.pt",)) -> Asset:
-    files = tuple(AssetFile(name, len(GOOD), GOOD_SHA256, sources) for name in names)
-    return Asset("thing", "A thing", "MIT", "https://example.org/thing", files)
-
-
-def visible(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.name != ".lock")
-
-
-def refusal(store: WeightStore, asset: Asset) -> ModelUnavailable:
-    with pytest.raises(ModelUnavailable) as caught:
-        store.ensure(asset)
-    return caught.value
 
 
 def test_fetches_what_is_missing_and_leaves_nothing_else(tmp_path):
@@ -90,7 +45,7 @@ def test_good_files_need_no_lock_and_no_write(tmp_path, monkeypatch):
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(store_module, "FileLock", refuse)
+    monkeypatch.setattr(shared_folder, "FileLock", refuse)
     monkeypatch.setattr(Path, "mkdir", refuse)
     assert WeightStore(tmp_path, offline=True).ensure(asset_of())["a.pt"].read_bytes() == GOOD
 
@@ -111,6 +66,7 @@ def test_good_files_need_no_lock_and_no_write(tmp_path, monkeypatch):
 def test_a_bad_source_gives_way_to_the_next_and_nothing_of_it_is_placed(tmp_path, bad, kind, told):
     error = refusal(WeightStore(tmp_path), asset_of(FakeSource(bad, name="one")))
     assert error.kind == kind
+    assert error.data()["retryable"] is (kind != "hash_mismatch")
     assert f"one: {told}" in error.message
     assert visible(tmp_path) == ["thing"]
     paths = WeightStore(tmp_path).ensure(asset_of(FakeSource(bad), FakeSource()))
@@ -203,7 +159,7 @@ def test_a_disk_that_fills_at_the_last_moment(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("n_refusals", [2, 99])
 def test_a_file_that_a_scanner_holds_is_placed_a_moment_later(tmp_path, monkeypatch, n_refusals):
-    monkeypatch.setattr(store_module, "_PLACE_PAUSE_S", 0)
+    monkeypatch.setattr(shared_folder, "_PAUSE_S", 0)
     refusals = [PermissionError(errno.EACCES, "Access is denied")] * n_refusals
     replace = Path.replace
 
@@ -235,20 +191,23 @@ def test_a_stop_ends_the_fetch_and_leaves_nothing(tmp_path):
     assert visible(tmp_path) == ["thing"]
 
 
-def test_progress_starts_ends_and_never_exceeds_its_total(tmp_path, monkeypatch):
+@pytest.mark.parametrize("there", [0, 3])
+def test_progress_starts_with_what_is_there_ends_and_never_exceeds_its_total(
+    tmp_path, monkeypatch, there
+):
     monkeypatch.setattr(store_module, "_REPORT_INTERVAL_S", 0)
     seen: list[FetchProgress] = []
-    source = FakeSource(before=lambda watch: [watch(n) for n in (3, 9)])
+    source = FakeSource(before=lambda watch: [watch(n) for n in (there, 5, 9)])
     WeightStore(tmp_path, on_progress=seen.append).ensure(asset_of(source))
     told = [(one.done_bytes, one.total_bytes) for one in seen]
-    assert told == [(0, 7), (3, 7), (9, 9), (7, 7)]
+    assert told == [(there, 7), (5, 7), (9, 9), (7, 7)]
     assert {one.detail for one in seen} == {"a.pt from fake"}
 
 
 def test_progress_comes_seldom(tmp_path, monkeypatch):
     monkeypatch.setattr(store_module, "_REPORT_INTERVAL_S", 3600)
     seen: list[FetchProgress] = []
-    source = FakeSource(before=lambda watch: [watch(1) for _ in range(1000)])
+    source = FakeSource(before=lambda watch: [watch(n) for n in range(1000)])
     WeightStore(tmp_path, on_progress=seen.append).ensure(asset_of(source))
     assert [one.done_bytes for one in seen] == [0, 7]
 
@@ -306,20 +265,6 @@ def test_a_holder_that_dies_frees_the_lock_and_a_waiter_can_be_stopped(tmp_path)
         finally:
             holder.kill()
     assert visible(tmp_path) == ["a.pt", "thing"]
-
-
-def test_what_a_killed_process_left_is_removed(tmp_path):
-    fresh, stale = tmp_path / "thing" / ".fetch-fresh", tmp_path / "thing" / ".fetch-stale"
-    fresh.mkdir(parents=True)
-    (fresh / "half.whl").write_bytes(b"half")
-    WeightStore(tmp_path).ensure(asset_of(FakeSource()))
-    assert visible(tmp_path) == ["a.pt", "thing"]
-
-    fresh.mkdir()  # of a process that may be fetching: nobody holds the lock for the next look
-    stale.mkdir()
-    os.utime(stale, (0, 0))
-    WeightStore(tmp_path).ensure(asset_of())
-    assert visible(tmp_path) == [".fetch-fresh", "a.pt", "thing"]
 
 
 def test_the_default_folder(monkeypatch, tmp_path):

