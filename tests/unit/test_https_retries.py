@@ -124,10 +124,16 @@ def in_seconds(seconds):
 
 @pytest.mark.parametrize(
     ("told", "between_s"),
-    [("7", (7, 7)), (in_seconds(20), (15, 20)), (in_seconds(-9), (0, 1)), ("soon", (0, 1))],
+    [
+        (lambda: "7", (7, 7)),
+        (lambda: in_seconds(20), (15, 20)),
+        (lambda: in_seconds(-9), (0, 1)),
+        (lambda: "soon", (0, 1)),
+    ],
+    ids=["seconds", "a date", "a date that is past", "no date"],
 )
 def test_a_pause_that_is_asked_for_is_made(server, tmp_path, clock, told, between_s):
-    server.script = [Answer(503, {"Retry-After": told})]
+    server.script = [Answer(503, {"Retry-After": told()})]
     get(server, tmp_path)
     assert between_s[0] <= round(clock.paused_s, 6) <= between_s[1]
     assert max(clock.pauses_s) <= https_file.POLL_S  # a stop does not wait for it
