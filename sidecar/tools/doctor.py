@@ -15,13 +15,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
+from rich.text import Text
+
 from protocol.errors import SidecarError
 from protocol.reports import to_wire
 from sidecar import __version__
 from sidecar.bundle import is_bundle
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config
 from sidecar.store.prebuilt import default_model, folders
-from sidecar.tools.console import open_console
+from sidecar.tools.console import exit_code_of, facts, open_console
 
 _PACKAGES = (
     "openvino",
@@ -34,9 +37,9 @@ _PACKAGES = (
     "soundfile",
     "soxr",
     "filelock",
-    "huggingface_hub",
     "nvidia-ml-py",
     "platformdirs",
+    "rich",
 )
 _TIMED_RUNS = 5
 
@@ -51,17 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the report; 0 if some device serves, 69 if none does."""
+    return exit_code_of(lambda _progress: _report(options))
+
+
+def _report(options: argparse.Namespace) -> int:
+    console = open_console()
     report = examine(options.model, options.models_dir)
     if options.json:
-        print(json.dumps(report, indent=2))
+        console.out(json.dumps(report, indent=2))
     else:
-        open_console()
-        print("\n".join(in_words(report)))
-    return (
-        EXIT_OK
-        if any("embed_ms" in device for device in report.get("devices", ()))
-        else EXIT_UNAVAILABLE
-    )
+        console.print(in_words(report), overflow="ignore", crop=False)
+    serves = any("embed_ms" in device for device in report.get("devices", ()))
+    return EXIT_OK if serves else EXIT_UNAVAILABLE
 
 
 def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
@@ -118,41 +122,41 @@ def _examine_devices(
     }
 
 
-def in_words(report: dict[str, Any]) -> list[str]:
-    """The report's lines for a person."""
-    lines = [
-        f"speaker-sidecar  {report['speaker_sidecar']}{' (bundled)' if report['frozen'] else ''}",
-        f"system           {report['system']}",
-        f"Python           {report['python']}",
+def in_words(report: dict[str, Any]) -> Group:
+    """The report for a person."""
+    bundled = " (bundled)" if report["frozen"] else ""
+    packages = ", ".join(f"{name} {v or 'absent'}" for name, v in report["packages"].items())
+    rows = [
+        ("speaker-sidecar", f"{report['speaker_sidecar']}{bundled}"),
+        ("system", report["system"]),
+        ("Python", report["python"]),
+        ("packages", packages),
     ]
     if "fault" in report:
-        lines.append(f"FAULT            {report['fault']}")
-    else:
-        lines += _devices_in_words(report)
-    lines += ["", "packages"]
-    lines += [f"  {name:16} {version or 'absent'}" for name, version in report["packages"].items()]
-    return lines
-
-
-def _devices_in_words(report: dict[str, Any]) -> list[str]:
-    cpu, driver, torch = report["cpu"], report["driver"], report["torch"]
-    lines = [
-        f"CPU              {cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}",
-        f"NVIDIA driver    {_driver_in_words(driver)}",
-        f"torch            {_torch_in_words(torch)}",
-        *(f"GPU {gpu['index']}            {_gpu_in_words(gpu)}" for gpu in report["gpus"]),
-        f"device           {report['selected']}",
-        f"why              {report['reason']}",
-        "",
-        "models",
+        return Group(facts([*rows, ("FAULT", report["fault"])]))
+    cpu = report["cpu"]
+    rows += [
+        ("CPU", f"{cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}"),
+        ("NVIDIA driver", _driver_in_words(report["driver"])),
+        ("torch", _torch_in_words(report["torch"])),
+        *((f"GPU {gpu['index']}", _gpu_in_words(gpu)) for gpu in report["gpus"]),
+        ("device", report["selected"]),
+        ("why", report["reason"]),
     ]
-    for file in report["models"]:
-        lines.append(f"  {file['state']:9}  {file['model']}: {file['path']}")
-        lines.append(f"             SHA-256 {file['sha256']}")
-    lines += ["", f"a second of audio with {report['tried_model']}"]
-    for device in report["devices"]:
-        lines.append(f"  {device['device']:7}  {_trial_in_words(device)}")
-    return lines
+    models = [
+        Text(
+            f"  {file['state']:9}  {file['model']}: {file['path']}\n{'':13}SHA-256 {file['sha256']}"
+        )
+        for file in report["models"]
+    ]
+    trials = [(f"  {trial['device']}", _trial_in_words(trial)) for trial in report["devices"]]
+    return Group(
+        facts(rows),
+        Text("\nmodels", "bold"),
+        *models,
+        Text(f"\na second of audio with {report['tried_model']}", "bold"),
+        facts(trials),
+    )
 
 
 def _driver_in_words(driver: dict[str, Any] | None) -> str:
