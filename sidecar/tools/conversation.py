@@ -75,14 +75,32 @@ def group_voices(similarity: Similarity, threshold: float) -> list[list[int]]:
 
 def voice_name(index: int) -> str:
     """A, B, ... Z, then V27, V28, ..."""
-    letters = string.ascii_uppercase
-    return letters[index] if index < len(letters) else f"V{index + 1}"
+    return string.ascii_uppercase[index] if index < 26 else f"V{index + 1}"
 
 
 def nearest(similarity: Similarity, index: int, among: Sequence[int]) -> int | None:
     """The one ``among`` the turns, itself excepted, that sounds most like turn ``index``."""
     others = (other for other in among if other != index)
     return max(others, key=lambda other: similarity[index][other], default=None)
+
+
+class Conversation:
+    """What was heard, in the order of time.
+
+    ``groups`` has for each voice the places of its turns in ``heard``: turns are one voice's from
+    a mean cosine of ``threshold`` on.
+    """
+
+    def __init__(self, heard: Sequence[HeardTurn], threshold: float) -> None:
+        self.heard = heard
+        self.threshold = threshold
+        self.similarity = compare(heard)
+        self.groups = group_voices(self.similarity, threshold)
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether all speakers are known."""
+        return all(one.turn.speaker is not None for one in self.heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +117,9 @@ class Figures:
     strays: tuple[int, ...]
 
 
-def measure(heard: Sequence[HeardTurn], similarity: Similarity) -> Figures:
+def measure(conversation: Conversation) -> Figures:
     """The figures of annotated turns."""
+    heard, similarity = conversation.heard, conversation.similarity
     sure = [index for index, one in enumerate(heard) if not one.is_short]
     within: list[float] = []
     across: list[float] = []
@@ -120,7 +139,8 @@ def measure(heard: Sequence[HeardTurn], similarity: Similarity) -> Figures:
     )
 
 
-def matches_annotation(heard: Sequence[HeardTurn], groups: Sequence[Sequence[int]]) -> bool:
+def matches_annotation(conversation: Conversation) -> bool:
     """Whether there is one voice for each annotated speaker, with exactly the speaker's turns."""
-    speakers = [{heard[index].turn.speaker for index in group} for group in groups]
+    groups = conversation.groups
+    speakers = [{conversation.heard[index].turn.speaker for index in group} for group in groups]
     return all(len(names) == 1 for names in speakers) and len(set().union(*speakers)) == len(groups)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from sidecar.tools.console import facts
-from sidecar.tools.conversation import HeardTurn, Similarity, nearest, voice_name
+from sidecar.tools.conversation import Conversation, HeardTurn, nearest, voice_name
 
 _VOICE_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
 # Backgrounds for cosines below 0.1, then each 0.1, to 0.8 and above.
@@ -21,27 +19,13 @@ _MARKS = " .:-=+*#%@"
 _MAX_NAME = 14
 # What a turn's line does without in a narrow console, from the least telling on.
 _DISPENSABLE = ("nearest", "end", "compute", "length", "reply")
-_COSINE = "cosine: 1 is the same voice, 0 has nothing in common"
+_LABEL_WIDTH = 9
 # By the width of a cell, from the roomiest to the tightest.
 _LEGENDS = {
-    6: _COSINE,
-    4: _COSINE,
+    6: "cosine: 1 is the same voice, 0 has nothing in common",
     3: "cosine in hundredths: 99 is the same voice, 0 has nothing in common",
     1: f"too many cosines for numbers; from 0 to 1 they are {' '.join(_MARKS)}",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """What was heard, in the order of time; ``groups`` holds each voice's places in ``heard``."""
-
-    heard: Sequence[HeardTurn]
-    similarity: Similarity
-    groups: Sequence[Sequence[int]]
-
-    def voice(self, index: int) -> int:
-        """Which voice the turn at ``index`` was given to."""
-        return next(v for v, group in enumerate(self.groups) if index in group)
 
 
 def lanes(conversation: Conversation, console: Console) -> Text:
@@ -79,13 +63,13 @@ def turn_table(conversation: Conversation, console: Console) -> Table:
     heard = conversation.heard
     everyone = range(len(heard))
     near = [nearest(conversation.similarity, index, everyone) for index in everyone]
-    voices = map(conversation.voice, everyone)
+    voices = {i: voice for voice, group in enumerate(conversation.groups) for i in group}
     columns: dict[str, list[str | Text]] = {
         "turn": [_turn_name(one) for one in heard],
         "start": [f"{one.turn.start_s:.2f} s" for one in heard],
         "end": [f"{one.turn.end_s:.2f} s" for one in heard],
         "length": [f"{one.turn.duration_s:.2f} s" for one in heard],
-        "voice": [Text(voice_name(voice), _style(voice)) for voice in voices],
+        "voice": [Text(voice_name(voice), _style(voice)) for _i, voice in sorted(voices.items())],
         "annotated": [(one.turn.speaker or "?")[:_MAX_NAME] for one in heard],
         "nearest": ["" if other is None else str(heard[other].number) for other in near],
         "reply": [_milliseconds(one.reply_ms) for one in heard],
@@ -114,58 +98,43 @@ def _milliseconds(ms: float) -> str:
     return f"{ms:.1f} ms" if ms < 100 else f"{ms:.0f} ms"
 
 
-def similarity_matrix(conversation: Conversation, console: Console) -> Text:
+def similarity_matrix(conversation: Conversation, console: Console) -> RenderableType:
     """The cosines of all pairs, the turns of a voice side by side; or that there are too many."""
-    groups, similarity = conversation.groups, conversation.similarity
-    names = [_turn_name(one) for one in conversation.heard]
-    margin = max(map(len, names)) + 5
-    room = console.width - margin - (len(groups) - 1)
-    width = next((width for width in _LEGENDS if width * len(names) <= room), None)
+    heard, groups = conversation.heard, conversation.groups
+    room = console.width - _LABEL_WIDTH - len(groups)
+    width = next((width for width in _LEGENDS if width * len(heard) <= room), None)
     if width is None:
-        n_x_n = f"{len(names)} x {len(names)}"
-        return Text(f"{n_x_n} cosines do not fit in {console.width} columns.", "dim")
-    bar, rule, crossing, itself = "|-+." if console.options.ascii_only else "│─┼·"
-    blank = Text(" " * margin)
-    spans = [width * len(group) for group in groups]
-    voices = [
-        Text(f"{voice_name(voice):^{span}.{span}}", _style(voice))
-        for voice, span in enumerate(spans)
-    ]
-    lines = [blank + Text(" ").join(voices)]
-    if width > 1:
-        numbers = ("".join(names[i].rstrip(" *").center(width) for i in group) for group in groups)
-        lines.append(blank + Text(" ".join(numbers), "dim"))
+        n = len(heard)
+        return Text(f"{n} x {n} cosines do not fit in {console.width} columns.", "dim")
+    bar, itself = "|." if console.options.ascii_only else "│·"
+    table = Table(box=None, padding=0, pad_edge=False)
+    table.add_column(width=_LABEL_WIDTH)
+    for voice, group in enumerate(groups):
+        table.add_column(style="dim")
+        for index in group:
+            title = voice_name(voice) + (f"\n{heard[index].number}" if width > 1 else "")
+            header = Text(title, _style(voice), overflow="crop")
+            table.add_column(header, justify="center", no_wrap=True, width=width)
     for voice, group in enumerate(groups):
         if voice:
-            lines.append(blank + Text(crossing.join(rule * span for span in spans), "dim"))
+            table.add_row()
         for row in group:
-            label = f"{voice_name(voice):<4}{names[row]:>{margin - 5}} "
-            blocks = [
-                Text.assemble(
-                    *(
-                        itself.center(width) if column == row else _cell(cosine, width)
-                        for column, cosine in ((i, similarity[row][i]) for i in columns)
-                    )
-                )
-                for columns in groups
-            ]
-            lines.append(Text(label, _style(voice)) + Text(bar, "dim").join(blocks))
-    return Text("\n").join([*lines, Text(_LEGENDS[width], "dim")])
+            cells = [Text(f"{voice_name(voice):4}{_turn_name(heard[row]):>4}", _style(voice))]
+            for columns in groups:
+                cells.append(Text(bar))
+                for column in columns:
+                    cosine = conversation.similarity[row][column]
+                    cells.append(Text(itself) if column == row else _cell(cosine, width))
+            table.add_row(*cells)
+    return Group(table, Text(_LEGENDS[width], "dim"))
 
 
-def _cell(cosine: float, width: int) -> tuple[str, str]:
-    """The cosine in ``width`` columns, and its style."""
+def _cell(cosine: float, width: int) -> Text:
     tenths = max(0, min(9, int(10 * cosine)))
-    text = f"{cosine:.2f}"
-    if width == 4:
-        text = text.replace("0.", ".")
-    elif width == 3:
-        text = f"{min(99, round(100 * cosine)):2d}"
-    elif width == 1:
-        text = _MARKS[tenths]
-    heat = min(tenths, len(_HEAT) - 1)
-    ink = 16 if heat >= _FIRST_LIGHT else 231
-    return text.center(width), f"color({ink}) on color({_HEAT[heat]})"
+    in_hundredths = f"{max(-99, min(99, round(100 * cosine))):2d}"
+    text = {6: f"{cosine:.2f}", 3: in_hundredths, 1: _MARKS[tenths]}[width]
+    background = _HEAT[min(tenths, len(_HEAT) - 1)]
+    return Text(text, f"color({16 if tenths >= _FIRST_LIGHT else 231}) on color({background})")
 
 
 def _style(voice: int) -> str:

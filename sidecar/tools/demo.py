@@ -20,7 +20,7 @@ from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_mode
 from sidecar.tools import demo_report
 from sidecar.tools.client import Client, RemoteError
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
-from sidecar.tools.conversation import HeardTurn
+from sidecar.tools.conversation import Conversation, HeardTurn
 from sidecar.tools.recording import Recording, cut, open_annotated, open_sample
 from sidecar.tools.start import started_sidecar, wait_for
 
@@ -81,9 +81,8 @@ def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
         heard, refused = _hear(client, recording, progress)
     if not heard:
         raise Refusal(f"no turn gave an embedding: {refused[0]}", EXIT_UNAVAILABLE)
-    findings = demo_report.Findings.of(
-        recording, heard, refused, threshold=options.threshold, model=model
-    )
+    has_bar = recording.is_sample and model == demo_report.CAMPPLUS
+    findings = demo_report.Findings(Conversation(heard, options.threshold), refused, has_bar)
     console.print(demo_report.findings(findings, console))
     return EXIT_NOT_MET if findings.falls_short else EXIT_OK
 

@@ -11,23 +11,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from sidecar.tools import conversation_view as view
 from sidecar.tools.console import facts
-from sidecar.tools.conversation import (
-    SURE_TURN_S,
-    Figures,
-    HeardTurn,
-    compare,
-    group_voices,
-    matches_annotation,
-    measure,
-)
-from sidecar.tools.conversation_view import (
-    Conversation,
-    lanes,
-    similarity_matrix,
-    turn_table,
-    voice_list,
-)
+from sidecar.tools.conversation import SURE_TURN_S, Conversation, matches_annotation, measure
 from sidecar.tools.recording import Recording
 from sidecar.tools.start import Start
 
@@ -41,37 +27,14 @@ _GOOD, _BAD = "bold green", "bold red"
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What came out. ``figures`` is None without annotation.
+    """What came out; ``refused`` has for each turn without an embedding why.
 
     ``has_bar``: whether it is known how well these turns must be told apart by this model.
     """
 
     conversation: Conversation
     refused: Sequence[str]
-    threshold: float
-    figures: Figures | None
     has_bar: bool
-
-    @classmethod
-    def of(
-        cls,
-        recording: Recording,
-        heard: Sequence[HeardTurn],
-        refused: Sequence[str],
-        *,
-        threshold: float,
-        model: str,
-    ) -> Findings:
-        """Compare, group and measure."""
-        similarity = compare(heard)
-        is_annotated = all(one.turn.speaker is not None for one in heard)
-        return cls(
-            conversation=Conversation(heard, similarity, group_voices(similarity, threshold)),
-            refused=refused,
-            threshold=threshold,
-            figures=measure(heard, similarity) if is_annotated else None,
-            has_bar=recording.is_sample and model == CAMPPLUS,
-        )
 
     @property
     def falls_short(self) -> bool:
@@ -114,19 +77,19 @@ def findings(found: Findings, console: Console) -> Group:
     reply_s = sum(one.reply_ms for one in heard) / 1000
     speed = f"{speech_s / reply_s:.1f} x real time"
     notes.append(f"{speech_s:.1f} s of speech in {reply_s:.2f} s, turn by turn: {speed}")
-    linkage = f"average linkage, mean cosine of {found.threshold:g} and more"
+    linkage = f"average linkage, mean cosine of {conversation.threshold:g} and more"
     return Group(
         *_heading("Who spoke when"),
-        lanes(conversation, console),
+        view.lanes(conversation, console),
         "",
-        turn_table(conversation, console),
+        view.turn_table(conversation, console),
         *map(_note, notes),
         *_heading("How alike the turns sound"),
-        similarity_matrix(conversation, console),
+        view.similarity_matrix(conversation, console),
         *_heading("Which turns belong together"),
-        voice_list(conversation),
+        view.voice_list(conversation),
         _note(f"From the embeddings alone: {linkage}."),
-        *([] if found.figures is None else _verdict(found)),
+        *(_verdict(found) if conversation.is_annotated else ()),
         "",
         facts([("Next", _next_step(found))]),
     )
@@ -142,30 +105,16 @@ def _note(text: str) -> Text:
 
 def _checks(found: Findings) -> list[tuple[str, str, str, bool]]:
     """What is measured, its value, its bar, and whether that is met."""
-    figures = found.figures
-    assert figures is not None
+    figures = measure(found.conversation)
     within, across = figures.mean_within, figures.mean_across
-    n_right = figures.n_turns - len(figures.strays)
-    same = matches_annotation(found.conversation.heard, found.conversation.groups)
+    is_within = within is not None and within >= MIN_MEAN_WITHIN
+    is_across = across is not None and across <= MAX_MEAN_ACROSS
+    own = f"{figures.n_turns - len(figures.strays)} of {figures.n_turns}"
+    same = matches_annotation(found.conversation)
     return [
-        (
-            "mean within a speaker",
-            _cosine(within),
-            f"at least {MIN_MEAN_WITHIN}",
-            within is not None and within >= MIN_MEAN_WITHIN,
-        ),
-        (
-            "mean across speakers",
-            _cosine(across),
-            f"at most {MAX_MEAN_ACROSS}",
-            across is not None and across <= MAX_MEAN_ACROSS,
-        ),
-        (
-            "nearest turn is their own",
-            f"{n_right} of {figures.n_turns}",
-            "all",
-            not figures.strays,
-        ),
+        ("mean within a speaker", _cosine(within), f"at least {MIN_MEAN_WITHIN}", is_within),
+        ("mean across speakers", _cosine(across), f"at most {MAX_MEAN_ACROSS}", is_across),
+        ("nearest turn is their own", own, "all", not figures.strays),
         ("voices match the people", "yes" if same else "no", "yes", same),
     ]
 
@@ -181,10 +130,14 @@ def _verdict(found: Findings) -> list[RenderableType]:
     for name, value, bar, is_met in _checks(found):
         mark = Text("ok", _GOOD) if is_met else Text("NO", _BAD)
         table.add_row(name, value, *((bar, mark) if found.has_bar else ()))
-    parts = ["", _note(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:"), table]
+    parts: list[RenderableType] = [
+        "",
+        _note(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:"),
+        table,
+    ]
     if found.falls_short:
-        failed = "they are not told apart as well as they should be."
-        parts += ["", Text.assemble(("FAIL", _BAD), ": ", failed)]
+        failed = ": they are not told apart as well as they should be."
+        parts += ["", Text.assemble(("FAIL", _BAD), failed)]
     elif found.has_bar:
         parts += ["", Text.assemble(("PASS", _GOOD), ": the two people are told apart.")]
     return parts
@@ -195,6 +148,6 @@ def _next_step(found: Findings) -> str:
         return "see if the device is at fault: speaker-sidecar demo --device cpu"
     if found.has_bar:
         return "speaker-sidecar demo --file YOURS.wav; to build it in: README.md"
-    if found.figures is None:
+    if not found.conversation.is_annotated:
         return "with --rttm FILE, real turns; too many voices: lower --threshold"
     return "too many voices? Lower --threshold. Too few? Raise it."

@@ -23,24 +23,17 @@ from protocol.reports import to_wire
 from sidecar import __version__
 from sidecar.bundle import is_bundle
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config
+from sidecar.store.catalog import MODELS
 from sidecar.store.prebuilt import default_model, folders
+from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.console import exit_code_of, facts, open_console
 
+# fmt: off
 _PACKAGES = (
-    "openvino",
-    "torch",
-    "torchaudio",
-    "speechbrain",
-    "numpy",
-    "msgpack",
-    "psutil",
-    "soundfile",
-    "soxr",
-    "filelock",
-    "nvidia-ml-py",
-    "platformdirs",
-    "rich",
+    "openvino", "torch", "torchaudio", "speechbrain", "numpy", "msgpack", "psutil", "soundfile",
+    "soxr", "filelock", "nvidia-ml-py", "platformdirs", "rich",
 )
+# fmt: on
 _TIMED_RUNS = 5
 
 
@@ -92,33 +85,29 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
         fault = f"a library cannot be imported: {type(error).__name__}: {error}"
         return {**about, "fault": f"{fault}; install speaker-sidecar anew"}
-    return {**about, **_examine_devices(model, models_dir, models)}
+    return {**about, **_examine_devices(model or _first_installed(models), models_dir, models)}
 
 
 def _examine_devices(
-    model: str | None, models_dir: Path | None, models: list[dict[str, Any]]
+    model: str, models_dir: Path | None, models: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    from sidecar.hardware import device as choice_of_device  # noqa: PLC0415
-    from sidecar.hardware import machine  # noqa: PLC0415
+    from sidecar.hardware import device, machine  # noqa: PLC0415
     from sidecar.hardware.cpu import cpu  # noqa: PLC0415
 
-    facts = machine.facts(Config())
-    choice = choice_of_device.choose("auto", wants_gpu=False, facts=facts)
-    model = model or _first_installed(models)
+    known = machine.facts(Config())
+    choice = device.choose("auto", wants_gpu=False, facts=known)
+    devices = ["cpu", *(f"cuda:{gpu.index}" for gpu in known.gpus)]
     return {
         "selected": choice.selected,
         "reason": choice.reason,
         "cpu": to_wire(cpu()),
-        "driver": to_wire(facts.driver),
-        "torch": to_wire(facts.torch),
-        "gpus": to_wire(facts.gpus),
-        "cuda_visible_devices": facts.visible_devices,
+        "driver": to_wire(known.driver),
+        "torch": to_wire(known.torch),
+        "gpus": to_wire(known.gpus),
+        "cuda_visible_devices": known.visible_devices,
         "models": models,
         "tried_model": model,
-        "devices": [
-            _try_device(name, model, models_dir)
-            for name in ("cpu", *(f"cuda:{gpu.index}" for gpu in facts.gpus))
-        ],
+        "devices": [_try_device(name, model, models_dir) for name in devices],
     }
 
 
@@ -144,9 +133,7 @@ def in_words(report: dict[str, Any]) -> Group:
         ("why", report["reason"]),
     ]
     models = [
-        Text(
-            f"  {file['state']:9}  {file['model']}: {file['path']}\n{'':13}SHA-256 {file['sha256']}"
-        )
+        f"  {file['state']:9}  {file['model']}: {file['path']}\n{'':13}SHA-256 {file['sha256']}"
         for file in report["models"]
     ]
     trials = [(f"  {trial['device']}", _trial_in_words(trial)) for trial in report["devices"]]
@@ -204,34 +191,21 @@ def _version(name: str) -> str | None:
 
 
 def _models(models_dir: Path | None) -> list[dict[str, Any]]:
-    from sidecar.store.catalog import MODELS  # noqa: PLC0415
-    from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
+    def entry(model: str, file: str, path: Path, sha256: str, state: str) -> dict[str, Any]:
+        return {"model": model, "file": file, "path": str(path), "sha256": sha256, "state": state}
 
-    prebuilt = [
-        {
-            "model": model.id,
-            "file": model.weights,
-            "path": str(folder.path),
-            "sha256": model.weights_sha256,
-            "state": "shipped",
-        }
+    files = [
+        entry(model.id, model.weights, folder.path, model.weights_sha256, "shipped")
         for folder in folders(models_dir)
         for model in folder.models
     ]
-    if is_bundle():  # it fetches none
-        return prebuilt
-    store = WeightStore(models_dir or default_models_dir(), offline=True)
-    return prebuilt + [
-        {
-            "model": card.id,
-            "file": file.name,
-            "path": str(store.path(card, file)),
-            "sha256": file.sha256,
-            "state": store.state(card, file).value,
-        }
-        for card in MODELS.values()
-        for file in card.files
-    ]
+    if not is_bundle():  # which fetches none
+        store = WeightStore(models_dir or default_models_dir(), offline=True)
+        for card in MODELS.values():
+            for file in card.files:
+                place, state = store.path(card, file), store.state(card, file).value
+                files.append(entry(card.id, file.name, place, file.sha256, state))
+    return files
 
 
 def _first_installed(models: list[dict[str, Any]]) -> str:

@@ -6,6 +6,7 @@ import argparse
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,12 +16,12 @@ from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.engine.export_process import ConversionFailed, convert_apart
-from sidecar.store.assets import Asset, AssetFile
+from sidecar.store.assets import Asset
 from sidecar.store.catalog import ASSETS, MODELS, ModelCard
 from sidecar.store.weights import MODELS_DIR_VARIABLE, State, WeightStore, default_models_dir
 from sidecar.tools.console import ProgressLine, Refusal, complain, exit_code_of, open_console
 
-_STYLES = {State.INSTALLED: "green", State.ABSENT: "dim", State.DAMAGED: "bold red"}
+_STYLES = {"installed": "green", "absent": "dim", "damaged": "bold red"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,18 +69,21 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
         for asset in chosen:
             _fetch(store, asset, console, progress)
         return EXIT_OK
-    found = [_Found.of(store, asset) for asset in chosen]
+    found = [_inspect(store, asset) for asset in chosen]
     if options.json:
-        console.out(json.dumps([one.as_json() for one in found], indent=2))
+        console.out(json.dumps(found, indent=2))
     else:
         console.print(_table(found), f"The files lie in {store.models_dir}", sep="\n")
     if options.action == "list":
         return EXIT_OK
-    checks = [check_parity(one.folder) for one in found if one.can_be_compared]
-    for check in checks:
-        open_console(stderr=options.json).out(check)
-    agrees = all(check.passed is not False for check in checks)
-    return EXIT_OK if agrees and _is_sound(found, asset_id) else EXIT_UNAVAILABLE
+    is_sound = _is_sound([one["state"] for one in found], by_id=asset_id is not None)
+    for asset, one in zip(chosen, found, strict=True):
+        is_ecapa = isinstance(asset, ModelCard) and asset.network == "ecapa"
+        if is_ecapa and one["state"] == State.INSTALLED.value:
+            check = check_parity(Path(one["files"][0]["path"]).parent)
+            open_console(stderr=options.json).out(check)
+            is_sound &= check.passed is not False
+    return EXIT_OK if is_sound else EXIT_UNAVAILABLE
 
 
 def _fetch(store: WeightStore, asset: Asset, console: Console, progress: ProgressLine) -> None:
@@ -105,70 +109,47 @@ def _fetch(store: WeightStore, asset: Asset, console: Console, progress: Progres
         console.out(f"{asset.id}: converted for OpenVINO")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    asset: Asset
-    files: tuple[tuple[AssetFile, Path, State], ...]
-
-    @classmethod
-    def of(cls, store: WeightStore, asset: Asset) -> _Found:
-        files = ((file, store.path(asset, file), store.state(asset, file)) for file in asset.files)
-        return cls(asset, tuple(files))
-
-    @property
-    def state(self) -> State:
-        """The worst of its files'."""
-        states = {state for _file, _path, state in self.files}
-        worst_first = (State.DAMAGED, State.ABSENT, State.INSTALLED)
-        return next(state for state in worst_first if state in states)
-
-    @property
-    def folder(self) -> Path:
-        return self.files[0][1].parent
-
-    @property
-    def can_be_compared(self) -> bool:
-        is_ecapa = isinstance(self.asset, ModelCard) and self.asset.network == "ecapa"
-        return is_ecapa and self.state is State.INSTALLED
-
-    def as_json(self) -> dict[str, object]:
-        asset = self.asset
-        return {
-            "id": asset.id,
-            "kind": "model" if asset.id in MODELS else "sample",
-            "title": asset.title,
-            "licence": asset.licence,
-            "homepage": asset.homepage,
-            "n_bytes": asset.n_bytes,
-            "state": self.state.value,
-            "files": [
-                {
-                    "path": str(path),
-                    "n_bytes": file.n_bytes,
-                    "sha256": file.sha256,
-                    "state": state.value,
-                }
-                for file, path, state in self.files
-            ],
+def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
+    """What lies in the asset's place. Its own state is the worst of its files'."""
+    files = [
+        {
+            "path": str(store.path(asset, file)),
+            "n_bytes": file.n_bytes,
+            "sha256": file.sha256,
+            "state": store.state(asset, file).value,
         }
+        for file in asset.files
+    ]
+    worst_first = (State.DAMAGED, State.ABSENT, State.INSTALLED)
+    states = {file["state"] for file in files}
+    return {
+        "id": asset.id,
+        "kind": "model" if asset.id in MODELS else "sample",
+        "title": asset.title,
+        "licence": asset.licence,
+        "homepage": asset.homepage,
+        "n_bytes": asset.n_bytes,
+        "state": next(state.value for state in worst_first if state.value in states),
+        "files": files,
+    }
 
 
-def _is_sound(found: list[_Found], asset_id: str | None) -> bool:
+def _is_sound(states: list[str], *, by_id: bool) -> bool:
     """Whether a verification passes: asked about everything, what was never fetched is no fault."""
-    states = {one.state for one in found}
-    if asset_id is not None:
-        return states == {State.INSTALLED}
-    return State.INSTALLED in states and State.DAMAGED not in states
+    if by_id:
+        return states == [State.INSTALLED.value]
+    return State.INSTALLED.value in states and State.DAMAGED.value not in states
 
 
-def _table(found: list[_Found]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+def _table(found: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("ID", "LICENCE", "SIZE", "STATE", "FILE"):
         table.add_column(title, justify="right" if title == "SIZE" else "left", overflow="fold")
     for one in found:
-        cells = one.asset.id, one.asset.licence, f"{one.asset.n_bytes / 1e6:.1f} MB"
-        for file, _path, state in one.files:
-            table.add_row(*cells, Text(state.value, _STYLES[state]), file.name)
+        cells = one["id"], one["licence"], f"{one['n_bytes'] / 1e6:.1f} MB"
+        for file in one["files"]:
+            state = Text(file["state"], _STYLES[file["state"]])
+            table.add_row(*cells, state, Path(file["path"]).name)
             cells = "", "", ""
     return table
 

@@ -7,15 +7,11 @@ start (s), duration (s), orthography, speaker type, speaker, confidence, lookahe
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 _N_FIELDS = 8  # the speaker is the last one that is needed
-# fmt: off
-_OTHER_TYPES = {
-    "SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX", "NON-SPEECH", "FILLER", "EDIT",
-    "IP", "SU", "CB", "A/P", "SPKR-INFO",
-}
-# fmt: on
+_TYPE = re.compile("[A-Z/_-]+")  # SPEAKER, and others as NON-LEX, NO_RT_METADATA, A/P
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ def parse_rttm(text: str, recording: str) -> list[Turn]:
             continue
         if fields[0] == "SPEAKER":
             found.append(_read_speaker_line(number, fields))
-        elif fields[0] not in _OTHER_TYPES:
+        elif not _TYPE.fullmatch(fields[0]):
             raise RttmError(f"line {number} begins with {fields[0]!r:.40}, which is no RTTM type")
     names = {name for name, _turn in found}
     if len(names) > 1:
