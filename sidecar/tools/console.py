@@ -64,8 +64,9 @@ def open_console(*, stderr: bool = False) -> Console:
 
 
 def complain(message: str) -> None:
-    """Print ``message`` on standard error, wrapped; its own line breaks stay, and paths whole."""
-    open_console(stderr=True).print(message, overflow="ignore", crop=False)
+    """Print ``message`` on standard error, wrapped on a terminal; its own line breaks stay."""
+    console = open_console(stderr=True)
+    console.print(message, soft_wrap=not console.is_terminal)
 
 
 def facts(rows: Iterable[tuple[str | Text, str]]) -> Table:

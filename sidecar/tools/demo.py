@@ -81,8 +81,8 @@ def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
         heard, refused = _hear(client, recording, progress)
     if not heard:
         raise Refusal(f"no turn gave an embedding: {refused[0]}", EXIT_UNAVAILABLE)
-    has_bar = recording.is_sample and model == demo_report.CAMPPLUS
-    findings = demo_report.Findings(Conversation(heard, options.threshold), refused, has_bar)
+    conversation = Conversation(heard, options.threshold)
+    findings = demo_report.Findings(recording, model, conversation, refused)
     console.print(demo_report.findings(findings, console))
     return EXIT_NOT_MET if findings.falls_short else EXIT_OK
 

@@ -27,21 +27,24 @@ _GOOD, _BAD = "bold green", "bold red"
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What came out; ``refused`` has for each turn without an embedding why.
+    """What came out; ``refused`` says for each turn without an embedding why."""
 
-    ``has_bar``: whether it is known how well these turns must be told apart by this model.
-    """
-
+    recording: Recording
+    model: str
     conversation: Conversation
     refused: Sequence[str]
-    has_bar: bool
+
+    @property
+    def has_bar(self) -> bool:
+        """Whether it is known how well these turns must be told apart by this model."""
+        return self.recording.is_sample and self.model == CAMPPLUS
 
     @property
     def falls_short(self) -> bool:
         """Whether there is a bar, and it is not met."""
-        return self.has_bar and (
-            bool(self.refused) or not all(check[-1] for check in _checks(self))
-        )
+        if not self.has_bar:
+            return False
+        return bool(self.refused) or not all(is_met for *_, is_met in _checks(self))
 
 
 def introduction(recording: Recording, start: Start, health: Mapping[str, Any]) -> Table:

@@ -73,7 +73,8 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
     if options.json:
         console.out(json.dumps(found, indent=2))
     else:
-        console.print(_table(found), f"The files lie in {store.models_dir}", sep="\n")
+        console.print(_table(found))
+        console.out(f"The files lie in {store.models_dir}, each in a folder with its ID.")
     if options.action == "list":
         return EXIT_OK
     is_sound = _is_sound([one["state"] for one in found], by_id=asset_id is not None)
