@@ -19,7 +19,7 @@ _MARKS = " .:-=+*#%@"
 _MAX_NAME = 14
 # What a turn's line does without in a narrow console, from the least telling on.
 _DISPENSABLE = ("nearest", "end", "compute", "length", "reply")
-_LABEL_WIDTH = 9
+_LABEL_WIDTH = 8
 # By the width of a cell, from the roomiest to the tightest.
 _LEGENDS = {
     6: "cosine: 1 is the same voice, 0 has nothing in common",
@@ -119,7 +119,7 @@ def similarity_matrix(conversation: Conversation, console: Console) -> Renderabl
         if voice:
             table.add_row()
         for row in group:
-            cells = [Text(f"{voice_name(voice):4}{_turn_name(heard[row]):>4}", _style(voice))]
+            cells = [Text(f"{voice_name(voice):3}{_turn_name(heard[row]):>4}", _style(voice))]
             for columns in groups:
                 cells.append(Text(bar))
                 for column in columns:

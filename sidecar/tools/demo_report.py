@@ -127,7 +127,7 @@ def _cosine(mean: float | None) -> str:
 
 
 def _verdict(found: Findings) -> list[RenderableType]:
-    table = Table.grid(padding=(0, 3))
+    table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column(justify="right")
     for name, value, bar, is_met in _checks(found):
