@@ -61,8 +61,7 @@ def _time_axis(end_s: float, n_cells: int) -> str:
 def turn_table(conversation: Conversation, console: Console) -> Table:
     """One line for each turn. Columns that do not fit are left out, the least telling first."""
     heard = conversation.heard
-    everyone = range(len(heard))
-    near = [nearest(conversation.similarity, index, everyone) for index in everyone]
+    near = [heard[other].number for other in nearest(conversation.similarity)]
     voices = {i: voice for voice, group in enumerate(conversation.groups) for i in group}
     columns: dict[str, list[str | Text]] = {
         "turn": [_turn_name(one) for one in heard],
@@ -71,7 +70,7 @@ def turn_table(conversation: Conversation, console: Console) -> Table:
         "length": [f"{one.turn.duration_s:.2f} s" for one in heard],
         "voice": [Text(voice_name(voice), _style(voice)) for _i, voice in sorted(voices.items())],
         "annotated": [(one.turn.speaker or "?")[:_MAX_NAME] for one in heard],
-        "nearest": ["" if other is None else str(heard[other].number) for other in near],
+        "nearest": [str(number) for number in near] or [""],
         "reply": [_milliseconds(one.reply_ms) for one in heard],
         "compute": [_milliseconds(one.compute_ms) for one in heard],
     }
@@ -123,7 +122,7 @@ def similarity_matrix(conversation: Conversation, console: Console) -> Renderabl
             for columns in groups:
                 cells.append(Text(bar))
                 for column in columns:
-                    cosine = conversation.similarity[row][column]
+                    cosine = conversation.similarity[row, column]
                     cells.append(Text(itself) if column == row else _cell(cosine, width))
             table.add_row(*cells)
     return Group(table, Text(_LEGENDS[width], "dim"))
@@ -146,7 +145,8 @@ def voice_list(conversation: Conversation) -> Table:
     rows = []
     for voice, group in enumerate(conversation.groups):
         turns = [conversation.heard[index] for index in group]
-        text = f"turn{'s'[: len(turns) - 1]} {', '.join(str(one.number) for one in turns)}"
+        noun = "turns" if len(turns) > 1 else "turn"
+        text = f"{noun} {', '.join(str(one.number) for one in turns)}"
         counts = Counter(one.turn.speaker for one in turns if one.turn.speaker is not None)
         if len(counts) == 1:
             text += f": all {next(iter(counts))}"

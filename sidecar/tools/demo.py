@@ -6,10 +6,11 @@ A real child is started as a host would start it, and gets each turn over the wi
 from __future__ import annotations
 
 import argparse
-import struct
 import time
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from protocol.params import EmbedParams, PathAudio
 from sidecar.bundle import is_bundle
@@ -21,7 +22,7 @@ from sidecar.tools import demo_report
 from sidecar.tools.client import Client, RemoteError
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.tools.conversation import Conversation, HeardTurn
-from sidecar.tools.recording import Recording, cut, open_annotated, open_sample
+from sidecar.tools.recording import Recording, cut, open_annotated
 from sidecar.tools.start import started_sidecar, wait_for
 
 EXIT_NOT_MET = 1
@@ -37,29 +38,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     threshold = "from which mean cosine on turns are one voice's; default: %(default)s"
     model = "the first that it carries" if is_bundle() else demo_report.CAMPPLUS
     models_dir = f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data"
-    devices = "auto|cpu|cuda|cuda:N"
     add("--file", type=Path, metavar="FILE", help="a recording of your own, instead of the sample")
     add("--rttm", type=Path, metavar="FILE", help=rttm)
     add("--threshold", type=float, default=_THRESHOLD, metavar="COSINE", help=threshold)
     add("--model", metavar="ID", help=f"default: {model}")
     add("--models-dir", type=Path, metavar="DIR", help=models_dir)
     add("--offline", action="store_true", help="never use the network")
-    add("--device", type=_device, default="auto", metavar=devices, help="default: %(default)s")
-
-
-def _device(text: str) -> str:
-    if not DEVICE_PATTERN.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} must be auto, cpu, cuda or cuda:N")
-    return text
+    add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
 
 
 def run(options: argparse.Namespace) -> int:
     """Give the demo.
 
     Returns:
-        0; 1 if the sample's two people were not told apart as well as they should be; 64 for a
-        file that cannot be used; 69 if the model, the sample or the device is unavailable; 70 if
-        the sidecar died; 74 if standard output is closed; 130 after Ctrl-C.
+        0; 1 if the sample's two people were not told apart as well as they should be; 64 for
+        options or a file that cannot be used; 69 if the model, the sample or the device is
+        unavailable; 70 if the sidecar died; 74 if standard output is closed; 130 after Ctrl-C.
     """
     return exit_code_of(lambda progress: _demonstrate(options, progress))
 
@@ -70,6 +64,8 @@ def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
     model = options.model
     if model is None:
         model = default_model(models_dir) if is_bundle() else demo_report.CAMPPLUS
+    if not DEVICE_PATTERN.fullmatch(options.device):
+        raise Refusal(f"--device {options.device}: must be auto, cpu, cuda or cuda:N", EXIT_USAGE)
     recording = _choose_recording(options, progress)
     serve_options = ["--model", model, "--device", options.device]
     if models_dir is not None:
@@ -82,9 +78,9 @@ def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
     if not heard:
         raise Refusal(f"no turn gave an embedding: {refused[0]}", EXIT_UNAVAILABLE)
     conversation = Conversation(heard, options.threshold)
-    findings = demo_report.Findings(recording, model, conversation, refused)
-    console.print(demo_report.findings(findings, console))
-    return EXIT_NOT_MET if findings.falls_short else EXIT_OK
+    findings, falls_short = demo_report.findings(recording, model, conversation, refused, console)
+    console.print(findings)
+    return EXIT_NOT_MET if falls_short else EXIT_OK
 
 
 def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Recording:
@@ -102,9 +98,11 @@ def _fetch_sample(options: argparse.Namespace, progress: ProgressLine) -> Record
     sample = CONVERSATION_SAMPLE
     store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
     is_new = not all(store.path(sample, file).exists() for file in sample.files)
-    recording = open_sample(store.ensure(sample))
+    files = store.ensure(sample)
     progress.clear()
-    return replace(recording, title=f"{recording.title}, fetched just now") if is_new else recording
+    title = f"{sample.title}, fetched just now" if is_new else sample.title
+    recording = open_annotated(files["sample.wav"], files["sample.rttm"])
+    return replace(recording, title=title, is_sample=True)
 
 
 def _hear(
@@ -126,7 +124,7 @@ def _hear(
             HeardTurn(
                 number=number,
                 turn=turn,
-                embedding=struct.unpack(f"<{result['dim']}f", result["embedding"]),
+                embedding=np.frombuffer(result["embedding"], "<f4"),
                 reply_ms=1000 * (time.monotonic() - sent_at),
                 compute_ms=result["timings"]["compute_ms"],
             )

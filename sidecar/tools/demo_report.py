@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -23,28 +22,6 @@ MIN_MEAN_WITHIN = 0.65
 MAX_MEAN_ACROSS = 0.38
 
 _GOOD, _BAD = "bold green", "bold red"
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What came out; ``refused`` says for each turn without an embedding why."""
-
-    recording: Recording
-    model: str
-    conversation: Conversation
-    refused: Sequence[str]
-
-    @property
-    def has_bar(self) -> bool:
-        """Whether it is known how well these turns must be told apart by this model."""
-        return self.recording.is_sample and self.model == CAMPPLUS
-
-    @property
-    def falls_short(self) -> bool:
-        """Whether there is a bar, and it is not met."""
-        if not self.has_bar:
-            return False
-        return bool(self.refused) or not all(is_met for *_, is_met in _checks(self))
 
 
 def introduction(recording: Recording, start: Start, health: Mapping[str, Any]) -> Table:
@@ -69,19 +46,46 @@ def introduction(recording: Recording, start: Start, health: Mapping[str, Any]) 
     return facts(rows)
 
 
-def findings(found: Findings, console: Console) -> Group:
-    """Who spoke when, how alike the turns are, which belong together, and the verdict."""
-    conversation = found.conversation
+def findings(
+    recording: Recording,
+    model: str,
+    conversation: Conversation,
+    refused: Sequence[str],
+    console: Console,
+) -> tuple[Group, bool]:
+    """Who spoke when, how alike the turns are, which belong together, and the verdict.
+
+    Args:
+        recording: where the turns are from.
+        model: whose embeddings they are.
+        conversation: the turns.
+        refused: for each turn without an embedding, why.
+        console: what this is for.
+
+    Returns:
+        It, and whether it falls short of what is known to be possible with these turns and model.
+    """
     heard = conversation.heard
-    notes = [f"not embedded: {reason}" for reason in found.refused]
+    has_bar = recording.is_sample and model == CAMPPLUS
+    checks = _checks(conversation) if conversation.is_annotated else []
+    falls_short = has_bar and (bool(refused) or not all(is_met for *_, is_met in checks))
+    notes = [f"not embedded: {reason}" for reason in refused]
     if any(one.is_short for one in heard):
         notes.insert(0, f"* short: under {SURE_TURN_S:g} s, so less certain")
     speech_s = sum(one.turn.duration_s for one in heard)
     reply_s = sum(one.reply_ms for one in heard) / 1000
     speed = f"{speech_s / reply_s:.1f} x real time"
     notes.append(f"{speech_s:.1f} s of speech in {reply_s:.2f} s, turn by turn: {speed}")
+    if falls_short:
+        step = "see if the device is at fault: speaker-sidecar demo --device cpu"
+    elif has_bar:
+        step = "speaker-sidecar demo --file YOURS.wav; to build it in: README.md"
+    elif checks:
+        step = "too many voices? Lower --threshold. Too few? Raise it."
+    else:
+        step = "with --rttm FILE, real turns; too many voices: lower --threshold"
     linkage = f"average linkage, mean cosine of {conversation.threshold:g} and more"
-    return Group(
+    group = Group(
         *_heading("Who spoke when"),
         view.lanes(conversation, console),
         "",
@@ -92,10 +96,12 @@ def findings(found: Findings, console: Console) -> Group:
         *_heading("Which turns belong together"),
         view.voice_list(conversation),
         _note(f"From the embeddings alone: {linkage}."),
-        *(_verdict(found) if conversation.is_annotated else ()),
+        *(_figures(checks, has_bar=has_bar) if checks else ()),
+        *(_verdict(falls_short=falls_short) if has_bar else ()),
         "",
-        facts([("Next", _next_step(found))]),
+        facts([("Next", step)]),
     )
+    return group, falls_short
 
 
 def _heading(title: str) -> tuple[RenderableType, ...]:
@@ -106,51 +112,33 @@ def _note(text: str) -> Text:
     return Text(text, "dim")
 
 
-def _checks(found: Findings) -> list[tuple[str, str, str, bool]]:
+def _checks(conversation: Conversation) -> list[tuple[str, str, str, bool]]:
     """What is measured, its value, its bar, and whether that is met."""
-    figures = measure(found.conversation)
+    figures = measure(conversation)
     within, across = figures.mean_within, figures.mean_across
-    is_within = within is not None and within >= MIN_MEAN_WITHIN
-    is_across = across is not None and across <= MAX_MEAN_ACROSS
+    least, most = f"at least {MIN_MEAN_WITHIN}", f"at most {MAX_MEAN_ACROSS}"
     own = f"{figures.n_turns - len(figures.strays)} of {figures.n_turns}"
-    same = matches_annotation(found.conversation)
+    same = matches_annotation(conversation)
     return [
-        ("mean within a speaker", _cosine(within), f"at least {MIN_MEAN_WITHIN}", is_within),
-        ("mean across speakers", _cosine(across), f"at most {MAX_MEAN_ACROSS}", is_across),
+        ("mean within a speaker", f"{within:.3f}", least, within >= MIN_MEAN_WITHIN),
+        ("mean across speakers", f"{across:.3f}", most, across <= MAX_MEAN_ACROSS),
         ("nearest turn is their own", own, "all", not figures.strays),
         ("voices match the people", "yes" if same else "no", "yes", same),
     ]
 
 
-def _cosine(mean: float | None) -> str:
-    return "-" if mean is None else f"{mean:.3f}"
-
-
-def _verdict(found: Findings) -> list[RenderableType]:
+def _figures(checks: list[tuple[str, str, str, bool]], *, has_bar: bool) -> list[RenderableType]:
     table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column(justify="right")
-    for name, value, bar, is_met in _checks(found):
+    for name, value, bar, is_met in checks:
         mark = Text("ok", _GOOD) if is_met else Text("NO", _BAD)
-        table.add_row(name, value, *((bar, mark) if found.has_bar else ()))
-    parts: list[RenderableType] = [
-        "",
-        _note(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:"),
-        table,
-    ]
-    if found.falls_short:
+        table.add_row(name, value.replace("nan", "-"), *((bar, mark) if has_bar else ()))
+    return ["", _note(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:"), table]
+
+
+def _verdict(*, falls_short: bool) -> list[RenderableType]:
+    if falls_short:
         failed = ": they are not told apart as well as they should be."
-        parts += ["", Text.assemble(("FAIL", _BAD), failed)]
-    elif found.has_bar:
-        parts += ["", Text.assemble(("PASS", _GOOD), ": the two people are told apart.")]
-    return parts
-
-
-def _next_step(found: Findings) -> str:
-    if found.falls_short:
-        return "see if the device is at fault: speaker-sidecar demo --device cpu"
-    if found.has_bar:
-        return "speaker-sidecar demo --file YOURS.wav; to build it in: README.md"
-    if not found.conversation.is_annotated:
-        return "with --rttm FILE, real turns; too many voices: lower --threshold"
-    return "too many voices? Lower --threshold. Too few? Raise it."
+        return ["", Text.assemble(("FAIL", _BAD), failed)]
+    return ["", Text.assemble(("PASS", _GOOD), ": the two people are told apart.")]

@@ -77,7 +77,10 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
         console.out(f"The files lie in {store.models_dir}, each in a folder with its ID.")
     if options.action == "list":
         return EXIT_OK
-    is_sound = _is_sound([one["state"] for one in found], by_id=asset_id is not None)
+    states = {one["state"] for one in found}
+    is_sound = State.INSTALLED.value in states and State.DAMAGED.value not in states
+    if asset_id is not None:  # else, what was never fetched is no fault
+        is_sound &= State.ABSENT.value not in states
     for asset, one in zip(chosen, found, strict=True):
         is_ecapa = isinstance(asset, ModelCard) and asset.network == "ecapa"
         if is_ecapa and one["state"] == State.INSTALLED.value:
@@ -133,13 +136,6 @@ def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
         "state": next(state.value for state in worst_first if state.value in states),
         "files": files,
     }
-
-
-def _is_sound(states: list[str], *, by_id: bool) -> bool:
-    """Whether a verification passes: asked about everything, what was never fetched is no fault."""
-    if by_id:
-        return states == [State.INSTALLED.value]
-    return State.INSTALLED.value in states and State.DAMAGED.value not in states
 
 
 def _table(found: list[dict[str, Any]]) -> Table:

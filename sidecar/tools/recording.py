@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import soundfile
+
 from sidecar.config import EXIT_USAGE
-from sidecar.store.catalog import CONVERSATION_SAMPLE
 from sidecar.tools.console import Refusal
 from sidecar.tools.conversation import MIN_TURN_S
-from sidecar.tools.rttm import RttmError, Turn, parse_rttm
+from sidecar.tools.rttm import Turn, parse_rttm
 
 # Long enough for a voice, short enough that two people are seldom in one.
 WINDOW_S = 1.5
@@ -35,12 +37,6 @@ class Recording:
     is_sample: bool = False
 
 
-def open_sample(files: Mapping[str, Path]) -> Recording:
-    """The conversation sample; ``files`` are the paths of its files by name."""
-    recording = open_annotated(files["sample.wav"], files["sample.rttm"])
-    return replace(recording, title=CONVERSATION_SAMPLE.title, is_sample=True)
-
-
 def open_annotated(path: Path, rttm_path: Path) -> Recording:
     """The turns that an RTTM file lists.
 
@@ -51,7 +47,7 @@ def open_annotated(path: Path, rttm_path: Path) -> Recording:
     try:
         text = rttm_path.read_text(encoding="utf-8-sig")
         turns = parse_rttm(text, path.stem)
-    except (OSError, UnicodeDecodeError, RttmError) as error:
+    except (OSError, ValueError) as error:
         raise _unusable(f"{rttm_path} cannot be used as RTTM", error) from error
     kept = [turn for turn in turns if turn.duration_s >= MIN_TURN_S]
     remark = f"{len(turns)} turns are annotated"
@@ -83,10 +79,6 @@ def find_loud(levels: Sequence[float]) -> list[int]:
 
 
 def _measure_windows(path: Path) -> tuple[list[Turn], list[float]]:
-    # Only here is the parent in need of these: the sample's turns are known.
-    import numpy as np  # noqa: PLC0415
-    import soundfile  # noqa: PLC0415
-
     windows, levels = [], []
     try:
         with soundfile.SoundFile(path) as audio:
