@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.status import Status
@@ -18,7 +19,9 @@ from rich.text import Text
 
 from protocol.errors import ModelUnavailable
 from sidecar.config import EXIT_INTERRUPTED, EXIT_IO, EXIT_UNAVAILABLE
-from sidecar.store.weights import FetchProgress
+
+if TYPE_CHECKING:
+    from sidecar.store.weights import FetchProgress
 
 _DEFAULT_WIDTH = 80
 _MAX_WIDTH = 100  # longer lines are hard to read

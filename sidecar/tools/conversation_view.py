@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -77,7 +78,7 @@ def turn_table(conversation: Conversation, console: Console) -> Table:
     if all(one.turn.speaker is None for one in heard):
         del columns["annotated"]
     for dispensable in _DISPENSABLE:
-        widths = (max(map(len, (title, *cells))) for title, cells in columns.items())
+        widths = [max(map(cell_len, map(str, (title, *cells)))) for title, cells in columns.items()]
         if sum(widths) + 2 * (len(columns) - 1) > console.width:
             del columns[dispensable]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")

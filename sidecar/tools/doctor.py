@@ -23,9 +23,7 @@ from protocol.reports import to_wire
 from sidecar import __version__
 from sidecar.bundle import is_bundle
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config
-from sidecar.store.catalog import MODELS
 from sidecar.store.prebuilt import default_model, folders
-from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.console import exit_code_of, facts, open_console
 
 # fmt: off
@@ -122,9 +120,9 @@ def in_words(report: dict[str, Any]) -> Group:
         ("packages", packages),
     ]
     if "fault" in report:
-        return Group(facts([*rows, ("FAULT", report["fault"])]))
+        return Group(facts([*rows, (Text("FAULT", "red"), report["fault"])]))
     cpu = report["cpu"]
-    rows += [
+    rows[3:3] = [
         ("CPU", f"{cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}"),
         ("NVIDIA driver", _driver_in_words(report["driver"])),
         ("torch", _torch_in_words(report["torch"])),
@@ -191,6 +189,9 @@ def _version(name: str) -> str | None:
 
 
 def _models(models_dir: Path | None) -> list[dict[str, Any]]:
+    from sidecar.store.catalog import MODELS  # noqa: PLC0415
+    from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
+
     def entry(model: str, file: str, path: Path, sha256: str, state: str) -> dict[str, Any]:
         return {"model": model, "file": file, "path": str(path), "sha256": sha256, "state": state}
 

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from sidecar.tools import doctor
 
+ROOT = Path(__file__).resolve().parents[2]
 REPORT = {
     "speaker_sidecar": "0.1.0",
     "python": "3.12.1 (python)",
@@ -130,6 +134,15 @@ def test_a_broken_installation_is_reported_too(monkeypatch, capsys, error):
     out = " ".join(capsys.readouterr().out.split())
     assert f"FAULT a library cannot be imported: {type(error).__name__}: {error}" in out
     assert "packages" in out
+
+
+def test_nothing_that_may_be_broken_is_imported_before_the_report():
+    code = "import sys, sidecar.tools.doctor; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    may_be_broken = {"filelock", "numpy", "openvino", "platformdirs", "soundfile", "torch"}
+    assert not may_be_broken & set(done.stdout.split())
 
 
 def test_an_unknown_model_is_told(capsys):
