@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,9 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
     asset_id: str | None = getattr(options, "id", None)
     if options.action == "verify" and asset_id is not None and Path(asset_id).is_dir():
         check = check_parity(Path(asset_id))
-        console.out(json.dumps(asdict(check), indent=2) if options.json else check)
-        return EXIT_OK if check.passed else EXIT_UNAVAILABLE
+        in_words = f"{check['folder']}: {check['text']}"
+        console.out(json.dumps(check, indent=2) if options.json else in_words)
+        return EXIT_OK if check["passed"] else EXIT_UNAVAILABLE
     if asset_id is not None and asset_id not in ASSETS:
         known = ", ".join(ASSETS)
         raise Refusal(f"There is no {asset_id!r} in the catalog. It has: {known}.", EXIT_USAGE)
@@ -85,8 +86,8 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
         is_ecapa = isinstance(asset, ModelCard) and asset.network == "ecapa"
         if is_ecapa and one["state"] == State.INSTALLED.value:
             check = check_parity(Path(one["files"][0]["path"]).parent)
-            open_console(stderr=options.json).out(check)
-            is_sound &= check.passed is not False
+            open_console(stderr=options.json).out(f"{check['folder']}: {check['text']}")
+            is_sound &= check["passed"] is not False
     return EXIT_OK if is_sound else EXIT_UNAVAILABLE
 
 
@@ -151,38 +152,26 @@ def _table(found: list[dict[str, Any]]) -> Table:
     return table
 
 
-@dataclass(frozen=True, slots=True)
-class ParityCheck:
-    """Whether a folder's ECAPA-TDNN computes as SpeechBrain; None where that could not be asked."""
-
-    folder: str
-    passed: bool | None
-    text: str
-    figures: dict[str, float]
-
-    def __str__(self) -> str:
-        return f"{self.folder}: {self.text}"
-
-
-def check_parity(folder: Path) -> ParityCheck:
+def check_parity(folder: Path) -> dict[str, Any]:
     """Compare the checkpoint in ``folder`` on 20 utterances: about half a minute of work.
 
     SpeechBrain carries out what the folder's hyperparams.yaml says: check only a folder that is
-    pinned by hash, or your own.
+    pinned by hash, or your own. ``passed`` is None where SpeechBrain could not be asked.
     """
+    check: dict[str, Any] = {"folder": str(folder), "passed": None, "text": "", "figures": {}}
     try:
         from sidecar.networks.speechbrain_parity import compare_with_speechbrain  # noqa: PLC0415
 
         report = compare_with_speechbrain(folder)
     except ImportError as error:
-        return ParityCheck(str(folder), None, f"SpeechBrain cannot be imported: {error}", {})
+        return check | {"text": f"SpeechBrain cannot be imported: {error}"}
     except (ModelUnavailable, OSError, KeyError, ValueError) as error:
         text = f"SpeechBrain cannot load this folder: {type(error).__name__}: {error}"
-        return ParityCheck(str(folder), None, text, {})
+        return check | {"text": text}
     text = (
         f"{'agrees' if report.passed else 'DISAGREES'} with SpeechBrain on "
         f"{report.n_utterances} utterances: cosine at least {report.min_cosine:.8f}, "
         f"{report.min_centred_cosine:.8f} about the mean; features within "
         f"{report.max_difference_db:.1e} dB, {report.max_faint_difference_db:.1e} dB in faint bands"
     )
-    return ParityCheck(str(folder), report.passed, text, asdict(report))
+    return check | {"passed": report.passed, "text": text, "figures": asdict(report)}

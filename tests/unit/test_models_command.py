@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from sidecar.store.assets import (
     SourceFailed,
     Watch,
 )
+from sidecar.store.catalog import MODELS
 from sidecar.tools import models
 
 GOOD = b"weights"
@@ -144,3 +145,28 @@ def test_verify(command, tmp_path, capsys):
     capsys.readouterr()
     assert command("verify", "one", "--json") == 69
     assert json.loads(capsys.readouterr().out)[0]["state"] == "damaged"
+
+
+@pytest.mark.parametrize(("passed", "exit_code"), [(True, 0), (None, 0), (False, 69)])
+def test_an_ecapa_is_sound_if_speechbrain_does_not_disagree(
+    command, tmp_path, capsys, monkeypatch, *, passed, exit_code
+):
+    check = {"folder": str(tmp_path / "ecapa"), "passed": passed, "text": "compared"}
+    monkeypatch.setattr(models, "check_parity", lambda folder: check | {"folder": str(folder)})
+    files = make_asset("ecapa").files
+    models.ASSETS["ecapa"] = replace(MODELS["ecapa-voxceleb"], id="ecapa", files=files)
+    assert command("fetch", "ecapa") == 0
+    capsys.readouterr()
+    assert command("verify", "ecapa") == exit_code
+    assert f"{tmp_path / 'ecapa'}: compared\n" in capsys.readouterr().out
+    assert command("verify", "ecapa", "--json") == exit_code
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)[0]["state"] == "installed"
+    assert captured.err == f"{tmp_path / 'ecapa'}: compared\n"
+
+
+def test_a_folder_that_speechbrain_cannot_load(command, tmp_path, capsys):
+    assert command("verify", str(tmp_path), "--json") == 69
+    check = json.loads(capsys.readouterr().out)
+    assert (check["folder"], check["passed"], check["figures"]) == (str(tmp_path), None, {})
+    assert "SpeechBrain cannot" in check["text"]
