@@ -55,15 +55,8 @@ def findings(
 ) -> tuple[Group, bool]:
     """Who spoke when, how alike the turns are, which belong together, and the verdict.
 
-    Args:
-        recording: where the turns are from.
-        model: whose embeddings they are.
-        conversation: the turns.
-        refused: for each turn without an embedding, why.
-        console: what this is for.
-
-    Returns:
-        It, and whether it falls short of what is known to be possible with these turns and model.
+    ``refused`` says for each turn without an embedding why. Also returned: whether this falls short
+    of what is known to be possible with these turns and this model.
     """
     heard = conversation.heard
     has_bar = recording.is_sample and model == CAMPPLUS
