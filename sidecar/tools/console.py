@@ -6,11 +6,22 @@ What is printed is data, never markup: a file's name may have brackets in it.
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from protocol.errors import ModelUnavailable
+from sidecar.config import EXIT_INTERRUPTED, EXIT_IO, EXIT_UNAVAILABLE
+
+if TYPE_CHECKING:
+    from sidecar.store.weights import FetchProgress
 
 _DEFAULT_WIDTH = 80
 _MAX_WIDTH = 100  # longer lines are hard to read
@@ -25,6 +36,19 @@ class Refusal(Exception):
         self.exit_code = exit_code
 
 
+class _Output(Console):
+    """Draws in ASCII where there is no terminal, and raises ``BrokenPipeError``."""
+
+    @property
+    def encoding(self) -> str:
+        """What rich chooses the lines of tables and rules by; text is written as it is."""
+        return super().encoding if self.is_terminal else "ascii"
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command; rich would end the process."""
+        raise BrokenPipeError
+
+
 def open_console(*, stderr: bool = False) -> Console:
     """Standard output, or error, as rich prints on it: colour and boxes on a terminal alone.
 
@@ -37,15 +61,25 @@ def open_console(*, stderr: bool = False) -> Console:
         # A terminal understands its own encoding; a file or a pipe takes any, and gets UTF-8
         # also where Windows would write a code page.
         stream.reconfigure(encoding=None if on_terminal else "utf-8", errors="replace")
-    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    console = _Output(stderr=stderr, markup=False, emoji=False, highlight=False)
     console.width = min(_MAX_WIDTH, console.width) if on_terminal else _DEFAULT_WIDTH
     return console
 
 
 def complain(message: str) -> None:
-    """Print ``message`` on standard error, wrapped; its own line breaks stay."""
-    if sys.stderr is not None:
-        open_console(stderr=True).print(message)
+    """Print ``message`` on standard error, wrapped on a terminal; its own line breaks stay."""
+    console = open_console(stderr=True)
+    console.print(message, soft_wrap=not console.is_terminal)
+
+
+def facts(rows: Iterable[tuple[str | Text, str]]) -> Table:
+    """Names, and what is to be said about each, wrapped beside it."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(name, text)
+    return table
 
 
 def in_megabytes(done_bytes: int, total_bytes: int | None) -> str:
@@ -62,7 +96,8 @@ class ProgressLine:
         self._console = console
         self._status: Status | None = None
         if console is not None and console.is_terminal:
-            self._status = console.status("")
+            # The default spinner is drawn in Braille, which many a font lacks.
+            self._status = console.status("", spinner="line")
         self._step = ""
         self._printed_at = 0.0
 
@@ -71,7 +106,7 @@ class ProgressLine:
         line = f"{step} {detail}".rstrip()
         now = time.monotonic()
         if self._status is not None:
-            self._status.update(line)
+            self._status.update(Text(line))
             self._status.start()
         elif self._console is not None and (
             step != self._step or now - self._printed_at >= _PLAIN_LINE_INTERVAL_S
@@ -79,7 +114,39 @@ class ProgressLine:
             self._console.print(line, soft_wrap=True)
             self._step, self._printed_at = step, now
 
+    def show_fetch(self, fetched: FetchProgress) -> None:
+        """Show what is fetched, and how much of it has come."""
+        share = f"({in_megabytes(fetched.done_bytes, fetched.total_bytes)})"
+        self.show(fetched.detail, share if fetched.done_bytes else "")
+
     def clear(self) -> None:
         """Take the passing line away."""
         if self._status is not None:
             self._status.stop()
+
+
+def exit_code_of(command: Callable[[ProgressLine], int]) -> int:
+    """Carry ``command`` out to its end, good or bad, and give its exit code.
+
+    A ``Refusal`` has its own; 69 if a model is unavailable; 74 if standard output is closed; 130
+    after Ctrl-C.
+    """
+    progress = ProgressLine()
+    try:
+        try:
+            return command(progress)
+        finally:
+            progress.clear()
+    except Refusal as refusal:
+        complain(str(refusal))
+        return refusal.exit_code
+    except ModelUnavailable as error:
+        complain(error.message)
+        return EXIT_UNAVAILABLE
+    except KeyboardInterrupt:
+        complain("Stopped.")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Else the interpreter would complain at its end that it cannot flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_IO

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from statistics import fmean
 from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sidecar.tools.rttm import Turn
 
@@ -17,7 +17,7 @@ MIN_TURN_S = 1.0
 SURE_TURN_S = 1.5
 
 # Cosines of all pairs of n turns: n x n, symmetric, 1 on the diagonal.
-Similarity: TypeAlias = Sequence[Sequence[float]]
+Similarity: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class HeardTurn:
 
     number: int
     turn: Turn
-    embedding: tuple[float, ...]
+    embedding: NDArray[np.float32]
     reply_ms: float
     compute_ms: float
 
@@ -39,13 +39,20 @@ class HeardTurn:
         return self.turn.duration_s < SURE_TURN_S
 
 
-def compare(heard: Sequence[HeardTurn]) -> list[list[float]]:
-    """The cosines of all pairs, which for embeddings of length 1 are their dot products."""
-    similarity = [[1.0] * len(heard) for _ in heard]
-    for i, j in combinations(range(len(heard)), 2):
-        products = (a * b for a, b in zip(heard[i].embedding, heard[j].embedding, strict=True))
-        similarity[i][j] = similarity[j][i] = math.fsum(products)
-    return similarity
+class Conversation:
+    """What was heard, in the order of time.
+
+    ``groups`` has for each voice the places of its turns in ``heard``: turns are one voice's from
+    a mean cosine of ``threshold`` on.
+    """
+
+    def __init__(self, heard: Sequence[HeardTurn], threshold: float) -> None:
+        self.heard = heard
+        self.threshold = threshold
+        embeddings = np.array([one.embedding for one in heard], np.float64)
+        self.similarity: Similarity = embeddings @ embeddings.T
+        self.groups = group_voices(self.similarity, threshold)
+        self.is_annotated = all(one.turn.speaker is not None for one in heard)
 
 
 def group_voices(similarity: Similarity, threshold: float) -> list[list[int]]:
@@ -56,71 +63,72 @@ def group_voices(similarity: Similarity, threshold: float) -> list[list[int]]:
     """
     groups = [[index] for index in range(len(similarity))]
     # Of all cosines between two groups.
-    sums = [list(row) for row in similarity]
+    sums = similarity.copy()
     while len(groups) > 1:
-        mean, a, b = max(
-            (sums[a][b] / (len(groups[a]) * len(groups[b])), a, b)
-            for a, b in combinations(range(len(groups)), 2)
-        )
-        if mean < threshold:
+        sizes = [len(group) for group in groups]
+        means = sums / np.outer(sizes, sizes)
+        np.fill_diagonal(means, -np.inf)
+        a, b = sorted(divmod(int(means.argmax()), len(groups)))
+        if means[a, b] < threshold:
             break
         groups[a] += groups.pop(b)
-        sums[a] = [x + y for x, y in zip(sums[a], sums.pop(b), strict=True)]
-        for row in sums:
-            del row[b]
-        for row, with_a in zip(sums, sums[a], strict=True):
-            row[a] = with_a
+        sums[a] += sums[b]
+        sums[:, a] += sums[:, b]
+        sums = np.delete(np.delete(sums, b, axis=0), b, axis=1)
     return sorted(sorted(group) for group in groups)
 
 
 def voice_name(index: int) -> str:
     """A, B, ... Z, then V27, V28, ..."""
-    letters = string.ascii_uppercase
-    return letters[index] if index < len(letters) else f"V{index + 1}"
+    return string.ascii_uppercase[index] if index < 26 else f"V{index + 1}"
 
 
-def nearest(similarity: Similarity, index: int, among: Sequence[int]) -> int | None:
-    """The one ``among`` the turns, itself excepted, that sounds most like turn ``index``."""
-    others = (other for other in among if other != index)
-    return max(others, key=lambda other: similarity[index][other], default=None)
+def nearest(similarity: Similarity) -> list[int]:
+    """For each turn the place of the other one that sounds most like it; a lone turn has none."""
+    if len(similarity) < 2:
+        return []
+    apart = similarity.copy()
+    np.fill_diagonal(apart, -np.inf)
+    return [int(place) for place in apart.argmax(axis=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """How the cosines of turns of ``SURE_TURN_S`` and more fit the annotated speakers.
 
-    A mean is None where there is no such pair. ``strays`` are the numbers of the turns whose
+    A mean is NaN where there is no such pair. ``strays`` are the numbers of the turns whose
     nearest other turn is another speaker's.
     """
 
     n_turns: int
-    mean_within: float | None
-    mean_across: float | None
+    mean_within: float
+    mean_across: float
     strays: tuple[int, ...]
 
 
-def measure(heard: Sequence[HeardTurn], similarity: Similarity) -> Figures:
+def measure(conversation: Conversation) -> Figures:
     """The figures of annotated turns."""
-    sure = [index for index, one in enumerate(heard) if not one.is_short]
-    within: list[float] = []
-    across: list[float] = []
-    for i, j in combinations(sure, 2):
-        is_same = heard[i].turn.speaker == heard[j].turn.speaker
-        (within if is_same else across).append(similarity[i][j])
-    strays = []
-    for index in sure:
-        other = nearest(similarity, index, sure)
-        if other is not None and heard[other].turn.speaker != heard[index].turn.speaker:
-            strays.append(heard[index].number)
+    places = [place for place, one in enumerate(conversation.heard) if not one.is_short]
+    sure = [conversation.heard[place] for place in places]
+    speakers = np.array([one.turn.speaker for one in sure])
+    similarity = conversation.similarity[np.ix_(places, places)]
+    is_same = speakers[:, None] == speakers
+    is_pair = np.triu(np.ones_like(is_same), 1)
+    near = zip(sure, nearest(similarity), strict=False)
     return Figures(
         n_turns=len(sure),
-        mean_within=fmean(within) if within else None,
-        mean_across=fmean(across) if across else None,
-        strays=tuple(strays),
+        mean_within=_mean(similarity[is_pair & is_same]),
+        mean_across=_mean(similarity[is_pair & ~is_same]),
+        strays=tuple(o.number for o, other in near if o.turn.speaker != sure[other].turn.speaker),
     )
 
 
-def matches_annotation(heard: Sequence[HeardTurn], groups: Sequence[Sequence[int]]) -> bool:
+def _mean(cosines: Similarity) -> float:
+    return float(cosines.mean()) if cosines.size else np.nan
+
+
+def matches_annotation(conversation: Conversation) -> bool:
     """Whether there is one voice for each annotated speaker, with exactly the speaker's turns."""
-    speakers = [{heard[index].turn.speaker for index in group} for group in groups]
+    groups = conversation.groups
+    speakers = [{conversation.heard[index].turn.speaker for index in group} for group in groups]
     return all(len(names) == 1 for names in speakers) and len(set().union(*speakers)) == len(groups)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import threading
 import time
 from pathlib import Path
 
 from protocol.errors import SidecarError
 from sidecar.config import EXIT_OK, EXIT_SOFTWARE, EXIT_UNAVAILABLE
-from sidecar.tools.console import complain, open_console
+from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.wire.host_watch import HostWatch
 
 _WATCH_S = 0.25
@@ -32,50 +31,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Convert; 0 if the converted model lies in its place, 69 or 70 if it does not."""
-    open_console()
     if options.parent_pid is not None:
         threading.Thread(target=_end_with, args=(options.parent_pid,), daemon=True).start()
+    return exit_code_of(lambda progress: _convert(options, progress))
+
+
+def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
     try:
-        folder = _convert(options)
+        folder = _converted(options, progress)
     except (SidecarError, OSError, ImportError) as error:
-        return _fail(options, getattr(error, "message", str(error)), EXIT_UNAVAILABLE)
+        refusal = Refusal(getattr(error, "message", str(error)), EXIT_UNAVAILABLE)
     except Exception as error:  # noqa: BLE001 - torch and OpenVINO raise anything
-        return _fail(options, f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE)
+        refusal = Refusal(f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE)
+    else:
+        progress.clear()
+        if not options.json:
+            open_console().out(folder)
+        return EXIT_OK
     if not options.json:
-        print(folder)
-    return EXIT_OK
+        raise refusal
+    print(json.dumps({"error": str(refusal)}), flush=True)
+    return refusal.exit_code
 
 
-def _convert(options: argparse.Namespace) -> Path:
+def _converted(options: argparse.Namespace, progress: ProgressLine) -> Path:
     from sidecar.engine.loading import converted_origin, converted_root  # noqa: PLC0415
     from sidecar.engine.openvino_export import convert  # noqa: PLC0415
     from sidecar.engine.openvino_library import VERSION  # noqa: PLC0415
     from sidecar.store.installed import find_card, fingerprint, install  # noqa: PLC0415
     from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
 
+    def tell(done: int, total: int) -> None:
+        if options.json:
+            print(json.dumps({"done": done, "total": total}), flush=True)
+        else:
+            progress.show("converting:", f"{done} of {total} steps")
+
     models_dir = options.models_dir or default_models_dir()
     card = find_card(options.model)
     installed = install(options.model, card, WeightStore(models_dir, offline=True))
     made_by = fingerprint(card, installed.weights_sha256, card.recipe)
     origin = converted_origin(made_by, VERSION)
-    tell = _tell if options.json else _show
     return convert(installed, converted_root(models_dir), origin, tell).folder
-
-
-def _tell(done: int, total: int) -> None:
-    print(json.dumps({"done": done, "total": total}), flush=True)
-
-
-def _show(done: int, total: int) -> None:
-    print(f"converting: {done} of {total} steps", file=sys.stderr)
-
-
-def _fail(options: argparse.Namespace, message: str, code: int) -> int:
-    if options.json:
-        print(json.dumps({"error": message}), flush=True)
-    else:
-        complain(message)
-    return code
 
 
 def _end_with(parent_pid: int) -> None:

@@ -6,50 +6,23 @@ A real child is started as a host would start it, and gets each turn over the wi
 from __future__ import annotations
 
 import argparse
-import os
-import struct
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from protocol.errors import ModelUnavailable
+import numpy as np
+
 from protocol.params import EmbedParams, PathAudio
 from sidecar.bundle import is_bundle
-from sidecar.config import (
-    DEVICE_PATTERN,
-    EXIT_INTERRUPTED,
-    EXIT_IO,
-    EXIT_OK,
-    EXIT_UNAVAILABLE,
-    EXIT_USAGE,
-)
+from sidecar.config import DEVICE_PATTERN, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.store.catalog import CONVERSATION_SAMPLE
 from sidecar.store.prebuilt import default_model
-from sidecar.store.weights import (
-    MODELS_DIR_VARIABLE,
-    FetchProgress,
-    WeightStore,
-    default_models_dir,
-)
+from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_models_dir
 from sidecar.tools import demo_report
 from sidecar.tools.client import Client, RemoteError
-from sidecar.tools.console import (
-    Console,
-    ProgressLine,
-    Refusal,
-    complain,
-    in_megabytes,
-    open_console,
-)
-from sidecar.tools.conversation import HeardTurn
-from sidecar.tools.recording import (
-    Recording,
-    RecordingError,
-    cut,
-    open_annotated,
-    open_sample,
-)
+from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
+from sidecar.tools.conversation import Conversation, HeardTurn
+from sidecar.tools.recording import Recording, cut, open_annotated
 from sidecar.tools.start import started_sidecar, wait_for
 
 EXIT_NOT_MET = 1
@@ -61,90 +34,53 @@ _THRESHOLD = 0.4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
     add = parser.add_argument
+    rttm = "who speaks when in it; without this, it is cut into equal windows"
+    threshold = "from which mean cosine on turns are one voice's; default: %(default)s"
+    model = "the first that it carries" if is_bundle() else demo_report.CAMPPLUS
+    models_dir = f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data"
     add("--file", type=Path, metavar="FILE", help="a recording of your own, instead of the sample")
-    add(
-        "--rttm",
-        type=Path,
-        metavar="FILE",
-        help="who speaks when in it; without this, it is cut into equal windows",
-    )
-    add(
-        "--threshold",
-        type=float,
-        default=_THRESHOLD,
-        metavar="COSINE",
-        help="from which mean cosine on turns are one voice's; default: %(default)s",
-    )
-    default = "the first that it carries" if is_bundle() else demo_report.CAMPPLUS
-    add("--model", metavar="ID", help=f"default: {default}")
-    add(
-        "--models-dir",
-        type=Path,
-        metavar="DIR",
-        help=f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data",
-    )
+    add("--rttm", type=Path, metavar="FILE", help=rttm)
+    add("--threshold", type=float, default=_THRESHOLD, metavar="COSINE", help=threshold)
+    add("--model", metavar="ID", help=f"default: {model}")
+    add("--models-dir", type=Path, metavar="DIR", help=models_dir)
     add("--offline", action="store_true", help="never use the network")
-    add(
-        "--device",
-        type=_device,
-        default="auto",
-        metavar="auto|cpu|cuda|cuda:N",
-        help="default: %(default)s",
-    )
-
-
-def _device(text: str) -> str:
-    if not DEVICE_PATTERN.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} must be auto, cpu, cuda or cuda:N")
-    return text
+    add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
 
 
 def run(options: argparse.Namespace) -> int:
     """Give the demo.
 
     Returns:
-        0; 1 if the sample's two people were not told apart as well as they should be; 64 for a
-        file that cannot be used; 69 if the model, the sample or the device is unavailable; 70 if
-        the sidecar died; 74 if standard output is closed; 130 after Ctrl-C.
+        0; 1 if the sample's two people were not told apart as well as they should be; 64 for
+        options or a file that cannot be used; 69 if the model, the sample or the device is
+        unavailable; 70 if the sidecar died; 74 if standard output is closed; 130 after Ctrl-C.
     """
+    return exit_code_of(lambda progress: _demonstrate(options, progress))
+
+
+def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
     console = open_console()
-    progress = ProgressLine()
-    if options.model is None:
-        options.model = demo_report.CAMPPLUS
-        if is_bundle():
-            options.model = default_model(options.models_dir)
-    try:
-        return _demonstrate(options, console, progress)
-    except Refusal as refusal:
-        progress.clear()
-        complain(f"speaker-sidecar demo: {refusal}")
-        return refusal.exit_code
-    except KeyboardInterrupt:
-        progress.clear()
-        print("Stopped, and the sidecar with it.", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Else the interpreter would complain at its end that it cannot flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_IO
-
-
-def _demonstrate(options: argparse.Namespace, console: Console, progress: ProgressLine) -> int:
+    models_dir: Path | None = options.models_dir
+    model = options.model
+    if model is None:
+        model = default_model(models_dir) if is_bundle() else demo_report.CAMPPLUS
+    if not DEVICE_PATTERN.fullmatch(options.device):
+        raise Refusal(f"--device {options.device}: must be auto, cpu, cuda or cuda:N", EXIT_USAGE)
     recording = _choose_recording(options, progress)
-    with started_sidecar(_serve_options(options), progress) as (client, start):
-        _show(demo_report.introduction(recording, start, client.health, console))
+    serve_options = ["--model", model, "--device", options.device]
+    if models_dir is not None:
+        serve_options += ["--models-dir", str(models_dir.expanduser().absolute())]
+    if options.offline:
+        serve_options.append("--offline")
+    with started_sidecar(serve_options, progress) as (client, start):
+        console.print(demo_report.introduction(recording, start, client.health))
         heard, refused = _hear(client, recording, progress)
     if not heard:
         raise Refusal(f"no turn gave an embedding: {refused[0]}", EXIT_UNAVAILABLE)
-    findings = demo_report.Findings.of(
-        recording, heard, refused, threshold=options.threshold, model=options.model
-    )
-    _show(demo_report.findings(findings, console))
-    return EXIT_NOT_MET if findings.falls_short else EXIT_OK
-
-
-def _show(lines: list[str]) -> None:
-    print("\n".join(lines), flush=True)
+    conversation = Conversation(heard, options.threshold)
+    findings, falls_short = demo_report.findings(recording, model, conversation, refused, console)
+    console.print(findings)
+    return EXIT_NOT_MET if falls_short else EXIT_OK
 
 
 def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Recording:
@@ -154,42 +90,19 @@ def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Re
         raise Refusal("a bundle carries no recording: name one with --file", EXIT_USAGE)
     if options.file is None:
         return _fetch_sample(options, progress)
-    try:
-        if options.rttm is None:
-            return cut(options.file)
-        return open_annotated(options.file, options.rttm)
-    except RecordingError as error:
-        raise Refusal(str(error), EXIT_USAGE) from error
+    return cut(options.file) if options.rttm is None else open_annotated(options.file, options.rttm)
 
 
 def _fetch_sample(options: argparse.Namespace, progress: ProgressLine) -> Recording:
-    is_new = False
-
-    def tell(fetched: FetchProgress) -> None:
-        nonlocal is_new
-        is_new = True
-        detail = in_megabytes(fetched.done_bytes, fetched.total_bytes)
-        progress.show(f"fetching {fetched.detail}:", detail)
-
-    store = WeightStore(
-        options.models_dir or default_models_dir(), offline=options.offline, on_progress=tell
-    )
-    try:
-        files = store.ensure(CONVERSATION_SAMPLE)
-    except ModelUnavailable as error:
-        raise Refusal(error.message, EXIT_UNAVAILABLE) from error
+    models_dir = options.models_dir or default_models_dir()
+    sample = CONVERSATION_SAMPLE
+    store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
+    is_new = not all(store.path(sample, file).exists() for file in sample.files)
+    files = store.ensure(sample)
     progress.clear()
-    recording = open_sample(files)
-    return replace(recording, title=f"{recording.title}, fetched just now") if is_new else recording
-
-
-def _serve_options(options: argparse.Namespace) -> list[str]:
-    words = ["--model", options.model, "--device", options.device]
-    if options.models_dir is not None:
-        words += ["--models-dir", str(options.models_dir.expanduser().absolute())]
-    if options.offline:
-        words.append("--offline")
-    return words
+    title = f"{sample.title}, fetched just now" if is_new else sample.title
+    recording = open_annotated(files["sample.wav"], files["sample.rttm"])
+    return replace(recording, title=title, is_sample=True)
 
 
 def _hear(
@@ -211,7 +124,7 @@ def _hear(
             HeardTurn(
                 number=number,
                 turn=turn,
-                embedding=struct.unpack(f"<{result['dim']}f", result["embedding"]),
+                embedding=np.frombuffer(result["embedding"], "<f4"),
                 reply_ms=1000 * (time.monotonic() - sent_at),
                 compute_ms=result["timings"]["compute_ms"],
             )

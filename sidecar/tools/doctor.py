@@ -15,28 +15,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
+from rich.text import Text
+
 from protocol.errors import SidecarError
 from protocol.reports import to_wire
 from sidecar import __version__
 from sidecar.bundle import is_bundle
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config
 from sidecar.store.prebuilt import default_model, folders
-from sidecar.tools.console import open_console
+from sidecar.tools.console import exit_code_of, facts, open_console
 
+# fmt: off
 _PACKAGES = (
-    "openvino",
-    "torch",
-    "torchaudio",
-    "speechbrain",
-    "numpy",
-    "msgpack",
-    "psutil",
-    "soundfile",
-    "soxr",
-    "filelock",
-    "nvidia-ml-py",
-    "platformdirs",
+    "openvino", "torch", "torchaudio", "speechbrain", "numpy", "msgpack", "psutil", "soundfile",
+    "soxr", "filelock", "nvidia-ml-py", "platformdirs", "rich",
 )
+# fmt: on
 _TIMED_RUNS = 5
 
 
@@ -50,17 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the report; 0 if some device serves, 69 if none does."""
+    return exit_code_of(lambda _progress: _report(options))
+
+
+def _report(options: argparse.Namespace) -> int:
+    console = open_console()
     report = examine(options.model, options.models_dir)
     if options.json:
-        print(json.dumps(report, indent=2))
+        console.out(json.dumps(report, indent=2))
     else:
-        open_console()
-        print("\n".join(in_words(report)))
-    return (
-        EXIT_OK
-        if any("embed_ms" in device for device in report.get("devices", ()))
-        else EXIT_UNAVAILABLE
-    )
+        console.print(in_words(report), overflow="ignore", crop=False)
+    serves = any("embed_ms" in device for device in report.get("devices", ()))
+    return EXIT_OK if serves else EXIT_UNAVAILABLE
 
 
 def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
@@ -87,71 +83,65 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
         fault = f"a library cannot be imported: {type(error).__name__}: {error}"
         return {**about, "fault": f"{fault}; install speaker-sidecar anew"}
-    return {**about, **_examine_devices(model, models_dir, models)}
+    return {**about, **_examine_devices(model or _first_installed(models), models_dir, models)}
 
 
 def _examine_devices(
-    model: str | None, models_dir: Path | None, models: list[dict[str, Any]]
+    model: str, models_dir: Path | None, models: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    from sidecar.hardware import device as choice_of_device  # noqa: PLC0415
-    from sidecar.hardware import machine  # noqa: PLC0415
+    from sidecar.hardware import device, machine  # noqa: PLC0415
     from sidecar.hardware.cpu import cpu  # noqa: PLC0415
 
-    facts = machine.facts(Config())
-    choice = choice_of_device.choose("auto", wants_gpu=False, facts=facts)
-    model = model or _first_installed(models)
+    known = machine.facts(Config())
+    choice = device.choose("auto", wants_gpu=False, facts=known)
+    devices = ["cpu", *(f"cuda:{gpu.index}" for gpu in known.gpus)]
     return {
         "selected": choice.selected,
         "reason": choice.reason,
         "cpu": to_wire(cpu()),
-        "driver": to_wire(facts.driver),
-        "torch": to_wire(facts.torch),
-        "gpus": to_wire(facts.gpus),
-        "cuda_visible_devices": facts.visible_devices,
+        "driver": to_wire(known.driver),
+        "torch": to_wire(known.torch),
+        "gpus": to_wire(known.gpus),
+        "cuda_visible_devices": known.visible_devices,
         "models": models,
         "tried_model": model,
-        "devices": [
-            _try_device(name, model, models_dir)
-            for name in ("cpu", *(f"cuda:{gpu.index}" for gpu in facts.gpus))
-        ],
+        "devices": [_try_device(name, model, models_dir) for name in devices],
     }
 
 
-def in_words(report: dict[str, Any]) -> list[str]:
-    """The report's lines for a person."""
-    lines = [
-        f"speaker-sidecar  {report['speaker_sidecar']}{' (bundled)' if report['frozen'] else ''}",
-        f"system           {report['system']}",
-        f"Python           {report['python']}",
+def in_words(report: dict[str, Any]) -> Group:
+    """The report for a person."""
+    bundled = " (bundled)" if report["frozen"] else ""
+    packages = ", ".join(f"{name} {v or 'absent'}" for name, v in report["packages"].items())
+    rows = [
+        ("speaker-sidecar", f"{report['speaker_sidecar']}{bundled}"),
+        ("system", report["system"]),
+        ("Python", report["python"]),
+        ("packages", packages),
     ]
     if "fault" in report:
-        lines.append(f"FAULT            {report['fault']}")
-    else:
-        lines += _devices_in_words(report)
-    lines += ["", "packages"]
-    lines += [f"  {name:16} {version or 'absent'}" for name, version in report["packages"].items()]
-    return lines
-
-
-def _devices_in_words(report: dict[str, Any]) -> list[str]:
-    cpu, driver, torch = report["cpu"], report["driver"], report["torch"]
-    lines = [
-        f"CPU              {cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}",
-        f"NVIDIA driver    {_driver_in_words(driver)}",
-        f"torch            {_torch_in_words(torch)}",
-        *(f"GPU {gpu['index']}            {_gpu_in_words(gpu)}" for gpu in report["gpus"]),
-        f"device           {report['selected']}",
-        f"why              {report['reason']}",
-        "",
-        "models",
+        return Group(facts([*rows, (Text("FAULT", "red"), report["fault"])]))
+    cpu = report["cpu"]
+    rows[3:3] = [
+        ("CPU", f"{cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}"),
+        ("NVIDIA driver", _driver_in_words(report["driver"])),
+        ("torch", _torch_in_words(report["torch"])),
+        *((f"GPU {gpu['index']}", _gpu_in_words(gpu)) for gpu in report["gpus"]),
+        ("device", report["selected"]),
+        ("why", report["reason"]),
     ]
-    for file in report["models"]:
-        lines.append(f"  {file['state']:9}  {file['model']}: {file['path']}")
-        lines.append(f"             SHA-256 {file['sha256']}")
-    lines += ["", f"a second of audio with {report['tried_model']}"]
-    for device in report["devices"]:
-        lines.append(f"  {device['device']:7}  {_trial_in_words(device)}")
-    return lines
+    models = [
+        f"  {file['state']:9}  {file['model']}: {file['path']}\n{'':13}SHA-256 {file['sha256']}"
+        for file in report["models"]
+    ]
+    trials = [(f"  {trial['device']}", _trial_in_words(trial)) for trial in report["devices"]]
+    return Group(
+        facts(rows),
+        Text("\nmodels", "bold"),
+        *models,
+        Text(f"\na second of audio with {report['tried_model']}", "bold"),
+        facts(trials),
+    )
 
 
 def _driver_in_words(driver: dict[str, Any] | None) -> str:
@@ -202,31 +192,21 @@ def _models(models_dir: Path | None) -> list[dict[str, Any]]:
     from sidecar.store.catalog import MODELS  # noqa: PLC0415
     from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
 
-    prebuilt = [
-        {
-            "model": model.id,
-            "file": model.weights,
-            "path": str(folder.path),
-            "sha256": model.weights_sha256,
-            "state": "shipped",
-        }
+    def entry(model: str, file: str, path: Path, sha256: str, state: str) -> dict[str, Any]:
+        return {"model": model, "file": file, "path": str(path), "sha256": sha256, "state": state}
+
+    files = [
+        entry(model.id, model.weights, folder.path, model.weights_sha256, "shipped")
         for folder in folders(models_dir)
         for model in folder.models
     ]
-    if is_bundle():  # it fetches none
-        return prebuilt
-    store = WeightStore(models_dir or default_models_dir(), offline=True)
-    return prebuilt + [
-        {
-            "model": card.id,
-            "file": file.name,
-            "path": str(store.path(card, file)),
-            "sha256": file.sha256,
-            "state": store.state(card, file).value,
-        }
-        for card in MODELS.values()
-        for file in card.files
-    ]
+    if not is_bundle():  # which fetches none
+        store = WeightStore(models_dir or default_models_dir(), offline=True)
+        for card in MODELS.values():
+            for file in card.files:
+                place, state = store.path(card, file), store.state(card, file).value
+                files.append(entry(card.id, file.name, place, file.sha256, state))
+    return files
 
 
 def _first_installed(models: list[dict[str, Any]]) -> str:

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
-from sidecar.config import (
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    EXIT_UNAVAILABLE,
-    EXIT_USAGE,
-)
+from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.engine.export_process import ConversionFailed, convert_apart
-from sidecar.store.assets import Asset, AssetFile
+from sidecar.store.assets import Asset
 from sidecar.store.catalog import ASSETS, MODELS, ModelCard
-from sidecar.store.weights import (
-    MODELS_DIR_VARIABLE,
-    FetchProgress,
-    State,
-    WeightStore,
-    default_models_dir,
-)
-from sidecar.tools.console import complain, open_console
-from sidecar.tools.model_parity import check_parity
+from sidecar.store.weights import MODELS_DIR_VARIABLE, State, WeightStore, default_models_dir
+from sidecar.tools.console import ProgressLine, Refusal, complain, exit_code_of, open_console
 
-_PLAIN_LINE_INTERVAL_S = 5.0
+_STYLES = {"installed": "green", "absent": "dim", "damaged": "bold red"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,203 +29,149 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser("list", help="what there is, and what of it is installed")
     fetch = actions.add_parser("fetch", help="fetch what is missing or damaged")
-    verify = actions.add_parser(
-        "verify", help="hash what is installed; compare ECAPA-TDNN with SpeechBrain"
-    )
-    fetch.add_argument("id", nargs="?", metavar="ID", help="one of the list; without it, all")
-    verify.add_argument(
-        "id", nargs="?", metavar="ID|DIR", help="one of the list, or a folder; without it, all"
-    )
+    check = "hash what is installed; compare ECAPA-TDNN with SpeechBrain"
+    verify = actions.add_parser("verify", help=check)
+    models_dir = f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data"
+    one = "one of the list{}; without it, all"
+    fetch.add_argument("id", nargs="?", metavar="ID", help=one.format(""))
+    verify.add_argument("id", nargs="?", metavar="ID|DIR", help=one.format(", or a folder"))
     for action in (show, verify):
         action.add_argument("--json", action="store_true", help="print JSON")
     for action in (show, fetch, verify):
-        action.add_argument(
-            "--models-dir",
-            type=Path,
-            metavar="DIR",
-            help=f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data",
-        )
+        action.add_argument("--models-dir", type=Path, metavar="DIR", help=models_dir)
         action.add_argument("--offline", action="store_true", help="never touch the network")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Do what ``args`` ask, and give the exit code: 0, 64 (unknown id) or 69 (unavailable)."""
-    open_console()  # a path may have letters that a code page lacks
-    asset_id: str | None = getattr(args, "id", None)
-    if args.action == "verify" and asset_id is not None and Path(asset_id).is_dir():
-        return _verify_folder(Path(asset_id), as_json=args.json)
+def run(options: argparse.Namespace) -> int:
+    """Do what ``options`` ask.
+
+    Returns:
+        0; 64 for an unknown id; 69 if something is unavailable or damaged, or disagrees with
+        SpeechBrain; 74 if standard output is closed; 130 after Ctrl-C.
+    """
+    return exit_code_of(lambda progress: _run(options, progress))
+
+
+def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
+    console = open_console()
+    asset_id: str | None = getattr(options, "id", None)
+    if options.action == "verify" and asset_id is not None and Path(asset_id).is_dir():
+        check = check_parity(Path(asset_id))
+        in_words = f"{check['folder']}: {check['text']}"
+        console.out(json.dumps(check, indent=2) if options.json else in_words)
+        return EXIT_OK if check["passed"] else EXIT_UNAVAILABLE
     if asset_id is not None and asset_id not in ASSETS:
-        complain(f"There is no {asset_id!r} in the catalog. It has: {', '.join(ASSETS)}.")
-        return EXIT_USAGE
+        known = ", ".join(ASSETS)
+        raise Refusal(f"There is no {asset_id!r} in the catalog. It has: {known}.", EXIT_USAGE)
     chosen = list(ASSETS.values()) if asset_id is None else [ASSETS[asset_id]]
-    display = _ProgressDisplay()
-    store = WeightStore(
-        args.models_dir or default_models_dir(),
-        offline=args.offline,
-        on_progress=display.show,
-    )
-    try:
-        if args.action == "fetch":
-            return _fetch(store, chosen, display)
-        found = [_inspect(store, asset) for asset in chosen]
-        print(json.dumps([f.as_json() for f in found], indent=2) if args.json else _table(found))
-        is_verified = args.action == "list" or _verify(found, asset_id, as_json=args.json)
-    except ModelUnavailable as error:
-        display.end_line()
-        complain(error.message)
-        return EXIT_UNAVAILABLE
-    except KeyboardInterrupt:
-        display.end_line()
-        complain("Stopped. Nothing half-fetched will be used.")
-        return EXIT_INTERRUPTED
-    return EXIT_OK if is_verified else EXIT_UNAVAILABLE
-
-
-def _verify(found: list[_Found], asset_id: str | None, *, as_json: bool) -> bool:
-    """Whether all is sound, and what can be compared with SpeechBrain agrees with it."""
-    checks = [check_parity(one.folder) for one in found if one.can_be_compared]
-    for check in checks:
-        print(f"{check.folder}: {check.text}", file=sys.stderr if as_json else sys.stdout)
-    agrees = all(check.passed is not False for check in checks)
-    return agrees and _is_sound(found, asked_by_id=asset_id is not None)
-
-
-def _verify_folder(folder: Path, *, as_json: bool) -> int:
-    check = check_parity(folder)
-    print(json.dumps(asdict(check), indent=2) if as_json else f"{check.folder}: {check.text}")
-    return EXIT_OK if check.passed else EXIT_UNAVAILABLE
-
-
-def _fetch(store: WeightStore, chosen: list[Asset], display: _ProgressDisplay) -> int:
-    for asset in chosen:
-        paths = store.ensure(asset)
-        print(f"{asset.id}: installed, {len(paths)} file(s) verified")
-        for path in paths.values():
-            print(f"  {path}")
-        if asset.id in MODELS:
-            _convert(asset.id, store.models_dir, display)
-    return EXIT_OK
-
-
-def _convert(model: str, models_dir: Path, display: _ProgressDisplay) -> None:
-    """Convert it for OpenVINO; where that fails, the model is fetched all the same."""
-
-    def show(progress: Progress) -> None:
-        display.show_step(f"{model}: converting for OpenVINO", progress.done, progress.total)
-
-    try:
-        convert_apart(model, models_dir, show, lambda: False)
-    except ConversionFailed as error:
-        display.end_line()
-        complain(f"{model} could not be converted for OpenVINO, torch will run it: {error}")
+    models_dir = options.models_dir or default_models_dir()
+    store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
+    if options.action == "fetch":
+        for asset in chosen:
+            _fetch(store, asset, console, progress)
+        return EXIT_OK
+    found = [_inspect(store, asset) for asset in chosen]
+    if options.json:
+        console.out(json.dumps(found, indent=2))
     else:
-        print(f"{model}: converted for OpenVINO")
+        console.print(_table(found))
+        console.out(f"The files lie in {store.models_dir}, each in a folder with its ID.")
+    if options.action == "list":
+        return EXIT_OK
+    states = {one["state"] for one in found}
+    is_sound = State.INSTALLED.value in states and State.DAMAGED.value not in states
+    if asset_id is not None:  # else, what was never fetched is no fault
+        is_sound &= State.ABSENT.value not in states
+    for asset, one in zip(chosen, found, strict=True):
+        is_ecapa = isinstance(asset, ModelCard) and asset.network == "ecapa"
+        if is_ecapa and one["state"] == State.INSTALLED.value:
+            check = check_parity(Path(one["files"][0]["path"]).parent)
+            open_console(stderr=options.json).out(f"{check['folder']}: {check['text']}")
+            is_sound &= check["passed"] is not False
+    return EXIT_OK if is_sound else EXIT_UNAVAILABLE
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    asset: Asset
-    files: tuple[tuple[AssetFile, Path, State], ...]
+def _fetch(store: WeightStore, asset: Asset, console: Console, progress: ProgressLine) -> None:
+    """Fetch it. A model is converted for OpenVINO, and is fetched also where that fails."""
 
-    @property
-    def state(self) -> State:
-        states = {state for _file, _path, state in self.files}
-        return next(
-            (worst for worst in (State.DAMAGED, State.ABSENT) if worst in states), State.INSTALLED
-        )
+    def show(done: Progress) -> None:
+        progress.show(f"{asset.id}: converting for OpenVINO:", f"{done.done} of {done.total} steps")
 
-    @property
-    def folder(self) -> Path:
-        return self.files[0][1].parent
+    paths = store.ensure(asset)
+    progress.clear()
+    console.out(f"{asset.id}: installed, {len(paths)} file(s) verified")
+    for path in paths.values():
+        console.out(f"  {path}")
+    if asset.id not in MODELS:
+        return
+    try:
+        convert_apart(asset.id, store.models_dir, show, lambda: False)
+    except ConversionFailed as error:
+        progress.clear()
+        complain(f"{asset.id} could not be converted for OpenVINO, torch will run it: {error}")
+    else:
+        progress.clear()
+        console.out(f"{asset.id}: converted for OpenVINO")
 
-    @property
-    def can_be_compared(self) -> bool:
-        is_ecapa = isinstance(self.asset, ModelCard) and self.asset.network == "ecapa"
-        return is_ecapa and self.state is State.INSTALLED
 
-    def as_json(self) -> dict[str, object]:
-        return {
-            "id": self.asset.id,
-            "kind": "model" if self.asset.id in MODELS else "sample",
-            "title": self.asset.title,
-            "licence": self.asset.licence,
-            "homepage": self.asset.homepage,
-            "n_bytes": self.asset.n_bytes,
-            "state": self.state.value,
-            "files": [
-                {
-                    "path": str(path),
-                    "n_bytes": file.n_bytes,
-                    "sha256": file.sha256,
-                    "state": state.value,
-                }
-                for file, path, state in self.files
-            ],
+def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
+    """What lies in the asset's place. Its own state is the worst of its files'."""
+    files = [
+        {
+            "path": str(store.path(asset, file)),
+            "n_bytes": file.n_bytes,
+            "sha256": file.sha256,
+            "state": store.state(asset, file).value,
         }
+        for file in asset.files
+    ]
+    worst_first = (State.DAMAGED, State.ABSENT, State.INSTALLED)
+    states = {file["state"] for file in files}
+    return {
+        "id": asset.id,
+        "kind": "model" if asset.id in MODELS else "sample",
+        "title": asset.title,
+        "licence": asset.licence,
+        "homepage": asset.homepage,
+        "n_bytes": asset.n_bytes,
+        "state": next(state.value for state in worst_first if state.value in states),
+        "files": files,
+    }
 
 
-def _inspect(store: WeightStore, asset: Asset) -> _Found:
-    files = ((file, store.path(asset, file), store.state(asset, file)) for file in asset.files)
-    return _Found(asset, tuple(files))
-
-
-def _is_sound(found: list[_Found], *, asked_by_id: bool) -> bool:
-    """Whether a verification passes: asked about everything, what was never fetched is no fault."""
-    states = {one.state for one in found}
-    if asked_by_id:
-        return states == {State.INSTALLED}
-    return State.INSTALLED in states and State.DAMAGED not in states
-
-
-def _table(found: list[_Found]) -> str:
-    lines = [f"{'ID':20} {'LICENCE':11} {'SIZE':>9}  {'STATE':10} PATH"]
+def _table(found: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("ID", "LICENCE", "SIZE", "STATE", "FILE"):
+        table.add_column(title, justify="right" if title == "SIZE" else "left", overflow="fold")
     for one in found:
-        size = f"{one.asset.n_bytes / 1e6:.1f} MB"
-        cells = f"{one.asset.id:20} {one.asset.licence:11} {size:>9}  "
-        for _file, path, state in one.files:
-            lines.append(f"{cells}{state.value:10} {path}")
-            cells = " " * len(cells)
-    return "\n".join(lines)
+        cells = one["id"], one["licence"], f"{one['n_bytes'] / 1e6:.1f} MB"
+        for file in one["files"]:
+            state = Text(file["state"], _STYLES[file["state"]])
+            table.add_row(*cells, state, Path(file["path"]).name)
+            cells = "", "", ""
+    return table
 
 
-class _ProgressDisplay:
-    """Progress on stderr: one line rewritten in place on a terminal, else a line now and then."""
+def check_parity(folder: Path) -> dict[str, Any]:
+    """Compare the checkpoint in ``folder`` on 20 utterances: about half a minute of work.
 
-    def __init__(self) -> None:
-        self._on_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._shown = 0
-        self._line = ""
-        self._detail = ""
-        self._printed_s = 0.0
+    SpeechBrain carries out what the folder's hyperparams.yaml says: check only a folder that is
+    pinned by hash, or your own. ``passed`` is None where SpeechBrain could not be asked.
+    """
+    check: dict[str, Any] = {"folder": str(folder), "passed": None, "text": "", "figures": {}}
+    try:
+        from sidecar.networks.speechbrain_parity import compare_with_speechbrain  # noqa: PLC0415
 
-    def show(self, progress: FetchProgress) -> None:
-        """Show it, if it is news."""
-        line = progress.detail
-        if progress.done_bytes:
-            line += f": {progress.done_bytes / 1e6:.1f} of {progress.total_bytes / 1e6:.1f} MB"
-        self._show(line, progress.detail, at_end=progress.done_bytes == progress.total_bytes)
-
-    def show_step(self, detail: str, done: int, total: int | None) -> None:
-        """Show how many steps of ``detail`` are done."""
-        self._show(f"{detail}: {done} of {total} steps", detail, at_end=done == total)
-
-    def _show(self, line: str, detail: str, *, at_end: bool) -> None:
-        if self._on_terminal:
-            print(f"\r{line:{self._shown}}", end="", file=sys.stderr, flush=True)
-            self._shown = len(line)
-            if at_end:
-                self.end_line()
-            return
-        now_s = time.monotonic()
-        due = now_s - self._printed_s >= _PLAIN_LINE_INTERVAL_S
-        if (at_end or due or detail != self._detail) and line != self._line:
-            print(line, file=sys.stderr, flush=True)
-            self._line = line
-            self._detail = detail
-            self._printed_s = now_s
-
-    def end_line(self) -> None:
-        """Leave the line that is rewritten."""
-        if self._shown:
-            print(file=sys.stderr)
-            self._shown = 0
+        report = compare_with_speechbrain(folder)
+    except ImportError as error:
+        return check | {"text": f"SpeechBrain cannot be imported: {error}"}
+    except (ModelUnavailable, OSError, KeyError, ValueError) as error:
+        text = f"SpeechBrain cannot load this folder: {type(error).__name__}: {error}"
+        return check | {"text": text}
+    text = (
+        f"{'agrees' if report.passed else 'DISAGREES'} with SpeechBrain on "
+        f"{report.n_utterances} utterances: cosine at least {report.min_cosine:.8f}, "
+        f"{report.min_centred_cosine:.8f} about the mean; features within "
+        f"{report.max_difference_db:.1e} dB, {report.max_faint_difference_db:.1e} dB in faint bands"
+    )
+    return check | {"passed": report.passed, "text": text, "figures": asdict(report)}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.store.catalog import CONVERSATION_SAMPLE
+import numpy as np
+import soundfile
+
+from sidecar.config import EXIT_USAGE
+from sidecar.tools.console import Refusal
 from sidecar.tools.conversation import MIN_TURN_S
-from sidecar.tools.rttm import RttmError, Turn, parse_rttm
+from sidecar.tools.rttm import Turn, parse_rttm
 
 # Long enough for a voice, short enough that two people are seldom in one.
 WINDOW_S = 1.5
@@ -17,10 +21,6 @@ WINDOW_S = 1.5
 QUIET_DB = 30.0
 # A person reads the result, and clustering takes n^3.
 MAX_TURNS = 200
-
-
-class RecordingError(Exception):
-    """A file cannot be used; the message says which, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +37,18 @@ class Recording:
     is_sample: bool = False
 
 
-def open_sample(files: Mapping[str, Path]) -> Recording:
-    """The conversation sample; ``files`` are the paths of its files by name."""
-    recording = open_annotated(files["sample.wav"], files["sample.rttm"])
-    return replace(recording, title=CONVERSATION_SAMPLE.title, is_sample=True)
-
-
 def open_annotated(path: Path, rttm_path: Path) -> Recording:
     """The turns that an RTTM file lists.
 
     Raises:
-        RecordingError: one of the files cannot be used.
+        Refusal: one of the files cannot be used.
     """
     path = _require_readable(path)
     try:
         text = rttm_path.read_text(encoding="utf-8-sig")
         turns = parse_rttm(text, path.stem)
-    except (OSError, UnicodeDecodeError, RttmError) as error:
-        raise RecordingError(f"{rttm_path} cannot be used as RTTM: {_told(error)}") from error
+    except (OSError, ValueError) as error:
+        raise _unusable(f"{rttm_path} cannot be used as RTTM", error) from error
     kept = [turn for turn in turns if turn.duration_s >= MIN_TURN_S]
     remark = f"{len(turns)} turns are annotated"
     if len(kept) < len(turns):
@@ -66,7 +60,7 @@ def cut(path: Path) -> Recording:
     """Equal windows over the whole recording, the quiet ones left out.
 
     Raises:
-        RecordingError: the file cannot be used.
+        Refusal: the file cannot be used.
     """
     path = _require_readable(path)
     windows, levels = _measure_windows(path)
@@ -85,10 +79,6 @@ def find_loud(levels: Sequence[float]) -> list[int]:
 
 
 def _measure_windows(path: Path) -> tuple[list[Turn], list[float]]:
-    # Only here is the parent in need of these: the sample's turns are known.
-    import numpy as np  # noqa: PLC0415
-    import soundfile  # noqa: PLC0415
-
     windows, levels = [], []
     try:
         with soundfile.SoundFile(path) as audio:
@@ -101,13 +91,13 @@ def _measure_windows(path: Path) -> tuple[list[Turn], list[float]]:
                     level = float(np.sqrt(np.mean(np.square(block))))
                     levels.append(level if math.isfinite(level) else 0.0)
     except (OSError, soundfile.SoundFileError) as error:
-        raise RecordingError(f"{path} cannot be read as audio: {_told(error)}") from error
+        raise _unusable(f"{path} cannot be read as audio", error) from error
     return windows, levels
 
 
 def _recording(path: Path, turns: Sequence[Turn], remark: str) -> Recording:
     if not turns:
-        raise RecordingError(f"{path}: {remark}; there is nothing left to send")
+        raise _unusable(f"{path}: {remark}; there is nothing left to send")
     if len(turns) > MAX_TURNS:
         remark += f"; only the first {MAX_TURNS} are sent"
     return Recording(path, str(path), turns[:MAX_TURNS], remark)
@@ -120,8 +110,9 @@ def _require_readable(path: Path) -> Path:
         with path.open("rb"):
             return path
     except OSError as error:
-        raise RecordingError(f"{path} cannot be read: {_told(error)}") from error
+        raise _unusable(f"{path} cannot be read", error) from error
 
 
-def _told(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+def _unusable(what: str, error: Exception | None = None) -> Refusal:
+    why = "" if error is None else f": {getattr(error, 'strerror', None) or error}"
+    return Refusal(f"{what}{why}", EXIT_USAGE)

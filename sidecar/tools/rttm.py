@@ -7,15 +7,11 @@ start (s), duration (s), orthography, speaker type, speaker, confidence, lookahe
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 _N_FIELDS = 8  # the speaker is the last one that is needed
-# fmt: off
-_OTHER_TYPES = {
-    "SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX", "NON-SPEECH", "FILLER", "EDIT",
-    "IP", "SU", "CB", "A/P", "SPKR-INFO",
-}
-# fmt: on
+_TYPE = re.compile("[A-Z/_-]+")  # SPEAKER, and others as NON-LEX, NO_RT_METADATA, A/P
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +28,14 @@ class Turn:
         return self.end_s - self.start_s
 
 
-class RttmError(Exception):
-    """A text is no RTTM; the message has the number of the line."""
-
-
 def parse_rttm(text: str, recording: str) -> list[Turn]:
     """The turns in ``text``, by their start.
 
     Where several recordings are annotated, only the turns of the one named ``recording`` count.
 
     Raises:
-        RttmError: a line is malformed, there is no turn, or none of ``recording``.
+        ValueError: a line, which the message names, is malformed; there is no turn, or none of
+            ``recording``.
     """
     found: list[tuple[str, Turn]] = []
     # Not splitlines: it would also break at characters that may occur inside names.
@@ -52,20 +45,20 @@ def parse_rttm(text: str, recording: str) -> list[Turn]:
             continue
         if fields[0] == "SPEAKER":
             found.append(_read_speaker_line(number, fields))
-        elif fields[0] not in _OTHER_TYPES:
-            raise RttmError(f"line {number} begins with {fields[0]!r:.40}, which is no RTTM type")
+        elif not _TYPE.fullmatch(fields[0]):
+            raise ValueError(f"line {number} begins with {fields[0]!r:.40}, which is no RTTM type")
     names = {name for name, _turn in found}
     if len(names) > 1:
         found = [(name, turn) for name, turn in found if name == recording]
     if not found:
         missing = f" of {recording!r}, only of {', '.join(sorted(names))}" if names else ""
-        raise RttmError(f"it has no SPEAKER line{missing}")
+        raise ValueError(f"it has no SPEAKER line{missing}")
     return sorted((turn for _name, turn in found), key=lambda turn: (turn.start_s, turn.end_s))
 
 
 def _read_speaker_line(number: int, fields: list[str]) -> tuple[str, Turn]:
     if len(fields) < _N_FIELDS:
-        raise RttmError(
+        raise ValueError(
             f"line {number} has {len(fields)} fields, but a SPEAKER line has {_N_FIELDS} and more"
         )
     start_s = _read_seconds(number, "start", fields[3])
@@ -79,5 +72,5 @@ def _read_seconds(number: int, name: str, word: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise RttmError(f"line {number}: the {name} {word!r:.40} is no number of seconds")
+        raise ValueError(f"line {number}: the {name} {word!r:.40} is no number of seconds")
     return seconds

@@ -13,7 +13,6 @@ if sys.platform == "win32":
     _STD_INPUT_HANDLE = -10
     _STD_OUTPUT_HANDLE = -11
     _ERROR_BROKEN_PIPE = 109
-    _ENABLE_VIRTUAL_TERMINAL_PROCESSING = 0x0004
 
     _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
     _kernel32.SetStdHandle.argtypes = (wintypes.DWORD, wintypes.HANDLE)
@@ -27,11 +26,6 @@ if sys.platform == "win32":
         wintypes.LPVOID,
     )
     _kernel32.PeekNamedPipe.restype = wintypes.BOOL
-
-    _kernel32.GetConsoleMode.argtypes = (wintypes.HANDLE, wintypes.LPDWORD)
-    _kernel32.GetConsoleMode.restype = wintypes.BOOL
-    _kernel32.SetConsoleMode.argtypes = (wintypes.HANDLE, wintypes.DWORD)
-    _kernel32.SetConsoleMode.restype = wintypes.BOOL
 
     def make_binary(fd: int) -> None:
         """Stop the C library from translating line ends and from taking Ctrl-Z for the end."""
@@ -50,12 +44,3 @@ if sys.platform == "win32":
         if _kernel32.PeekNamedPipe(handle, None, 0, None, None, None):
             return False
         return ctypes.get_last_error() == _ERROR_BROKEN_PIPE
-
-    def enable_escapes(fd: int) -> bool:
-        """Make the console ``fd`` obey escape sequences; False if it is none, or too old."""
-        handle = msvcrt.get_osfhandle(fd)
-        mode = wintypes.DWORD()
-        if not _kernel32.GetConsoleMode(handle, ctypes.byref(mode)):
-            return False
-        wanted = mode.value | _ENABLE_VIRTUAL_TERMINAL_PROCESSING
-        return bool(_kernel32.SetConsoleMode(handle, wanted))

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import json
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,7 @@ from sidecar.store.assets import (
     SourceFailed,
     Watch,
 )
-from sidecar.store.weights import FetchProgress
+from sidecar.store.catalog import MODELS
 from sidecar.tools import models
 
 GOOD = b"weights"
@@ -73,8 +71,9 @@ def command(monkeypatch, tmp_path):
 
 def test_list_shows_id_licence_size_state_and_path(command, tmp_path, capsys):
     assert command("list") == 0
-    line = capsys.readouterr().out.splitlines()[1]
-    assert line.split() == ["one", "MIT", "0.0", "MB", "absent", str(tmp_path / "one" / "a.pt")]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["one", "MIT", "0.0", "MB", "absent", "a.pt"]
+    assert lines[-1] == f"The files lie in {tmp_path}, each in a folder with its ID."
 
 
 def test_list_as_json(command, tmp_path, capsys):
@@ -148,25 +147,26 @@ def test_verify(command, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)[0]["state"] == "damaged"
 
 
-def test_progress_on_a_terminal_is_one_line(monkeypatch):
-    terminal = io.StringIO()
-    monkeypatch.setattr(terminal, "isatty", lambda: True)
-    monkeypatch.setattr(sys, "stderr", terminal)
-    display = models._ProgressDisplay()
-    for done_bytes in (0, 4_000_000, 8_000_000):
-        display.show(FetchProgress(done_bytes, 8_000_000, "a.pt from fake"))
-    shown = terminal.getvalue()
-    assert shown.count("\r") == 3
-    assert shown.endswith("8.0 of 8.0 MB\n")
-    display.end_line()
-    assert terminal.getvalue() == shown
+@pytest.mark.parametrize(("passed", "exit_code"), [(True, 0), (None, 0), (False, 69)])
+def test_an_ecapa_is_sound_if_speechbrain_does_not_disagree(
+    command, tmp_path, capsys, monkeypatch, *, passed, exit_code
+):
+    check = {"folder": str(tmp_path / "ecapa"), "passed": passed, "text": "compared"}
+    monkeypatch.setattr(models, "check_parity", lambda folder: check | {"folder": str(folder)})
+    files = make_asset("ecapa").files
+    models.ASSETS["ecapa"] = replace(MODELS["ecapa-voxceleb"], id="ecapa", files=files)
+    assert command("fetch", "ecapa") == 0
+    capsys.readouterr()
+    assert command("verify", "ecapa") == exit_code
+    assert f"{tmp_path / 'ecapa'}: compared\n" in capsys.readouterr().out
+    assert command("verify", "ecapa", "--json") == exit_code
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)[0]["state"] == "installed"
+    assert captured.err == f"{tmp_path / 'ecapa'}: compared\n"
 
 
-def test_progress_elsewhere_is_a_line_now_and_then(capsys):
-    display = models._ProgressDisplay()
-    for done_bytes in range(0, 8_000_001, 1000):
-        display.show(FetchProgress(done_bytes, 8_000_000, "a.pt from fake"))
-    assert capsys.readouterr().err.splitlines() == [
-        "a.pt from fake",
-        "a.pt from fake: 8.0 of 8.0 MB",
-    ]
+def test_a_folder_that_speechbrain_cannot_load(command, tmp_path, capsys):
+    assert command("verify", str(tmp_path), "--json") == 69
+    check = json.loads(capsys.readouterr().out)
+    assert (check["folder"], check["passed"], check["figures"]) == (str(tmp_path), None, {})
+    assert "SpeechBrain cannot" in check["text"]

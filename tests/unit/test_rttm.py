@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from sidecar.tools.rttm import RttmError, Turn, parse_rttm
+from sidecar.tools.rttm import Turn, parse_rttm
 
 
 def line(start="1.5", duration="2.0", speaker="anna", recording="talk") -> str:
@@ -33,7 +35,7 @@ def test_a_name_may_hold_a_unicode_line_separator():
 def test_of_several_recordings_only_the_named_one_counts():
     text = line(speaker="anna") + line(speaker="carl", recording="other")
     assert [turn.speaker for turn in parse_rttm(text, "other")] == ["carl"]
-    with pytest.raises(RttmError, match="no SPEAKER line of 'third', only of other, talk"):
+    with pytest.raises(match="no SPEAKER line of 'third', only of other, talk"):
         parse_rttm(text, "third")
 
 
@@ -54,6 +56,5 @@ def test_a_single_recording_may_have_any_name():
     ],
 )
 def test_a_fault_is_told_with_its_line(text, fault):
-    with pytest.raises(RttmError) as caught:
+    with pytest.raises(ValueError, match=re.escape(fault)):
         parse_rttm(text, "talk")
-    assert fault in str(caught.value)
