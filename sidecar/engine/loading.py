@@ -82,8 +82,8 @@ class ModelLoader:
                 why = error.message if isinstance(error, DeviceError) else str(error)
                 if self.config.runtime == "openvino":
                     raise DeviceError(
-                        f"--runtime openvino cannot be had: {why}; with --runtime auto torch would "
-                        "serve",
+                        f"--runtime openvino is unavailable: {why}; with --runtime auto torch "
+                        "would serve",
                         kind="device_unavailable",
                     ) from error
                 remarks.append(f"torch runs it, since {why}")
@@ -198,4 +198,4 @@ class ModelLoader:
 
 
 class _NoOpenVino(Exception):
-    """OpenVINO cannot be had here; the text is a phrase that says why."""
+    """OpenVINO is unavailable here; the text is a phrase that says why."""

@@ -1,6 +1,6 @@
 """Which device serves, and why, in a sentence that a user understands: pure.
 
-The facts come from ``runtimes``, which have asked the system; here they are weighed.
+The facts come from ``machine``, which has asked the system; here they are weighed.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def _use_cpu(requested: str, wants_gpu: bool, why_no_gpu: str) -> Choice:
 
 def _refuse(requested: str, why_no_gpu: str) -> NoReturn:
     raise DeviceError(
-        f"--device {requested} cannot be had: {why_no_gpu}; with --device auto the CPU would serve",
+        f"--device {requested} is unavailable: {why_no_gpu}; with --device auto the CPU would "
+        "serve",
         kind="device_unavailable",
     )
 

@@ -126,6 +126,6 @@ def test_where_nothing_can_be_converted_openvino_cannot_be_demanded(start_it, mo
     host = start_it("--runtime", "openvino")  # and no torch
     health = wait_until_ready(host)
     assert health["state"] == "failed"
-    assert "--runtime openvino cannot be had: the model could not be converted" in health["reason"]
+    assert "--runtime openvino is unavailable: the model could not be converted" in health["reason"]
     assert "torch is forbidden here" in health["reason"]
     assert host.wait() == 69

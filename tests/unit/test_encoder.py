@@ -103,7 +103,7 @@ def test_a_gpu_that_fails_is_not_used_and_the_report_says_why(machine, gpu_gives
 
 
 def test_a_demanded_gpu_that_fails_is_not_replaced(machine):
-    with pytest.raises(DeviceError, match=r"--device cuda cannot be had: .*self-test"):
+    with pytest.raises(DeviceError, match=r"--device cuda is unavailable: .*self-test"):
         machine(WRONG, device="cuda")
 
 

@@ -145,7 +145,7 @@ def test_where_neither_can_be_had_both_reasons_are_given(machine, monkeypatch):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_openvino_that_was_demanded_is_not_replaced(machine, fault):
     why = fault(machine)
-    with pytest.raises(DeviceError, match=f"--runtime openvino cannot be had: {why}; with --runt"):
+    with pytest.raises(DeviceError, match=f"--runtime openvino is unavailable: {why}; with --runt"):
         machine.open(runtime="openvino")
 
 
