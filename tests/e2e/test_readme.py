@@ -1,4 +1,4 @@
-"""The snippets of README.md run as they are printed."""
+"""The examples of README.md run as they are printed, and tell two people apart."""
 
 from __future__ import annotations
 
@@ -12,24 +12,43 @@ from pathlib import Path
 
 import pytest
 
+from protocol.errors import ModelUnavailable
+from sidecar.store.catalog import CONVERSATION_SAMPLE
+from sidecar.store.weights import WeightStore, default_models_dir
+
 ROOT = Path(__file__).resolve().parents[2]
+MAX_LINES = 15
+# Seconds of the sample in which one person speaks alone, by its annotation.
+TURNS = {"ada": (14.7, 17.92), "ada again": (21.78, 27.85), "ben": (10.57, 14.49)}
+ANSWERS = pytest.mark.parametrize(
+    ("other", "answer"), [("ada again", "the same person"), ("ben", "someone else")]
+)
 
 
 def snippet(language):
     text = (ROOT / "README.md").read_text("utf-8")
     [code] = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    assert len(code.splitlines()) <= MAX_LINES
     return code
 
 
-@pytest.fixture
-def recording(tmp_path):
-    path = tmp_path / "speech.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(bytes(range(256)) * 125)
-    return path
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """A WAV file of each of ``TURNS``."""
+    try:
+        files = WeightStore(default_models_dir()).ensure(CONVERSATION_SAMPLE)
+    except ModelUnavailable as error:
+        pytest.skip(f"no conversation sample: {error.message}")
+    folder, paths = tmp_path_factory.mktemp("turns"), {}
+    with wave.open(str(files["sample.wav"]), "rb") as sample:
+        rate_hz = sample.getframerate()
+        for name, (start_s, end_s) in TURNS.items():
+            paths[name] = folder / f"{name}.wav"
+            sample.setpos(round(start_s * rate_hz))
+            with wave.open(str(paths[name]), "wb") as turn:
+                turn.setparams(sample.getparams())
+                turn.writeframes(sample.readframes(round((end_s - start_s) * rate_hz)))
+    return paths
 
 
 @pytest.fixture
@@ -39,7 +58,7 @@ def environment(campplus_weights):
 
 
 def run(command, folder, environment):
-    return subprocess.run(
+    done = subprocess.run(
         command,
         cwd=folder,
         env=environment,
@@ -47,17 +66,20 @@ def run(command, folder, environment):
         text=True,
         timeout=120,
         check=True,
-    ).stdout.splitlines()
+    )
+    [line] = done.stdout.splitlines()
+    return line
 
 
-def test_the_python_snippet(tmp_path, recording, environment):
+@ANSWERS
+def test_the_python_example(other, answer, tmp_path, recordings, environment):
     (tmp_path / "host.py").write_text(snippet("python"), "utf-8")
-    lines = run([sys.executable, "host.py", str(recording)], tmp_path, environment)
-    assert lines[0].split() == ["hello"]
-    assert lines[-1].startswith("192 ")
+    command = [sys.executable, "host.py", str(recordings["ada"]), str(recordings[other])]
+    assert re.fullmatch(rf"0\.\d\d: {answer}", run(command, tmp_path, environment))
 
 
-def test_the_node_snippet(tmp_path, recording, environment):
+@ANSWERS
+def test_the_node_example(other, answer, tmp_path, recordings, environment):
     if shutil.which("node") is None:
         pytest.skip("Node is not installed")
     package = ROOT / "protocol" / "node"
@@ -66,5 +88,5 @@ def test_the_node_snippet(tmp_path, recording, environment):
     installed = tmp_path / "node_modules" / "speaker-sidecar"
     shutil.copytree(package, installed, ignore=shutil.ignore_patterns("typescript", "@types"))
     (tmp_path / "host.mjs").write_text(snippet("js"), "utf-8")
-    line, *_ = run(["node", "host.mjs", str(recording)], tmp_path, environment)
-    assert re.fullmatch(r"192 (cpu|cuda:\d+) Float32Array\(3\) \[.*", line)
+    command = ["node", "host.mjs", str(recordings["ada"]), str(recordings[other])]
+    assert re.fullmatch(rf"0\.\d\d: {answer}", run(command, tmp_path, environment))
