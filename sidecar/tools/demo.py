@@ -15,6 +15,7 @@ from pathlib import Path
 
 from protocol.errors import ModelUnavailable
 from protocol.params import EmbedParams, PathAudio
+from protocol.python import RemoteError, SpeakerSidecar
 from sidecar.bundle import is_bundle
 from sidecar.config import (
     DEVICE_PATTERN,
@@ -33,7 +34,6 @@ from sidecar.store.weights import (
     default_models_dir,
 )
 from sidecar.tools import demo_report
-from sidecar.tools.client import Client, RemoteError
 from sidecar.tools.console import (
     Console,
     ProgressLine,
@@ -193,7 +193,7 @@ def _serve_options(options: argparse.Namespace) -> list[str]:
 
 
 def _hear(
-    client: Client, recording: Recording, progress: ProgressLine
+    client: SpeakerSidecar, recording: Recording, progress: ProgressLine
 ) -> tuple[list[HeardTurn], list[str]]:
     """Embed the turns one after the other: what came back, and why what did not."""
     heard, refused = [], []

@@ -22,7 +22,7 @@ import pytest
 from bundle_under_test import EDITION, NO_BUNDLE, bundle_folder, bundle_manifest
 from raw_host import RawHost, assert_result, pcm
 
-from sidecar.tools.client import sidecar_argv
+from sidecar.tools.program import sidecar_argv
 
 BUNDLE = bundle_folder()
 MANIFEST = bundle_manifest()
