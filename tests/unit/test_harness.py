@@ -84,7 +84,7 @@ def test_a_difference_is_told_with_its_place(play, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("ok     #1 good")
     assert lines[1].startswith("FAILED #2 bad")
-    assert lines[1].endswith("file.json:1:39")
+    assert lines[1].endswith("file.json: [1]")
     assert lines[2] == "         result.number is 4, expected 5"
     assert lines[3].startswith("2 entries: 1 as expected, 1 not; ")
 
@@ -98,7 +98,7 @@ def test_a_bad_file_starts_nothing(play, capsys, tmp_path):
     assert play('{"method": "embed"') == 64
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith(f"{tmp_path / 'file.json'}:1:19: expected ',' or '}}'")
+    assert captured.err.startswith(f"{tmp_path / 'file.json'}:1:19: Expecting ',' delimiter")
 
 
 @pytest.mark.parametrize(
