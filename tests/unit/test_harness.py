@@ -126,6 +126,17 @@ def test_a_child_that_does_not_read_is_given_up(tmp_path, capsys):
     assert "did not serve within 0.2 s" in capsys.readouterr().err
 
 
+def test_a_pipe_that_nobody_reads_loses_the_output(tmp_path):
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps([{"method": "embed"}] * 9), "utf-8")
+    command = [sys.executable, "-m", "sidecar", "harness", str(path), "--"]
+    command += [sys.executable, "-c", CHILD, "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 74
+
+
 def test_examples_are_listed(capsys):
     assert harness.run(options("--examples")) == 0
     names = [line.replace("\\", "/").split("/")[-1] for line in capsys.readouterr().out.split()]

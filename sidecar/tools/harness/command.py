@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,9 +79,8 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("Stopped, and the sidecar with it.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Else the interpreter would complain at its end that it cannot flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # Rich's answer to a pipe that nobody reads any more; it has closed that, too.
         return EXIT_IO
 
 
