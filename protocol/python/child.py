@@ -14,7 +14,7 @@ from typing import Any
 from protocol.errors import SidecarError
 from protocol.framing import FrameDecoder
 
-if sys.platform == "linux":
+if sys.platform == "linux":  # pragma: no cover - what is covered depends on the system
     import fcntl
 
 # Linux's pipe holds 64 KiB: a second of audio would come in two parts, with a change of process
@@ -33,7 +33,7 @@ def spawn(argv: Sequence[str], **popen: Any) -> subprocess.Popen[bytes]:  # noqa
     """
     pipe = subprocess.PIPE
     process = subprocess.Popen(list(argv), stdin=pipe, stdout=pipe, bufsize=0, **popen)
-    if sys.platform == "linux":
+    if sys.platform == "linux":  # pragma: no cover
         # The user's share of pages may be used up.
         with contextlib.suppress(OSError):
             fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]

@@ -124,6 +124,31 @@ def test_a_wait_ends_with_its_time(start):
     assert not child.has_ended
 
 
+def test_a_pipe_that_is_lost_is_an_end(heard):
+    class Lost:
+        """A process whose output is a socket that was reset."""
+
+        def __init__(self):
+            self.stdin = self.stdout = self
+
+        def read(self, n_bytes):
+            raise ConnectionResetError
+
+        def close(self):
+            pass
+
+        def kill(self):
+            pass
+
+        def wait(self):
+            return 9
+
+    with Child(Lost(), heard.payloads.append, heard.end) as child:
+        assert heard.has_ended.wait(PATIENCE_S)
+    assert heard.ends == [None]
+    assert child.kill() == 9
+
+
 def test_what_cannot_be_started_raises():
     with pytest.raises(OSError, match="no/such"):
         SpeakerSidecar.start(["/no/such/program"])
@@ -137,10 +162,15 @@ def say(message):
     sys.stdout.buffer.write(struct.pack("<I", len(payload)) + payload)
     sys.stdout.buffer.flush()
 say({"method": "hello", "params": {"protocol": int(sys.argv[1]), "argv": sys.argv[2:]}})
+say({"id": 10**6, "result": {"for": "nobody"}})
+say({"id": None, "error": {"code": -1, "message": "of nobody knows what"}})
 while header := sys.stdin.buffer.read(4):
     message = msgpack.unpackb(sys.stdin.buffer.read(*struct.unpack("<I", header)))
     if message["method"] == "health":
         say({"id": message["id"], "error": {"code": -1, "message": "m", "data": {"kind": "k"}}})
+    if message["method"] == "cancel":
+        withdrawn = {"code": -2, "message": "withdrawn", "data": {}}
+        say({"id": message["params"]["id"], "error": withdrawn})
     if message["method"] == "shutdown":
         say({"id": message["id"], "result": {}})
 """
@@ -168,6 +198,19 @@ def test_a_child_of_another_protocol_is_gone():
 def test_no_answer_in_time():
     with start_answers() as sidecar, pytest.raises(TimeoutError, match=r"metrics within 0\.01 s"):
         sidecar.call(MetricsParams(), timeout_s=0.01)
+
+
+def test_what_is_cancelled_is_answered():
+    with start_answers() as sidecar:
+        request_id, future = sidecar.send(MetricsParams())
+        sidecar.cancel(request_id)
+        with pytest.raises(RemoteError, match="withdrawn"):
+            future.result(PATIENCE_S)
+
+
+def test_one_that_loads_for_too_long():
+    with start_answers() as sidecar, pytest.raises(TimeoutError, match="still loads: no hello"):
+        sidecar.wait_until_ready(0.01)
 
 
 def test_a_death_settles_what_waits():

@@ -151,7 +151,7 @@ def test_defaults(read):
         ),
         (
             [{**EMBED, "expct": {}}],
-            '[0] has no field "expct"; it may have method, params, id, name, when, expect',
+            '[0] has no field "expct"; it may have method, params, id, expect, name, when',
         ),
         ([{"close": True, "params": {}}], '[0] has no field "params"; it may have close,'),
         ([{"close": False}], "[0].close must be true"),
@@ -173,7 +173,10 @@ def test_defaults(read):
             [{"wait_for": {"method": "m", "params": {"x": {"min": "1"}}}}],
             "[0].wait_for.params.x.min must be a number",
         ),
-        ([{"wait_for": "ready", "expect": {}}], "[0].expect is not for wait_for"),
+        (
+            [{"wait_for": "ready", "expect": {}}],
+            '[0] has no field "expect"; it may have wait_for, name, when',
+        ),
         ([{"frame": {"$hex": ""}}], "[0].frame must not be empty"),
         ([{"frame": {"$hex": "0"}}], "[0].frame.$hex cannot be decoded: non-hex"),
         ([{"raw": "text"}], "[0].raw must be bytes, such as"),

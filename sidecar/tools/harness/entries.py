@@ -14,16 +14,15 @@ from sidecar.tools.harness.json_file import BadFile, Json, Node, read_nodes, sho
 from sidecar.tools.harness.matching import check_expected, differences
 from sidecar.tools.harness.values import Stored, ValueBuilder
 
-_COMMON = ("name", "when", "expect")
-# What an entry can do, and which further fields that has.
+# What an entry can do, and which further fields that has besides its name and when it is done.
 _KINDS: dict[str, tuple[str, ...]] = {
-    "method": ("params", "id"),
-    "notification": ("params",),
-    "cancel": (),
-    "payload": (),
-    "frame": ("id",),
-    "raw": ("id",),
-    "close": (),
+    "method": ("params", "id", "expect"),
+    "notification": ("params", "expect"),
+    "cancel": ("expect",),
+    "payload": ("expect",),
+    "frame": ("id", "expect"),
+    "raw": ("id", "expect"),
+    "close": ("expect",),
     "wait_for": (),
 }
 _ANSWERED = ("method", "payload", "frame")
@@ -131,7 +130,7 @@ class _EntryReader:
 
     def read(self, node: Node) -> Entry:
         kind = node.only_one_of(_KINDS)
-        given = node.fields((kind, *_KINDS[kind], *_COMMON))
+        given = node.fields((kind, *_KINDS[kind], "name", "when"))
         body = self._read_body(kind, node)
         given_id = body.get("id") if isinstance(body, dict) else None
         if kind in {"frame", "raw"} and "id" in given:
@@ -207,20 +206,18 @@ class _EntryReader:
         if "expect" not in entry_node.value:
             return wanted, {}
         node = entry_node["expect"]
-        if kind == "wait_for":
-            node.fail("is not for wait_for, which is an expectation itself")
-        may_be_answered = kind in (*_ANSWERED, "raw")
-        if may_be_answered and isinstance(node.value, str):
-            return str(node.check(("answer", "nothing"))), {}
-        node.fields((*(("result", "error", "id", "took_ms") if may_be_answered else ()), "exit"))
-        if {"result", "error"} <= node.value.keys():
+        of_answer = ("result", "error", "id", "took_ms") if kind in (*_ANSWERED, "raw") else ()
+        if of_answer and isinstance(node.value, str):
+            return node.check(("answer", "nothing")), {}
+        given = node.fields((*of_answer, "exit"))
+        found = [name for name in of_answer if name in given]
+        if found[:2] == ["result", "error"]:
             node.fail("has result and error, but an answer has only one of them")
         check_expected(node)
-        of_answer = node.value.keys() - {"exit"}
-        named = of_answer & {"result", "error"}
-        if of_answer and kind == "raw":
-            wanted = "answer"
-        return named.pop() if named else wanted, self._values.build(node)
+        if found:
+            wanted = found[0] if found[0] in {"result", "error"} else wanted
+            wanted = "answer" if wanted == "nothing" else wanted
+        return wanted, self._values.build(node)
 
     def _find_stored(self, node: Node) -> Stored:
         entry = self._find(node["from"])

@@ -9,7 +9,11 @@ from typing import TypeAlias
 from sidecar.tools.harness.json_file import TYPES, Json, Node, is_a, shown
 
 OPERATORS = ("min", "max", "about", "within", "length", "type", "contains", "one_of", "each")
-_SHAPES = {**dict.fromkeys(OPERATORS[:4], "number"), "type": tuple(TYPES), "one_of": "array"}
+_SHAPES: dict[str, Json] = {
+    **dict.fromkeys(("min", "max", "about", "within"), "number"),
+    "type": TYPES,
+    "one_of": "array",
+}
 _Operators: TypeAlias = dict[str, Json]
 # Those that look at a value as a whole: whether it holds for one, and how that is said.
 _SIMPLE: dict[str, tuple[Callable[[_Operators, Json], bool], Callable[[_Operators], str]]] = {

@@ -23,7 +23,7 @@ _SOUND_SHAPES: dict[str, Json] = {
     "sample_rate_hz": 1,
     "channels": 1,
     "seed": 0,
-    "encoding": tuple(_BYTES_PER_SAMPLE),
+    "encoding": _BYTES_PER_SAMPLE,
 }
 # The fields of each sound, and their defaults.
 _SOUND = {"duration_s": 1.0, "level": 0.5, "sample_rate_hz": 16_000, "channels": 1}
@@ -83,7 +83,7 @@ class ValueBuilder:
         if kind == "$float":
             if "repeat" in node.value:
                 node["repeat"].fail("is for bytes alone")
-            return _FLOATS[node[kind].check(tuple(_FLOATS))]
+            return _FLOATS[node[kind].check(_FLOATS)]
         data = self._decode(node[kind], kind)
         times = node["repeat"].check(0) if "repeat" in node.value else 1
         if len(data) * times > _MAX_BIN_BYTES:
