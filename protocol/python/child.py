@@ -33,10 +33,11 @@ def spawn(argv: Sequence[str], **popen: Any) -> subprocess.Popen[bytes]:  # noqa
     """
     pipe = subprocess.PIPE
     process = subprocess.Popen(list(argv), stdin=pipe, stdout=pipe, bufsize=0, **popen)
+    assert process.stdin is not None
     if sys.platform == "linux":  # pragma: no cover
         # The user's share of pages may be used up.
         with contextlib.suppress(OSError):
-            fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]
+            fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return process
 
 

@@ -151,7 +151,7 @@ def test_defaults(read):
         ),
         (
             [{**EMBED, "expct": {}}],
-            '[0] has no field "expct"; it may have method, params, id, expect, name, when',
+            '[0] has no field "expct"; it may have method, params, id, name, when, expect',
         ),
         ([{"close": True, "params": {}}], '[0] has no field "params"; it may have close,'),
         ([{"close": False}], "[0].close must be true"),
@@ -161,7 +161,7 @@ def test_defaults(read):
         ([{**EMBED, "name": ""}], "[0].name must not be empty"),
         ([{**EMBED, "name": 1}], "[0].name must be a string, not 1"),
         ([{**EMBED, "name": "a"}, {**EMBED, "name": "a"}], "[1].name is that of FILE: [0] already"),
-        ([{"cancel": "a"}], "[0].cancel is 'a', which no entry before this one has"),
+        ([{"cancel": "a"}], "[0].cancel is a name that no entry before this one has"),
         (
             [{"name": "a", "close": True}, {"cancel": "a"}],
             "[1].cancel is that of FILE: [0], which has no id to cancel it by",
@@ -225,7 +225,7 @@ def test_a_bad_entry_is_refused_with_its_path(read, tmp_path, entries, message):
         ({"tone": {"channels": 0}}, ".tone.channels must be an integer of at least 1, not 0"),
         ({"tone": {"channels": True}}, ".tone.channels must be an integer of at least 1, not true"),
         ({"base64": "?"}, ".base64 cannot be decoded"),
-        ({"from": "x"}, ".from is 'x', which no entry before this one has"),
+        ({"from": "x"}, ".from is a name that no entry before this one has"),
         ({"from": "first"}, " must say which item: the result of embed_batch has several"),
         ({"from": "second", "item": 0}, ".item is not for embed, whose result has only one"),
         ({"from": "third"}, ".from is that of FILE:3, which does not embed"),

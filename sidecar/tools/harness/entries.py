@@ -10,24 +10,24 @@ from protocol.errors import InvalidRequest
 from protocol.hello import JSONRPC
 from protocol.params import RequestId, read_request_id
 from protocol.reports import State
-from sidecar.tools.harness.json_file import BadFile, Json, Node, read_nodes, shown
+from sidecar.tools.harness.json_file import BadFile, Json, Node, Shape, read_nodes, shown
 from sidecar.tools.harness.matching import check_expected, differences
 from sidecar.tools.harness.values import Stored, ValueBuilder
 
-# What an entry can do, and which further fields that has besides its name and when it is done.
-_KINDS: dict[str, tuple[str, ...]] = {
-    "method": ("params", "id", "expect"),
-    "notification": ("params", "expect"),
-    "cancel": ("expect",),
-    "payload": ("expect",),
-    "frame": ("id", "expect"),
-    "raw": ("id", "expect"),
-    "close": ("expect",),
-    "wait_for": (),
+# ready: the child serves, and fewer than --jobs entries wait for their answers. idle: none does.
+_COMMON: dict[str, Shape] = {"name": "string", "when": ("ready", "now", "idle"), "expect": None}
+# What an entry can do, and the fields that it has for that.
+_KINDS: dict[str, dict[str, Shape]] = {
+    "method": {"method": "string", "params": None, "id": None, **_COMMON},
+    "notification": {"notification": "string", "params": None, **_COMMON},
+    "cancel": {"cancel": "string", **_COMMON},
+    "payload": {"payload": None, **_COMMON},
+    "frame": {"frame": None, "id": None, **_COMMON},
+    "raw": {"raw": None, "id": None, **_COMMON},
+    "close": {"close": "boolean", **_COMMON},
+    "wait_for": {"wait_for": None, "name": "string", "when": _COMMON["when"]},
 }
 _ANSWERED = ("method", "payload", "frame")
-# ready: the child serves, and fewer than --jobs entries wait for their answers. idle: none does.
-_WHEN = ("ready", "now", "idle")
 # The methods that embed, and whether their results have several embeddings.
 _EMBEDS_MANY = {"embed": False, "embed_batch": True, "embed_windows": True}
 
@@ -130,21 +130,20 @@ class _EntryReader:
 
     def read(self, node: Node) -> Entry:
         kind = node.only_one_of(_KINDS)
-        given = node.fields((kind, *_KINDS[kind], "name", "when"))
+        given = node.fields(_KINDS[kind])
         body = self._read_body(kind, node)
         given_id = body.get("id") if isinstance(body, dict) else None
         if kind in {"frame", "raw"} and "id" in given:
-            given_id = node["id"].value
+            given_id = given["id"]
             if _as_answer_id(given_id) is None:
                 node["id"].fail("must be the id inside the bytes, one that an answer can carry")
-        when = "now" if kind == "wait_for" else "ready"
         wanted, expect = self._read_expectation(kind, node)
         return Entry(
             number=len(self.entries) + 1,
             kind=kind,
             place=str(node),
             name=self._read_name(node["name"]) if "name" in given else None,
-            when=node["when"].check(_WHEN) if "when" in given else when,
+            when=given.get("when", "now" if kind == "wait_for" else "ready"),
             body=body,
             answer_id=_as_answer_id(given_id),
             wanted=wanted,
@@ -152,7 +151,7 @@ class _EntryReader:
         )
 
     def _read_name(self, node: Node) -> str:
-        name: str = node.check("string") or node.fail("must not be empty")
+        name: str = node.value or node.fail("must not be empty")
         for entry in self.entries:
             if entry.name == name:
                 node.fail(f"is that of {entry.place} already")
@@ -181,7 +180,7 @@ class _EntryReader:
         return node[kind].value is True or node[kind].fail("must be true")
 
     def _read_message(self, kind: str, node: Node) -> dict[str, Json]:
-        message = {"jsonrpc": JSONRPC, "method": node[kind].check("string")}
+        message = {"jsonrpc": JSONRPC, "method": node.value[kind]}
         if "id" in node.value:
             message["id"] = self._values.build(node["id"])
             if message["id"] is None:
@@ -194,7 +193,7 @@ class _EntryReader:
     def _read_notice(self, node: Node) -> dict[str, Json]:
         if isinstance(node.value, str):
             return {"method": "health", "params": {"state": node.check(get_args(State))}}
-        if "method" not in node.fields(("method", "params")):
+        if "method" not in node.fields({"method": None, "params": None}):
             node.fail("must be a state, or name the method of a notification")
         check_expected(node)
         notice: dict[str, Json] = self._values.build(node)
@@ -209,7 +208,7 @@ class _EntryReader:
         of_answer = ("result", "error", "id", "took_ms") if kind in (*_ANSWERED, "raw") else ()
         if of_answer and isinstance(node.value, str):
             return node.check(("answer", "nothing")), {}
-        given = node.fields((*of_answer, "exit"))
+        given = node.fields(dict.fromkeys((*of_answer, "exit")))
         found = [name for name in of_answer if name in given]
         if found[:2] == ["result", "error"]:
             node.fail("has result and error, but an answer has only one of them")
@@ -228,12 +227,11 @@ class _EntryReader:
             node.fail(f"must say which item: the result of {method} has several embeddings")
         if not _EMBEDS_MANY[method] and "item" in node.value:
             node["item"].fail(f"is not for {method}, whose result has only one embedding")
-        return Stored(entry.number, node["item"].check(0) if "item" in node.value else None)
+        return Stored(entry.number, node.value.get("item"))
 
     def _find(self, node: Node) -> Entry:
-        name = node.check("string")
-        found = [entry for entry in self.entries if entry.name == name]
-        return found[0] if found else node.fail(f"is {name!r}, which no entry before this one has")
+        found = [entry for entry in self.entries if entry.name == node.value]
+        return found[0] if found else node.fail("is a name that no entry before this one has")
 
 
 def _as_answer_id(value: object) -> RequestId | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 Json: TypeAlias = Any  # what a file may hold, where that is still to be found out
+
+# One of ``TYPES``, an integer of at least so much, one of some strings, or (None) anything.
+Shape: TypeAlias = str | int | Collection[str] | None
 
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
 _MAX_DEPTH = 64
@@ -68,8 +71,8 @@ class Node:
         """Say of this value what is wrong with it."""
         raise BadFile(f"{self.place}: {self.path or 'the entry'} {message}")
 
-    def check(self, shape: str | int | Collection[str]) -> Json:
-        """The value, which must be of a type, or an integer of at least so much, or one of some."""
+    def check(self, shape: Shape) -> Json:
+        """The value, which must have that shape."""
         match shape:
             case int():
                 holds = is_a(self.value, "integer") and self.value >= shape
@@ -78,17 +81,18 @@ class Node:
                 holds = is_a(self.value, shape)
                 wanted = f"{'an' if shape[0] in 'aio' else 'a'} {shape}"
             case _:
-                holds = is_a(self.value, "string") and self.value in shape
-                wanted = " or ".join(shape)
-        if not holds:
+                holds = is_a(self.value, "string") and self.value in (shape or ())
+                wanted = " or ".join(shape or ())
+        if shape is not None and not holds:
             self.fail(f"must be {wanted}, not {shown(self.value)}")
         return self.value
 
-    def fields(self, known: Collection[str]) -> dict[str, Json]:
-        """An object that has no field beside the ``known``."""
+    def fields(self, shapes: Mapping[str, Shape]) -> dict[str, Json]:
+        """An object whose fields have these shapes; there may be no others."""
         for name in self.check("object"):
-            if name not in known:
-                self.fail(f"has no field {shown(name)}; it may have {', '.join(known)}")
+            if name not in shapes:
+                self.fail(f"has no field {shown(name)}; it may have {', '.join(shapes)}")
+            self[name].check(shapes[name])
         return dict(self.value)
 
     def only_one_of(self, names: Collection[str]) -> str:

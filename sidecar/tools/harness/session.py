@@ -21,7 +21,7 @@ from sidecar.tools.harness.entries import Entry
 from sidecar.tools.harness.json_file import Json
 from sidecar.tools.harness.matching import differences
 from sidecar.tools.harness.report import Report
-from sidecar.tools.harness.values import embedding_in, with_embeddings
+from sidecar.tools.harness.values import Stored, embedding_in
 
 # On Windows, Ctrl-C does not end a wait: it is noticed between two of them.
 _POLL_S = 0.1
@@ -104,7 +104,7 @@ class Session:
             if entry.kind == "wait_for":
                 self._wait_for_notice(entry)
             else:
-                self._act(entry, with_embeddings(entry.body, self._embedding_of))
+                self._act(entry)
         except _NotSent as reason:
             entry.differences.append(f"not sent: {reason}")
         entry.is_played = True
@@ -131,16 +131,17 @@ class Session:
         if not has_come():
             entry.differences.append(f"{entry.awaited} did not come: {self._ending}")
 
-    def _embedding_of(self, number: int, item: int | None) -> dict[str, Json]:
-        entry = self.entries[number - 1]
+    def _embedding_of(self, stored: Stored) -> dict[str, Json]:
+        entry = self.entries[stored.number - 1]
         self._wait_until(lambda: not entry.is_waiting, "an answer")
-        embedding = embedding_in((entry.answer or {}).get("result", {}), item)
+        embedding = embedding_in((entry.answer or {}).get("result", {}), stored.item)
         if embedding is None:
-            which = "" if item is None else f" at item {item}"
+            which = "" if stored.item is None else f" at item {stored.item}"
             raise _NotSent(f"{entry.title} has no embedding{which}")
         return embedding
 
-    def _act(self, entry: Entry, body: Json) -> None:
+    def _act(self, entry: Entry) -> None:
+        body = entry.body
         if self.exit_code is not None:
             raise _NotSent(self._ending)
         if any(sent.kind == "close" and sent.sent_at for sent in self.entries):
@@ -152,6 +153,11 @@ class Session:
         elif entry.kind == "method" and "id" not in body:
             entry.answer_id = next(self._ids)
             body = {"jsonrpc": JSONRPC, "id": entry.answer_id, **body}
+        payload = body
+        if entry.kind not in {"frame", "raw", "close"}:
+            # msgpack asks for what it cannot pack: the embedding of an earlier entry.
+            payload = msgpack.packb(body, default=self._embedding_of)
+            body = msgpack.unpackb(payload, strict_map_key=False)
         entry.sent_at = time.monotonic()
         if entry.is_waiting:
             self._waiting.append(entry)
@@ -159,9 +165,8 @@ class Session:
         if entry.kind == "close":
             self._child.close_input()
         elif entry.kind == "raw":
-            self._child.write(body)
+            self._child.write(payload)
         else:
-            payload = body if entry.kind == "frame" else msgpack.packb(body)
             # What a header can say; whether the child takes it is for the child to say.
             self._child.write(encode_frame(payload, 2**32 - 1))
 

@@ -12,25 +12,30 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from sidecar.tools.harness.json_file import Json, Node
+from sidecar.tools.harness.json_file import Json, Node, Shape
 
 _MAX_BIN_BYTES = 2**29
 _CROP = ("start_s", "end_s")
-_PCM_FORMAT = ("encoding", "sample_rate_hz", "channels")
 _BYTES_PER_SAMPLE = {"f32le": 4, "s16le": 2}
-_SOUND_SHAPES: dict[str, Json] = {
-    **dict.fromkeys(("duration_s", "level", "frequency_hz"), "number"),
+_PCM_SHAPES: dict[str, Shape] = {
+    "encoding": _BYTES_PER_SAMPLE,
     "sample_rate_hz": 1,
     "channels": 1,
-    "seed": 0,
-    "encoding": _BYTES_PER_SAMPLE,
 }
-# The fields of each sound, and their defaults.
-_SOUND = {"duration_s": 1.0, "level": 0.5, "sample_rate_hz": 16_000, "channels": 1}
-_SOUNDS: dict[str, dict[str, Json]] = {
-    "tone": {**_SOUND, "encoding": "f32le", "frequency_hz": 220.0},
-    "noise": {**_SOUND, "encoding": "f32le", "seed": 0},
-    "silence": {**_SOUND, "encoding": "f32le"},
+_SOUND_SHAPES: dict[str, Shape] = {"duration_s": "number", "level": "number", **_PCM_SHAPES}
+_SOUNDS: dict[str, dict[str, Shape]] = {
+    "tone": {**_SOUND_SHAPES, "frequency_hz": "number"},
+    "noise": {**_SOUND_SHAPES, "seed": 0},
+    "silence": _SOUND_SHAPES,
+}
+_DEFAULTS: dict[str, Json] = {
+    "duration_s": 1.0,
+    "level": 0.5,
+    "frequency_hz": 220.0,
+    "seed": 0,
+    "encoding": "f32le",
+    "sample_rate_hz": 16_000,
+    "channels": 1,
 }
 _FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _BINS: dict[str, Callable[[Path, str], bytes]] = {
@@ -77,25 +82,23 @@ class ValueBuilder:
                 built["items"] = [self._build_voice(*pair) for pair in pairs]
         return built
 
-    def _build_special(self, node: Node) -> bytes | float:
-        node.fields((*_BINS, "$float", "repeat"))
+    def _build_special(self, node: Node) -> Json:
+        given = node.fields({**dict.fromkeys(_BINS, "string"), "$float": _FLOATS, "repeat": 0})
         kind = node.only_one_of((*_BINS, "$float"))
         if kind == "$float":
-            if "repeat" in node.value:
+            if "repeat" in given:
                 node["repeat"].fail("is for bytes alone")
-            return _FLOATS[node[kind].check(_FLOATS)]
-        data = self._decode(node[kind], kind)
-        times = node["repeat"].check(0) if "repeat" in node.value else 1
+            return _FLOATS[given[kind]]
+        data, times = self._decode(node[kind], kind), given.get("repeat", 1)
         if len(data) * times > _MAX_BIN_BYTES:
             node.fail(f"has {len(data) * times} bytes; at most {_MAX_BIN_BYTES} can be made")
         return data * times
 
     def _decode(self, node: Node, kind: str) -> bytes:
-        text = node.check("string")
         try:
-            return _BINS[kind](self._folder, text)
+            return _BINS[kind](self._folder, node.value)
         except OSError as error:
-            node.fail(f"names {text}, which cannot be read: {error.strerror or error}")
+            node.fail(f"names {node.value}, which cannot be read: {error.strerror or error}")
         except ValueError as error:
             node.fail(f"cannot be decoded: {error}")
 
@@ -108,13 +111,14 @@ class ValueBuilder:
             return built
         kind = node.only_one_of(kinds)
         if kind == "from":
-            node.fields(("from", "item"))
+            node.fields({"from": "string", "item": 0})
             return self._find_stored(node)
-        node.fields((kind, *_CROP, *(_PCM_FORMAT if kind == "base64" else ())))
+        shapes = dict.fromkeys((*_CROP, *(_PCM_SHAPES if kind == "base64" else ())))
+        node.fields({kind: "string" if kind == "base64" else "object", **shapes})
         del built[kind]
         if kind != "base64":
             return {**_build_sound(node[kind], kind), **built}
-        holds = "file" if built.keys().isdisjoint(_PCM_FORMAT) else "pcm"
+        holds = "file" if built.keys().isdisjoint(_PCM_SHAPES) else "pcm"
         return {holds: self._decode(node[kind], "$bin"), **built}
 
     def _absolute(self, path: str) -> str:
@@ -122,15 +126,6 @@ class ValueBuilder:
         if PurePosixPath(path).is_absolute() or PureWindowsPath(path).anchor:
             return path
         return str((self._folder / path).absolute())
-
-
-def with_embeddings(body: Json, find: Callable[[int, int | None], Json]) -> Json:
-    """``body`` with what ``find(number, item)`` gives in place of each ``Stored``."""
-    if isinstance(body, Stored):
-        return find(body.number, body.item)
-    if isinstance(body, dict):
-        return {name: with_embeddings(inner, find) for name, inner in body.items()}
-    return [with_embeddings(inner, find) for inner in body] if isinstance(body, list) else body
 
 
 def embedding_in(result: Json, item: int | None) -> dict[str, Json] | None:
@@ -148,13 +143,11 @@ def embedding_in(result: Json, item: int | None) -> dict[str, Json] | None:
 
 
 def _build_sound(node: Node, kind: str) -> dict[str, Json]:
-    for name in node.fields(_SOUNDS[kind]):
-        node[name].check(_SOUND_SHAPES[name])
-    sound = {**_SOUNDS[kind], **node.value}
+    sound = {**_DEFAULTS, **node.fields(_SOUNDS[kind])}
     n_samples = sound["duration_s"] * sound["sample_rate_hz"] * sound["channels"]
     if not 0 <= n_samples * _BYTES_PER_SAMPLE[sound["encoding"]] <= _MAX_BIN_BYTES:
         node.fail(f"cannot be made: it would have {n_samples:g} samples")
-    return {"pcm": _generate(kind, **sound), **{name: sound[name] for name in _PCM_FORMAT}}
+    return {"pcm": _generate(kind, **sound), **{name: sound[name] for name in _PCM_SHAPES}}
 
 
 # Files tend to ask for the same sound again and again.
@@ -162,13 +155,13 @@ def _build_sound(node: Node, kind: str) -> dict[str, Json]:
 def _generate(kind: str, **sound: Json) -> bytes:
     """Samples with a peak of ``level``, the same in all channels: a sine, or white noise."""
     n_frames = round(sound["duration_s"] * sound["sample_rate_hz"])
-    level = 0.0 if kind == "silence" else sound["level"]
+    frames = [0.0] * n_frames
     if kind == "noise":
         numbers = random.Random(sound["seed"])  # noqa: S311 - a sound, no secret
-        frames = [level * numbers.uniform(-1.0, 1.0) for _ in range(n_frames)]
-    else:
-        step = 2 * math.pi * sound.get("frequency_hz", 0.0) / sound["sample_rate_hz"]
-        frames = [level * math.sin(step * n) for n in range(n_frames)]
+        frames = [sound["level"] * numbers.uniform(-1.0, 1.0) for _ in range(n_frames)]
+    elif kind == "tone":
+        step = 2 * math.pi * sound["frequency_hz"] / sound["sample_rate_hz"]
+        frames = [sound["level"] * math.sin(step * n) for n in range(n_frames)]
     values = [value for value in frames for _ in range(sound["channels"])]
     samples: array[float] | array[int] = array("f", values)
     if sound["encoding"] == "s16le":
