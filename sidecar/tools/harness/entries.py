@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
+import msgpack
+
 from protocol.errors import InvalidRequest
 from protocol.hello import JSONRPC
 from protocol.params import RequestId, read_request_id
@@ -61,12 +63,6 @@ class Entry:
         """What it is called in the report."""
         fallback = self.body["method"] if self.kind == "method" else self.kind
         return f"#{self.number} {self.name or fallback}"
-
-    @property
-    def can_be_cancelled(self) -> bool:
-        """Whether it has an id, or will have one."""
-        is_given_one = self.kind == "method" and "id" not in self.body
-        return is_given_one or self.answer_id is not None
 
     @property
     def awaited(self) -> str:
@@ -131,13 +127,17 @@ class _EntryReader:
     def read(self, node: Node) -> Entry:
         kind = node.only_one_of(_KINDS)
         given = node.fields(_KINDS[kind])
-        body = self._read_body(kind, node)
+        try:
+            body = self._read_body(kind, node)
+            msgpack.packb(body, default=_as_nil)
+            wanted, expect = self._read_expectation(kind, node)
+        except (ValueError, OverflowError, RecursionError) as error:
+            node.fail(f"cannot be packed: {error}")
         given_id = body.get("id") if isinstance(body, dict) else None
         if kind in {"frame", "raw"} and "id" in given:
             given_id = given["id"]
             if _as_answer_id(given_id) is None:
                 node["id"].fail("must be the id inside the bytes, one that an answer can carry")
-        wanted, expect = self._read_expectation(kind, node)
         return Entry(
             number=len(self.entries) + 1,
             kind=kind,
@@ -172,7 +172,8 @@ class _EntryReader:
                 return data
             case "cancel":
                 entry = self._find(node[kind])
-                if not entry.can_be_cancelled:
+                is_given_an_id = entry.kind == "method" and "id" not in entry.body
+                if entry.answer_id is None and not is_given_an_id:
                     node[kind].fail(f"is that of {entry.place}, which has no id to cancel it by")
                 return entry
             case "wait_for":
@@ -240,3 +241,9 @@ def _as_answer_id(value: object) -> RequestId | None:
         return read_request_id(value)
     except InvalidRequest:
         return None
+
+
+def _as_nil(value: object) -> None:
+    """What msgpack gets for an embedding that is still to come."""
+    if isinstance(value, int):
+        raise OverflowError("an integer of more than 64 bits")

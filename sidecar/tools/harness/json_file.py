@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,6 @@ Json: TypeAlias = Any  # what a file may hold, where that is still to be found o
 Shape: TypeAlias = str | int | Collection[str] | None
 
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
-_MAX_DEPTH = 64
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
 TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
     "boolean": (bool,),
@@ -43,29 +40,24 @@ class Node:
     place: str
     path: str
     value: Json
-    depth: int = 1
 
     def __post_init__(self) -> None:
         if isinstance(self.value, _Unusable):
             self.fail(self.value)
-        if self.depth > _MAX_DEPTH:
-            self.fail(f"is nested deeper than {_MAX_DEPTH} levels")
-        if isinstance(self.value, (str, dict)) and _HALF_PAIR.search("".join(self.value)):
-            self.fail("has half a surrogate pair, which is no text")
 
     def __str__(self) -> str:
         return f"{self.place}: {self.path}" if self.path else self.place
 
     def __getitem__(self, name: str) -> Node:
         path = f"{self.path}.{name}" if self.path else name
-        return Node(self.place, path, self.value[name], self.depth + 1)
+        return Node(self.place, path, self.value[name])
 
     def children(self) -> list[Node]:
         """The fields of an object or the items of an array; none of anything else."""
         if isinstance(self.value, dict):
             return [self[name] for name in self.value]
         items = enumerate(self.value if isinstance(self.value, list) else [])
-        return [Node(self.place, f"{self.path}[{n}]", item, self.depth + 1) for n, item in items]
+        return [Node(self.place, f"{self.path}[{n}]", item) for n, item in items]
 
     def fail(self, message: str) -> NoReturn:
         """Say of this value what is wrong with it."""
@@ -142,14 +134,14 @@ def _parse(text: str, file: Path, line: int = 1) -> Json:
         message = error.msg + (hint if error.msg == "Extra data" else "")
         place = f"{file}:{line + error.lineno - 1}:{error.colno}"
         raise BadFile(f"{place}: {message}") from error
-    except RecursionError as error:
+    except (ValueError, RecursionError) as error:  # a number or a depth that Python refuses
         raise BadFile(f"{file}:{line}: {error}") from error
 
 
 def _is_object(text: str) -> bool:
     try:
         return isinstance(_DECODER.decode(text), dict)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
 
 
@@ -159,19 +151,11 @@ def _as_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return {**dict(pairs), **twice}
 
 
-def _as_integer(digits: str) -> int | _Unusable:
-    # What msgpack holds; Python itself would refuse to read some thousand digits.
-    is_small = len(digits) <= 20 and -(2**63) <= int(digits) < 2**64
-    return int(digits) if is_small else _Unusable("is an integer of more than 64 bits")
-
-
 def _as_constant(name: str) -> _Unusable:
     return _Unusable(f'cannot be {name} in JSON: write {{"$float": ...}}')
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_as_object, parse_int=_as_integer, parse_constant=_as_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_as_object, parse_constant=_as_constant)
 
 
 def is_a(value: object, type_name: str) -> bool:

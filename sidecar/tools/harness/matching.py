@@ -102,6 +102,4 @@ def _is_within(value: Json, least: float = -math.inf, most: float = math.inf) ->
 def _contains(whole: Json, part: Json) -> bool:
     if isinstance(whole, (list, dict)):
         return part in list(whole)
-    if isinstance(whole, str) and isinstance(part, str):
-        return part in whole
-    return isinstance(whole, bytes) and isinstance(part, bytes) and part in whole
+    return type(whole) in {str, bytes} and type(part) is type(whole) and part in whole
