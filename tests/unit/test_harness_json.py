@@ -78,7 +78,7 @@ def test_a_value_knows_its_path(read, tmp_path):
         ('{"a": 1\n "b": 2}', "2:2: Expecting ',' delimiter"),
         ('["a\nb"]', "1:4: Invalid control character"),
         ('{"a": "b', "1:7: Unterminated string"),
-        ("[" * 10**6, "1: maximum recursion depth"),
+        ("[" * 10**6, "1: it is nested too deeply"),
         ("[" + "9" * 5000 + "]", "1: Exceeds the limit"),
         ("[1] [2]", "1:5: Extra data: put entries in an array, or each on its own line"),
         ('{\n"a": 1}\n{"b": 2}', "3:1: Extra data: put entries in an array"),

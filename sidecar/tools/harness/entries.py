@@ -131,7 +131,7 @@ class _EntryReader:
             body = self._read_body(kind, node)
             msgpack.packb(body, default=_as_nil)
             wanted, expect = self._read_expectation(kind, node)
-        except (ValueError, OverflowError, RecursionError) as error:
+        except (ValueError, OverflowError) as error:
             node.fail(f"cannot be packed: {error}")
         given_id = body.get("id") if isinstance(body, dict) else None
         if kind in {"frame", "raw"} and "id" in given:

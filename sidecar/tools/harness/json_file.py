@@ -14,6 +14,7 @@ Json: TypeAlias = Any  # what a file may hold, where that is still to be found o
 Shape: TypeAlias = str | int | Collection[str] | None
 
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
+_MAX_DEPTH = 64
 TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
     "boolean": (bool,),
@@ -44,6 +45,8 @@ class Node:
     def __post_init__(self) -> None:
         if isinstance(self.value, _Unusable):
             self.fail(self.value)
+        if self.path.count(".") + self.path.count("[") > _MAX_DEPTH:
+            self.fail(f"is nested deeper than {_MAX_DEPTH} levels")
 
     def __str__(self) -> str:
         return f"{self.place}: {self.path}" if self.path else self.place
@@ -134,7 +137,9 @@ def _parse(text: str, file: Path, line: int = 1) -> Json:
         message = error.msg + (hint if error.msg == "Extra data" else "")
         place = f"{file}:{line + error.lineno - 1}:{error.colno}"
         raise BadFile(f"{place}: {message}") from error
-    except (ValueError, RecursionError) as error:  # a number or a depth that Python refuses
+    except RecursionError as error:
+        raise BadFile(f"{file}:{line}: it is nested too deeply") from error
+    except ValueError as error:  # a number with more digits than Python reads
         raise BadFile(f"{file}:{line}: {error}") from error
 
 
