@@ -94,7 +94,7 @@ def test_what_differs_is_told_in_words(compare, matcher, value, expected):
         ({"within": 1}, " must have both about and within: they belong together"),
         ({"type": "float"}, ".type must be null or boolean"),
         ({"one_of": 1}, ".one_of must be an array, not 1"),
-        ({"a": [{}, {"max": None}]}, ".a[1].max must be a number, not absent"),
+        ({"a": [{}, {"max": None}]}, ".a[1].max must be a number, not null"),
         ({"each": {"length": {"max": []}}}, ".each.length.max must be a number"),
         ({"one_of": [1, {"type": 2}]}, ".one_of[1].type must be null or boolean"),
     ],

@@ -79,7 +79,8 @@ class Node:
                 holds = is_a(self.value, "string") and self.value in (shape or ())
                 wanted = " or ".join(shape or ())
         if shape is not None and not holds:
-            self.fail(f"must be {wanted}, not {shown(self.value)}")
+            found = "null" if self.value is None else shown(self.value)
+            self.fail(f"must be {wanted}, not {found}")
         return self.value
 
     def fields(self, shapes: Mapping[str, Shape]) -> dict[str, Json]:
@@ -116,11 +117,9 @@ def read_nodes(file: Path) -> list[Node]:
     # Not splitlines: it would also break at characters that may stand in strings.
     lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if file.suffix.lower() in _LINES_SUFFIXES or (lines and _is_object(lines[0][1])):
-        nodes = [Node(f"{file}:{n}", "", _parse(line, file, n)) for n, line in lines]
-    else:
-        whole = Node(str(file), "", _parse(text, file))
-        nodes = whole.children() if isinstance(whole.value, list) else [whole]
-    return nodes
+        return [Node(f"{file}:{n}", "", _parse(line, file, n)) for n, line in lines]
+    whole = Node(str(file), "", _parse(text, file))
+    return whole.children() if isinstance(whole.value, list) else [whole]
 
 
 class _Unusable(str):

@@ -25,6 +25,7 @@ from sidecar.tools.harness.values import Stored, embedding_in
 
 # On Windows, Ctrl-C does not end a wait: it is noticed between two of them.
 _POLL_S = 0.1
+_SERVING = {"method": "health", "params": {"state": {"one_of": ["ready", "degraded"]}}}
 _EXIT_S = 10.0  # from the end of the output to that of the process
 
 
@@ -102,7 +103,9 @@ class Session:
             self._wait_until(lambda: not self._waiting, "an answer")
         try:
             if entry.kind == "wait_for":
-                self._wait_for_notice(entry)
+                self._wait_until(lambda: self._has_come(entry.body), entry.awaited)
+                if not self._has_come(entry.body):
+                    entry.differences.append(f"{entry.awaited} did not come: {self._ending}")
             else:
                 self._act(entry)
         except _NotSent as reason:
@@ -110,26 +113,16 @@ class Session:
         entry.is_played = True
 
     def _wait_until_serving(self) -> None:
-        def has_served() -> bool:
-            states = [notice["params"].get("state") for notice in self._notices]
-            return "ready" in states or "degraded" in states
-
         try:
-            self._wait_until(has_served, "the start")
+            self._wait_until(lambda: self._has_come(_SERVING), "the start")
         except TimeoutError as timeout:
             raise StartFailed(f"it did not serve within {self._timeout_s:g} s") from timeout
-        if not has_served():
-            params = [notice["params"] for notice in self._notices]
-            reasons = [f": {values['reason']}" for values in params if "reason" in values]
-            raise StartFailed("".join([self._ending, *reasons[-1:]]))
+        if not self._has_come(_SERVING):
+            reason = self._notices[-1]["params"].get("reason") if self._notices else None
+            raise StartFailed(f"{self._ending}: {reason}" if reason else self._ending)
 
-    def _wait_for_notice(self, entry: Entry) -> None:
-        def has_come() -> bool:
-            return any(not list(differences(entry.body, notice)) for notice in self._notices)
-
-        self._wait_until(has_come, entry.awaited)
-        if not has_come():
-            entry.differences.append(f"{entry.awaited} did not come: {self._ending}")
+    def _has_come(self, wanted: Json) -> bool:
+        return any(not list(differences(wanted, notice)) for notice in self._notices)
 
     def _embedding_of(self, stored: Stored) -> dict[str, Json]:
         entry = self.entries[stored.number - 1]

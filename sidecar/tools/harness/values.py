@@ -16,12 +16,8 @@ from sidecar.tools.harness.json_file import Json, Node, Shape
 
 _MAX_BIN_BYTES = 2**29
 _CROP = ("start_s", "end_s")
-_BYTES_PER_SAMPLE = {"f32le": 4, "s16le": 2}
-_PCM_SHAPES: dict[str, Shape] = {
-    "encoding": _BYTES_PER_SAMPLE,
-    "sample_rate_hz": 1,
-    "channels": 1,
-}
+_ENCODINGS = {"f32le": 4, "s16le": 2}  # bytes of a sample
+_PCM_SHAPES: dict[str, Shape] = {"encoding": _ENCODINGS, "sample_rate_hz": 1, "channels": 1}
 _SOUND_SHAPES: dict[str, Shape] = {"duration_s": "number", "level": "number", **_PCM_SHAPES}
 _SOUNDS: dict[str, dict[str, Shape]] = {
     "tone": {**_SOUND_SHAPES, "frequency_hz": "number"},
@@ -145,7 +141,7 @@ def embedding_in(result: Json, item: int | None) -> dict[str, Json] | None:
 def _build_sound(node: Node, kind: str) -> dict[str, Json]:
     sound = {**_DEFAULTS, **node.fields(_SOUNDS[kind])}
     n_samples = sound["duration_s"] * sound["sample_rate_hz"] * sound["channels"]
-    if not 0 <= n_samples * _BYTES_PER_SAMPLE[sound["encoding"]] <= _MAX_BIN_BYTES:
+    if not 0 <= n_samples * _ENCODINGS[sound["encoding"]] <= _MAX_BIN_BYTES:
         node.fail(f"cannot be made: it would have {n_samples:g} samples")
     return {"pcm": _generate(kind, **sound), **{name: sound[name] for name in _PCM_SHAPES}}
 
