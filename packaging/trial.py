@@ -12,9 +12,9 @@ from pathlib import Path
 from build_failed import BuildFailed
 
 from protocol.params import EmbedParams, HealthParams, PcmAudio
+from protocol.python import ChildGone, RemoteError, SpeakerSidecar
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.engine.device_check import waveform
-from sidecar.tools.client import ChildGone, Client, RemoteError
 
 _LIMIT_S = 120
 # Without these Windows starts no program.
@@ -41,7 +41,7 @@ def _tried(bundle: Path, model: str, runtime: str) -> str:
     with tempfile.TemporaryDirectory() as elsewhere:
         spawned_at = time.monotonic()
         try:
-            with Client(argv, env=environment, cwd=elsewhere) as client:
+            with SpeakerSidecar.start(argv, env=environment, cwd=elsewhere) as client:
                 client.wait_until_ready(_LIMIT_S)
                 ready_s = time.monotonic() - spawned_at
                 client.call(EmbedParams(audio))

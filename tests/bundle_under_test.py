@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from sidecar.tools.client import ARGV_VARIABLE, sidecar_argv
+from sidecar.tools.program import ARGV_VARIABLE, sidecar_argv
 
 
 def bundle_folder():

@@ -44,7 +44,7 @@ def sidecar_argv(request) -> list[str]:
 
     ``SIDECAR_MODEL`` may name another model, for what does not depend on the weights.
     """
-    from sidecar.tools.client import ARGV_VARIABLE, sidecar_argv
+    from sidecar.tools.program import ARGV_VARIABLE, sidecar_argv
 
     model = os.environ.get("SIDECAR_MODEL", "campplus-zh-en")
     if not os.environ.get(ARGV_VARIABLE):  # a program from elsewhere sees to its models itself
@@ -69,6 +69,6 @@ def light_argv() -> list[str]:
 
 
 def pytest_report_header() -> str:
-    from sidecar.tools.client import sidecar_argv
+    from sidecar.tools.program import sidecar_argv
 
     return f"sidecar under test: {shlex.join(sidecar_argv())}"

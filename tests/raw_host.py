@@ -1,4 +1,4 @@
-"""A host for tests: raw bytes in, every message of the child in the order in which it came."""
+"""A host for tests on top of the real one: hostile bytes, ends that close, and no reading."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from pathlib import Path
 
 import msgpack
 
-from protocol.errors import SidecarError
-from protocol.framing import FrameDecoder
 from protocol.messages import Failure, Notice, Result, decode_from_child
+from protocol.python.child import Child
 
 ROOT = Path(__file__).resolve().parent.parent
 # Far above what anything takes: a test that waits this long has failed.
 PATIENCE_S = 60.0
 
 
-class RawHost:
-    """A child and what it said. Leaving the ``with`` block kills it, if it still runs.
+class RawHost(Child):
+    """A child and what it said, in order. Leaving the ``with`` block kills it, if it still runs.
 
     Args:
         argv: the command.
@@ -38,63 +37,35 @@ class RawHost:
     """
 
     def __init__(self, argv, environment=None, channel="pipe", **popen):
-        self._changed = threading.Condition()
         self._ids = itertools.count(10**9)  # apart from ids that tests choose
         self.messages = []
         self.errors = b""
-        self.broken = None
-        self.leftover_bytes = None
         self.may_read = threading.Event()
         self.may_read.set()
         self.may_read_errors = threading.Event()
         self.may_read_errors.set()
-        child_in, self._input = _open_channel(channel, towards_child=True)
-        child_out, self._output = _open_channel(channel, towards_child=False)
-        try:
-            self.process = subprocess.Popen(
-                list(argv),
-                stdin=child_in,
-                stdout=child_out,
-                stderr=subprocess.PIPE,
-                cwd=popen.pop("cwd", ROOT),
-                env={**os.environ, **(environment or {})},
-                **popen,
-            )
-        finally:
-            os.close(child_in)
-            os.close(child_out)
-        self._threads = [
-            threading.Thread(target=target, daemon=True)
-            for target in (self._read_output, self._read_errors)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def __enter__(self):
-        return self
+        process = _start(
+            argv, channel, {"cwd": ROOT, **popen}, {**os.environ, **(environment or {})}
+        )
+        super().__init__(process, lambda payload: self.messages.append(decode_from_child(payload)))
+        self._log_reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._log_reader.start()
 
     def __exit__(self, *_):
         self.may_read.set()
         self.may_read_errors.set()
-        self.process.kill()
-        self.process.wait()
-        self.close_input()
-        for thread in self._threads:
-            thread.join(PATIENCE_S)
+        self.kill()
+        self._log_reader.join(PATIENCE_S)
         self.process.stderr.close()
-        if self._output is not None:
-            os.close(self._output)
 
     # Towards the child
 
     def send(self, data):
-        """Write ``data``; a child that is gone already is no error here."""
+        """Write ``data``, and wait until it is written; a child that is gone is no error here."""
         rest = memoryview(data)
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             while rest:
-                rest = rest[os.write(self._input, rest) :]
-        except (BrokenPipeError, ConnectionResetError):
-            pass
+                rest = rest[os.write(self.input_fd, rest) :]
 
     def request(self, method, params=None, request_id=None):
         """Send a request; its id."""
@@ -105,24 +76,18 @@ class RawHost:
     def cancel(self, request_id):
         self.send(frame({"jsonrpc": "2.0", "method": "cancel", "params": {"id": request_id}}))
 
-    def close_input(self):
-        if self._input is not None:
-            os.close(self._input)
-            self._input = None
-
     def shut_down_input(self):
         """End the stream of a socket without closing it, as Node's ``stdin.end()`` does."""
-        with socket.socket(fileno=os.dup(self._input)) as end:
+        with socket.socket(fileno=os.dup(self.input_fd)) as end:
             end.shutdown(socket.SHUT_WR)
 
     def close_output(self):
         """Close the end that the child's output comes to; only where ``may_read`` is clear."""
-        os.close(self._output)
-        self._output = None
+        self.process.stdout.close()
 
     @property
     def input_fd(self):
-        return self._input
+        return self.process.stdin.fileno()
 
     # From the child
 
@@ -144,9 +109,9 @@ class RawHost:
 
     def wait_until(self, holds, what, timeout_s=PATIENCE_S):
         """Wait for ``holds()``, asked after each message and each piece of the log."""
-        with self._changed:
-            came = self._changed.wait_for(lambda: holds() or self.has_ended, timeout_s)
-        assert holds(), f"{what}: {'the child ended' if came else 'not in time'}; {self}"
+        if not super().wait_until(holds, timeout_s):
+            why = "the child ended" if self.has_ended else "not in time"
+            raise AssertionError(f"{what}: {why}; {self}")
 
     def answer(self, request_id):
         self.wait_until(lambda: self.answers_to(request_id), f"no answer to {request_id!r}")
@@ -179,18 +144,12 @@ class RawHost:
             n_in_a_row = n_in_a_row + 1 if queued == n_items else 0
             assert time.monotonic() < ends_at, f"{queued} are queued; {self}"
 
-    @property
-    def has_ended(self):
-        """Whether the output is at its end."""
-        return self.leftover_bytes is not None
-
     def wait(self, timeout_s=PATIENCE_S):
         """The exit code, and the stream's end; the stream must be whole frames to its last byte."""
         exit_code = self.process.wait(timeout_s)
-        for thread in self._threads:
-            thread.join(timeout_s)
-        assert self.broken is None, f"{self.broken}; {self}"
-        assert self.leftover_bytes == 0, str(self)
+        self.wait_until(lambda: self.has_ended, "its output does not end", timeout_s)
+        self._log_reader.join(timeout_s)
+        assert self.fault is None, f"{self.fault}; {self}"
         return exit_code
 
     def finish(self):
@@ -202,45 +161,40 @@ class RawHost:
         answers = "\n".join(f"  {message!r:.300}" for message in self.messages[-20:])
         return f"messages:\n{answers}\nlog:\n{self.errors[-4000:].decode(errors='replace')}"
 
-    def _read_output(self):
-        decoder = FrameDecoder(2**32 - 1)
-        try:
-            while data := self._read_once():
-                for payload in decoder.feed(data):
-                    message = decode_from_child(payload)
-                    with self._changed:
-                        self.messages.append(message)
-                        self._changed.notify_all()
-        except SidecarError as error:
-            self.broken = error
-        with self._changed:
-            self.leftover_bytes = decoder.pending_bytes
-            self._changed.notify_all()
-
-    def _read_once(self):
+    def _read(self):
         self.may_read.wait()
-        if self._output is None:
-            return b""
-        try:
-            return os.read(self._output, 2**16)
-        except ConnectionResetError:
-            return b""
+        return super()._read()
 
     def _read_errors(self):
         while data := os.read(self.process.stderr.fileno(), 2**16):
-            with self._changed:
-                self.errors += data
-                self._changed.notify_all()
+            self.errors += data
+            self.notify()
             self.may_read_errors.wait()
 
 
-def _open_channel(channel, *, towards_child):
-    """Two file descriptors: the child's end and ours."""
+def _start(argv, channel, popen, environment):
+    """The process; its ``stdin`` and ``stdout`` are our ends of the channel, not buffered."""
     if channel == "socketpair":
-        ends = socket.socketpair()
-        return ends[0].detach(), ends[1].detach()
-    read_end, write_end = os.pipe()
-    return (read_end, write_end) if towards_child else (write_end, read_end)
+        (child_in, our_in), (our_out, child_out) = (
+            [end.detach() for end in socket.socketpair()] for _ in range(2)
+        )
+    else:
+        (child_in, our_in), (our_out, child_out) = os.pipe(), os.pipe()
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=child_in,
+            stdout=child_out,
+            stderr=subprocess.PIPE,
+            env=environment,
+            **popen,
+        )
+    finally:
+        os.close(child_in)
+        os.close(child_out)
+    process.stdin = os.fdopen(our_in, "wb", buffering=0)
+    process.stdout = os.fdopen(our_out, "rb", buffering=0)
+    return process
 
 
 def send_until_unread(input_fd):

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from protocol.params import EmbedParams, PathAudio
+from protocol.python import RemoteError, SpeakerSidecar
 from sidecar.bundle import is_bundle
 from sidecar.config import DEVICE_PATTERN, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.store.catalog import CONVERSATION_SAMPLE
 from sidecar.store.prebuilt import default_model
 from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_models_dir
 from sidecar.tools import demo_report
-from sidecar.tools.client import Client, RemoteError
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.tools.conversation import Conversation, HeardTurn
 from sidecar.tools.recording import Recording, cut, open_annotated
@@ -106,7 +106,7 @@ def _fetch_sample(options: argparse.Namespace, progress: ProgressLine) -> Record
 
 
 def _hear(
-    client: Client, recording: Recording, progress: ProgressLine
+    client: SpeakerSidecar, recording: Recording, progress: ProgressLine
 ) -> tuple[list[HeardTurn], list[str]]:
     """Embed the turns one after the other: what came back, and why what did not."""
     heard, refused = [], []

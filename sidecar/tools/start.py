@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,9 +11,10 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from protocol.messages import Notice
+from protocol.python import ChildGone, SpeakerSidecar
 from sidecar.config import EXIT_SOFTWARE, EXIT_UNAVAILABLE
-from sidecar.tools.client import ChildGone, Client, sidecar_argv
 from sidecar.tools.console import ProgressLine, Refusal, in_megabytes
+from sidecar.tools.program import sidecar_argv
 
 # On Windows, Ctrl-C does not end a wait: it is noticed between two of them.
 _POLL_S = 0.1
@@ -69,20 +69,19 @@ class Start:
 @contextmanager
 def started_sidecar(
     serve_options: Sequence[str], progress: ProgressLine
-) -> Iterator[tuple[Client, Start]]:
+) -> Iterator[tuple[SpeakerSidecar, Start]]:
     """A sidecar that serves; it ends with the ``with`` block.
 
     Raises:
         Refusal: it did not start (69), or died inside the block (70).
     """
-    argv = [*sidecar_argv(), *serve_options]
     # Its log is not to break the progress line, and is kept to explain a death.
-    argv += ["--parent-pid", str(os.getpid()), "--log-level", "warning"]
+    argv = [*sidecar_argv(), *serve_options, "--log-level", "warning"]
     start = Start()
     is_ready = False
     with tempfile.TemporaryFile() as log:
         try:
-            client = Client(argv, start.take, stderr=log)
+            client = SpeakerSidecar.start(argv, on_notice=start.take, stderr=log)
         except OSError as error:
             message = f"the sidecar cannot be started: {error}"
             raise Refusal(message, EXIT_UNAVAILABLE) from error
@@ -101,7 +100,7 @@ def started_sidecar(
             raise Refusal(message, EXIT_SOFTWARE if is_ready else EXIT_UNAVAILABLE) from error
 
 
-def _wait_until_ready(client: Client, start: Start, progress: ProgressLine) -> None:
+def _wait_until_ready(client: SpeakerSidecar, start: Start, progress: ProgressLine) -> None:
     while True:
         start.show(progress)
         try:

@@ -26,7 +26,8 @@ from protocol.params import (
     PcmAudio,
     ShutdownParams,
 )
-from sidecar.tools.client import Client, RemoteError, sidecar_argv
+from protocol.python import RemoteError, SpeakerSidecar
+from sidecar.tools.program import sidecar_argv
 
 ROOT = Path(__file__).resolve().parents[2]
 N_PINGS = 200
@@ -39,7 +40,7 @@ class Busy:
 
     def __init__(self, n_threads):
         argv = [*sidecar_argv(), "serve", *sys.argv[1:], "--threads", str(n_threads)]
-        self.client = Client(argv, stderr=subprocess.DEVNULL, cwd=ROOT)
+        self.client = SpeakerSidecar.start(argv, stderr=subprocess.DEVNULL, cwd=ROOT)
         self.client.wait_until_ready()
         noise = np.random.default_rng(0).normal(0, 0.1, 100 * SAMPLE_RATE_HZ).astype("<f4")
         self._long = EmbedParams(PcmAudio(noise.tobytes(), "f32le", SAMPLE_RATE_HZ, 1))

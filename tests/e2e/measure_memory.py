@@ -18,7 +18,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from protocol.params import EmbedParams, HealthParams, PcmAudio
-from sidecar.tools.client import Client, sidecar_argv
+from protocol.python import SpeakerSidecar
+from sidecar.tools.program import sidecar_argv
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE_RATE_HZ = 16_000
@@ -41,7 +42,7 @@ def main():
     noise = random.normal(0, 0.1, round(LONGEST_S * SAMPLE_RATE_HZ)).astype("<f4")
     lengths = new_lengths(int(os.environ.get("MEMORY_REQUESTS", "1500")), random)
     argv = [*sidecar_argv(), "serve", *sys.argv[1:]]
-    with Client(argv, stderr=subprocess.DEVNULL, cwd=ROOT) as client:
+    with SpeakerSidecar.start(argv, stderr=subprocess.DEVNULL, cwd=ROOT) as client:
         client.wait_until_ready()
         began_at = time.monotonic()
         for n_before, n_samples in enumerate(lengths):

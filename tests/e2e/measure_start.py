@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from protocol.framing import FrameDecoder
 from protocol.messages import decode_from_child
-from sidecar.tools.client import sidecar_argv
+from sidecar.tools.program import sidecar_argv
 
 ROOT = Path(__file__).resolve().parents[2]
 N_STARTS = 10

@@ -22,7 +22,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from protocol.params import EmbedParams, MetricsParams, PcmAudio
-from sidecar.tools.client import Client, sidecar_argv
+from protocol.python import SpeakerSidecar
+from sidecar.tools.program import sidecar_argv
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE_RATE_HZ = 16_000
@@ -42,7 +43,7 @@ class Service:
 
     def __init__(self, options, n_in_flight):
         argv = [*sidecar_argv(), "serve", *options]
-        self._client = Client(argv, stderr=subprocess.DEVNULL, cwd=ROOT)
+        self._client = SpeakerSidecar.start(argv, stderr=subprocess.DEVNULL, cwd=ROOT)
         self._client.wait_until_ready()
         self._requests = [
             EmbedParams(PcmAudio(samples.tobytes(), "f32le", SAMPLE_RATE_HZ, 1))

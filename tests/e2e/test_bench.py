@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 
-from sidecar.tools.client import own_argv
+from sidecar.tools.program import own_argv
 
 
 def test_a_quick_look_at_this_machine(campplus_weights):

@@ -14,7 +14,7 @@ from bundle_under_test import EDITION
 from protocol.errors import ModelUnavailable
 from sidecar.store.catalog import CONVERSATION_SAMPLE
 from sidecar.store.weights import WeightStore, default_models_dir
-from sidecar.tools.client import sidecar_argv
+from sidecar.tools.program import sidecar_argv
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import subprocess
 
 from bundle_under_test import EDITION
 
-from sidecar.tools.client import sidecar_argv
+from sidecar.tools.program import sidecar_argv
 
 
 def test_this_machine(request):

@@ -11,7 +11,8 @@ import pytest
 from bundle_under_test import EDITION
 
 from protocol.params import EmbedParams, PathAudio, PcmAudio
-from sidecar.tools.client import Client, sidecar_argv
+from protocol.python import SpeakerSidecar
+from sidecar.tools.program import sidecar_argv
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def folder(tmp_path_factory):
 def client(folder, tmp_path_factory):
     argv = [*sidecar_argv(), "serve", "--model", str(folder), "--offline", "--threads", "1"]
     argv += ["--models-dir", str(tmp_path_factory.mktemp("models"))]
-    with Client(argv) as started:
+    with SpeakerSidecar.start(argv) as started:
         started.wait_until_ready(timeout_s=300)  # it converts
         yield started
 
@@ -77,7 +78,9 @@ def test_without_a_network_the_default_model_says_what_to_do(tmp_path):
         "SPEAKER_SIDECAR_MODELS_DIR": str(tmp_path),
     }
     started_at = time.monotonic()
-    client = Client([*sidecar_argv(), "serve"], stderr=subprocess.DEVNULL, env=environment)
+    client = SpeakerSidecar.start(
+        [*sidecar_argv(), "serve"], stderr=subprocess.DEVNULL, env=environment
+    )
     code = client.process.wait(60)
     client.close()
     print(f"failed after {time.monotonic() - started_at:.1f} s: {client.health['reason']}")

@@ -29,7 +29,7 @@ from protocol.params import (
     PcmAudio,
     ScoreParams,
 )
-from sidecar.tools.client import Client, RemoteError
+from protocol.python import RemoteError, SpeakerSidecar
 
 
 @pytest.fixture
@@ -307,7 +307,7 @@ def test_64_requests_at_once_with_mixed_outcomes(light_argv, tmp_path):
         (EmbedParams(tone, deadline_ms=-1), "invalid_params"),
     ]
     requests = [kinds[n % len(kinds)] for n in range(64)]
-    with Client(light_argv) as client:
+    with SpeakerSidecar.start(light_argv) as client:
         sent = [(client.send(params)[1], wanted) for params, wanted in requests]
         outcomes = Counter()
         for future, wanted in sent:

@@ -8,7 +8,7 @@ import shutil
 import pytest
 from raw_host import assert_result, pcm
 
-from sidecar.tools.client import ARGV_VARIABLE
+from sidecar.tools.program import ARGV_VARIABLE
 
 pytest.importorskip("sidecar.engine.openvino_library")
 pytestmark = pytest.mark.skipif(

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from protocol.params import EmbedParams, PathAudio
-from sidecar.tools.client import Client
+from protocol.python import SpeakerSidecar
 
 SPEECH = "audio/librispeech"
 MIN_COSINE = 0.99999
@@ -17,7 +17,7 @@ MIN_COSINE = 0.99999
 
 @pytest.fixture(scope="module")
 def client(sidecar_argv):
-    with Client([*sidecar_argv, "--log-level", "warning"]) as client:
+    with SpeakerSidecar.start([*sidecar_argv, "--log-level", "warning"]) as client:
         client.wait_until_ready()
         yield client
     assert client.process.returncode == 0

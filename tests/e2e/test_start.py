@@ -9,7 +9,7 @@ import sys
 import pytest
 from raw_host import PATIENCE_S, assert_error, assert_result, pcm, time_to_end
 
-from sidecar.tools.client import ARGV_VARIABLE
+from sidecar.tools.program import ARGV_VARIABLE
 
 # Imports of the modules in HELD_IMPORTS wait for the file HELD_GATE, and say so.
 HOLD_IMPORTS = """

@@ -18,7 +18,8 @@ from raw_host import (
     time_to_end,
 )
 
-from sidecar.tools.client import ARGV_VARIABLE
+from protocol.python import SpeakerSidecar
+from sidecar.tools.program import ARGV_VARIABLE
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX's pipes and sockets")
 CHANNELS = ["pipe", pytest.param("socketpair", marks=posix_only)]
@@ -122,6 +123,14 @@ def test_frames_arrive_byte_by_byte(start_light):
         host.send(bytes([byte]))
     assert_result(host.answer("slow"), "embedding")
     assert host.finish() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a pipe be widened")
+def test_a_python_hosts_pipe_holds_seconds_of_audio(light_argv):
+    import fcntl
+
+    with SpeakerSidecar.start(light_argv) as sidecar:
+        assert fcntl.fcntl(sidecar.process.stdin, fcntl.F_GETPIPE_SZ) == 2**20
 
 
 def test_a_lost_output_ends_it(start_light):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from protocol.params import EmbedBatchParams, HealthParams, PcmAudio
-from sidecar.tools.client import Client, sidecar_argv
+from protocol.python import SpeakerSidecar
+from sidecar.tools.program import sidecar_argv
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -23,7 +24,7 @@ def audios(n, seconds):
 
 def embed_on(device, model, items):
     argv = [*sidecar_argv(), "serve", "--model", str(model), "--device", device, "--offline"]
-    with Client(argv) as client:
+    with SpeakerSidecar.start(argv) as client:
         client.wait_until_ready(120)
         results = client.call(EmbedBatchParams(tuple(items), normalize=True))["results"]
         embeddings = [np.frombuffer(entry["result"]["embedding"], "<f4") for entry in results]

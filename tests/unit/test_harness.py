@@ -84,7 +84,7 @@ def test_a_difference_is_told_with_its_place(play, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("ok     #1 good")
     assert lines[1].startswith("FAILED #2 bad")
-    assert lines[1].endswith("file.json:1:39")
+    assert lines[1].endswith("file.json: [1]")
     assert lines[2] == "         result.number is 4, expected 5"
     assert lines[3].startswith("2 entries: 1 as expected, 1 not; ")
 
@@ -98,7 +98,7 @@ def test_a_bad_file_starts_nothing(play, capsys, tmp_path):
     assert play('{"method": "embed"') == 64
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith(f"{tmp_path / 'file.json'}:1:19: expected ',' or '}}'")
+    assert captured.err.startswith(f"{tmp_path / 'file.json'}:1:19: Expecting ',' delimiter")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,18 @@ def test_a_child_that_does_not_read_is_given_up(tmp_path, capsys):
     argv = [sys.executable, "-c", "import time; time.sleep(60)"]
     assert harness.run(options(path, "--timeout-s", "0.2", child_argv=argv)) == 69
     assert "did not serve within 0.2 s" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another error for it")
+def test_a_pipe_that_nobody_reads_loses_the_output(tmp_path):
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps([{"method": "embed"}] * 9), "utf-8")
+    command = [sys.executable, "-m", "sidecar", "harness", str(path), "--"]
+    command += [sys.executable, "-c", CHILD, "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 74
 
 
 def test_examples_are_listed(capsys):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import queue
-import time
 
 import msgpack
 import pytest
 
 from protocol.framing import FrameDecoder
-from sidecar.tools.harness.child import Ended, Received
-from sidecar.tools.harness.entry_file import read_entries
+from sidecar.tools.harness.entries import read_entries
 from sidecar.tools.harness.session import Session, StartFailed
 
 HELLO = {"jsonrpc": "2.0", "method": "hello", "params": {"protocol": 1}}
@@ -26,13 +23,11 @@ class PlayedChild:
     Once its input is closed it ends with 0.
     """
 
-    def __init__(self, answer, first):
-        self.events = queue.SimpleQueue()
-        self.started_at = time.monotonic()
+    def __init__(self, answer, first, take):
         self.process = self
         self.received = []
-        self.is_killed = False
         self._answer = answer
+        self._take = take
         self._decoder = FrameDecoder()
         self._exit_code = None
         for said in first:
@@ -43,10 +38,9 @@ class PlayedChild:
             return
         if isinstance(said, int):
             self._exit_code = said
-            self.events.put(Ended(time.monotonic(), None))
-            return
-        payload = said if isinstance(said, bytes) else msgpack.packb(said)
-        self.events.put(Received(time.monotonic(), payload))
+            self._take(None)
+        else:
+            self._take(said if isinstance(said, bytes) else msgpack.packb(said))
 
     def write(self, data):
         if data[:3] == b"GET":
@@ -61,9 +55,6 @@ class PlayedChild:
     def close_input(self):
         self.say(0)
 
-    def kill(self):
-        self.is_killed = True
-
     def wait(self, timeout=None):
         return self._exit_code
 
@@ -72,11 +63,11 @@ class Witness:
     def __init__(self):
         self.lines = []
 
-    def sent(self, at_ms, shown, course):
-        self.lines.append(("sent", course.entry.number))
+    def sent(self, entry, body):
+        self.lines.append(("sent", entry.number))
 
-    def received(self, at_ms, shown, course):
-        self.lines.append(("received", course and course.entry.number))
+    def received(self, at, message, entry=None):
+        self.lines.append(("received", entry and entry.number))
 
 
 def result(message, **values):
@@ -97,19 +88,18 @@ def play(tmp_path):
     def play_entries(entries, answer=obey, first=(HELLO, READY), jobs=1, timeout_s=20.0):
         path = tmp_path / "file.json"
         path.write_text(json.dumps(entries), "utf-8")
-        child, witness = PlayedChild(answer, first), Witness()
-        session = Session(
-            child, read_entries(path), jobs=jobs, timeout_s=timeout_s, witness=witness
-        )
-        session.child, session.witness = child, witness
-        session.play()
+        witness = Witness()
+        session = Session(read_entries(path), jobs=jobs, timeout_s=timeout_s, report=witness)
+        session.witness = witness
+        session.child = PlayedChild(answer, first, session.take)
+        session.play(session.child)
         return session
 
     return play_entries
 
 
 def differences(session):
-    return [course.differences for course in session.courses]
+    return [entry.differences for entry in session.entries]
 
 
 def test_requests_get_ids_that_the_file_did_not_choose(play):

@@ -174,6 +174,11 @@ def test_the_protocol_is_pure(module):
     assert not tops(path) & {"asyncio", "io", "os", "pathlib", "socket", "subprocess", "threading"}
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "protocol" / "python").glob("*.py")), ids=str)
+def test_the_python_host_needs_nothing_of_the_sidecar(path):
+    assert tops(path) <= {*sys.stdlib_module_names, "msgpack", "protocol"}
+
+
 @by_module
 def test_only_the_bench_and_the_rooms_that_compute_import_torch(module):
     if room_of(module) not in {"networks", "engine", "hardware"}:

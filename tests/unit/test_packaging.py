@@ -264,18 +264,22 @@ def test_a_library_is_closed_when_its_release_is_read(load_script, monkeypatch):
 
 def test_a_bundle_that_does_not_serve_is_no_bundle(load_script, light_argv, monkeypatch, tmp_path):
     trial = load_script("trial")
-    client, asked = trial.Client, []
+    start, asked = trial.SpeakerSidecar.start, []
 
     def light(argv, **how):
         asked.append((argv[argv.index("--model") + 1], argv[argv.index("--runtime") + 1]))
-        return client(light_argv, cwd=how["cwd"])
+        return start(light_argv, cwd=how["cwd"])
 
-    monkeypatch.setattr(trial, "Client", light)
+    monkeypatch.setattr(trial.SpeakerSidecar, "start", light)
     lines = trial.try_out(tmp_path, ["one", "other"], ["openvino"])
     assert asked == [("one", "openvino"), ("other", "openvino")]
     for line in lines:
         assert re.fullmatch(r"light with .*: ready after \d+\.\d\d s, \d+ MB resident", line)
-    monkeypatch.setattr(trial, "Client", lambda _argv, **how: client(["false"], cwd=how["cwd"]))
+
+    def dead(_argv, **how):
+        return start(["false"], cwd=how["cwd"])
+
+    monkeypatch.setattr(trial.SpeakerSidecar, "start", dead)
     with pytest.raises(
         load_script("build_failed").BuildFailed, match="not serve other with openvino"
     ):

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from protocol.params import EmbedParams, FileAudio
-from sidecar.tools.client import Client
+from protocol.python import SpeakerSidecar
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     files = [Path(path).read_bytes() for path in task["paths"]]
     requests = [EmbedParams(FileAudio(file, 0, task["clip_s"])) for file in files]
     started_s = time.perf_counter()
-    with Client(task["argv"], stderr=subprocess.DEVNULL) as client:
+    with SpeakerSidecar.start(task["argv"], stderr=subprocess.DEVNULL) as client:
         client.call(requests[0])
         first_s = time.perf_counter() - started_s
         calls_s = []

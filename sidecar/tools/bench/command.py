@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.errors import ModelUnavailable
+from protocol.python import RemoteError
 from sidecar.config import (
     DEFAULT_MODEL,
     DEVICE_PATTERN,
@@ -36,13 +37,13 @@ from sidecar.tools.bench.report import as_json
 from sidecar.tools.bench.table import in_words
 from sidecar.tools.bench.tasks import QUICK, Extent
 from sidecar.tools.bench.worker import ENGINES, work
-from sidecar.tools.client import RemoteError, split_words
 from sidecar.tools.console import (
     ProgressLine,
     Refusal,
     complain,
     open_console,
 )
+from sidecar.tools.program import split_words
 
 # What each option needs that is not installed by default.
 _NEEDS = {

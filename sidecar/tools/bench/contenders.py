@@ -16,12 +16,13 @@ from typing import Any
 import psutil
 
 from protocol.params import EmbedBatchParams, EmbedParams, HealthParams, Params, PcmAudio
+from protocol.python import SpeakerSidecar
 from sidecar.config import EXIT_SOFTWARE, EXIT_UNAVAILABLE, SAMPLE_RATE_HZ
 from sidecar.tools.bench.engines.engine import About
 from sidecar.tools.bench.rounds import Call
 from sidecar.tools.bench.tasks import Turn, utterance
-from sidecar.tools.client import Client, own_argv
 from sidecar.tools.console import ProgressLine, Refusal
+from sidecar.tools.program import own_argv
 from sidecar.tools.start import Start, started_sidecar, tail
 
 _PRODUCTS = Turn((1,), warm_ups=1, calls=3)
@@ -33,7 +34,7 @@ class Sidecar:
 
     takes_batches = True
 
-    def __init__(self, name: str, client: Client, start: Start) -> None:
+    def __init__(self, name: str, client: SpeakerSidecar, start: Start) -> None:
         self.name = name
         self._client = client
         self.start_ms = {"hello": start.hello_ms, "ready": start.ready_ms}

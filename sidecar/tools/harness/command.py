@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from sidecar.config import (
-    EXIT_INTERRUPTED,
-    EXIT_IO,
-    EXIT_OK,
-    EXIT_UNAVAILABLE,
-    EXIT_USAGE,
-)
-from sidecar.tools.client import sidecar_argv
-from sidecar.tools.console import open_console
-from sidecar.tools.harness.child import Child
-from sidecar.tools.harness.entry import Entry
-from sidecar.tools.harness.entry_file import read_entries
-from sidecar.tools.harness.located_json import BadFile
+from protocol.python.child import Child, spawn
+from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.tools.console import Refusal, exit_code_of, open_console
+from sidecar.tools.harness.entries import read_entries
+from sidecar.tools.harness.json_file import BadFile
 from sidecar.tools.harness.report import Report
 from sidecar.tools.harness.session import Session, StartFailed
 from sidecar.tools.harness.vocabulary import VOCABULARY
+from sidecar.tools.program import sidecar_argv
 
 EXIT_MISMATCH = 1
 
@@ -46,26 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("file", nargs="?", type=Path, metavar="FILE", help="see below")
-    what.add_argument(
-        "--examples", action="store_true", help="print the paths of the examples that come with it"
-    )
-    add(
-        "--jobs",
-        type=_count,
-        default=1,
-        metavar="N",
-        help="how many answers may be awaited at a time; default: %(default)s",
-    )
+    examples = "print the paths of the examples that come with it"
+    what.add_argument("--examples", action="store_true", help=examples)
+    jobs = "how many answers may be awaited at a time; default: %(default)s"
+    add("--jobs", type=_count, default=1, metavar="N", help=jobs)
     add("--model", metavar="ID|DIR", help="of this program's own sidecar; default: the default one")
     add("--full", action="store_true", help="print audio and embeddings whole")
     add("--quiet", action="store_true", help="print no messages, only what came of the entries")
-    add(
-        "--timeout-s",
-        type=_seconds,
-        default=120.0,
-        metavar="S",
-        help="the longest wait for the start, an answer or the end; default: %(default)g",
-    )
+    timeout = "the longest wait for the start, an answer or the end; default: %(default)g"
+    add("--timeout-s", type=_seconds, default=120.0, metavar="S", help=timeout)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -75,67 +53,47 @@ def run(options: argparse.Namespace) -> int:
         0 if all was as expected; 1 if not; 64 for a file that cannot be used; 69 if the child did
         not start; 74 if the output was lost; 130 after Ctrl-C.
     """
+    return exit_code_of(lambda _progress: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     console = open_console()
     if options.examples:
-        print("\n".join(str(path) for path in sorted(EXAMPLES.glob("*.json*"))))
+        console.out("\n".join(str(path) for path in sorted(EXAMPLES.glob("*.json*"))))
         return EXIT_OK
-    try:
-        entries = read_entries(options.file)
-    except BadFile as error:
-        print(error, file=sys.stderr)
-        return EXIT_USAGE
-    report = Report(console, is_full=options.full, is_quiet=options.quiet)
     # Its log is for what goes wrong: the messages are printed here.
     argv = options.child_argv or [*sidecar_argv(), "--log-level", "warning"]
     if options.model is not None:
         if options.child_argv:
-            print("--model is for this program's own sidecar: put it behind --", file=sys.stderr)
-            return EXIT_USAGE
+            raise Refusal("--model is for this program's own sidecar: put it behind --", EXIT_USAGE)
         argv += ["--model", options.model]
     try:
-        return _play(entries, argv, report, options)
-    except KeyboardInterrupt:
-        print("Stopped, and the sidecar with it.", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Else the interpreter would complain at its end that it cannot flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_IO
-
-
-def _play(
-    entries: Sequence[Entry], argv: Sequence[str], report: Report, options: argparse.Namespace
-) -> int:
-    began_at = time.monotonic()
+        entries = read_entries(options.file)
+    except BadFile as error:
+        raise Refusal(str(error), EXIT_USAGE) from error
+    report = Report(console, is_full=options.full, is_quiet=options.quiet)
+    session = Session(entries, jobs=options.jobs, timeout_s=options.timeout_s, report=report)
     try:
-        child = Child(argv)
+        process = spawn(argv)
     except OSError as error:
-        print(f"{argv[0]} cannot be started: {error.strerror or error}", file=sys.stderr)
-        return EXIT_UNAVAILABLE
-    with child:
-        session = Session(
-            child, entries, jobs=options.jobs, timeout_s=options.timeout_s, witness=report
-        )
-        try:
-            session.play()
-        except StartFailed as error:
-            for fault in session.faults:
-                print(fault, file=sys.stderr)
-            print(f"the child did not start: {error}", file=sys.stderr)
-            return EXIT_UNAVAILABLE
-    has_matched = report.finish(session.courses, session.faults, time.monotonic() - began_at)
-    return EXIT_OK if has_matched else EXIT_MISMATCH
+        message = f"{argv[0]} cannot be started: {error.strerror or error}"
+        raise Refusal(message, EXIT_UNAVAILABLE) from error
+    try:
+        with Child(process, session.take, session.take) as child:
+            session.play(child)
+    except StartFailed as error:
+        told = "\n".join((*session.faults, f"the child did not start: {error}"))
+        raise Refusal(told, EXIT_UNAVAILABLE) from error
+    return EXIT_OK if report.finish(entries, session.faults) else EXIT_MISMATCH
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if int(text) < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
+    if not 0 < float(text) < float("inf"):
         raise argparse.ArgumentTypeError("must be a number of seconds above 0")
-    return seconds
+    return float(text)

@@ -5,76 +5,71 @@ from __future__ import annotations
 import base64
 import json
 import math
+import time
 from collections.abc import Sequence
 
-from sidecar.tools.console import Console
-from sidecar.tools.harness.course import Course
+from rich.console import Console
+
+from sidecar.tools.harness.entries import Entry
+from sidecar.tools.harness.json_file import Json
 
 _SHORT_BIN_BYTES = 12
-_BOLD, _DIM, _RED, _GREEN = 1, 2, 31, 32
 
 
 class Report:
-    """Prints on standard output.
-
-    Args:
-        console: what that can show.
-        is_full: show bins whole.
-        is_quiet: show no messages.
-    """
+    """Prints on ``console``: bins whole if ``is_full``, no messages if ``is_quiet``."""
 
     def __init__(self, console: Console, *, is_full: bool = False, is_quiet: bool = False) -> None:
-        self._console = console
-        self._is_full = is_full
-        self._is_quiet = is_quiet
+        self._console, self._is_full, self._is_quiet = console, is_full, is_quiet
+        self._began_at = time.monotonic()
 
-    def sent(self, at_ms: float, shown: dict[str, object], course: Course) -> None:
-        """See ``Witness.sent``."""
-        ((name, value),) = shown.items()
-        line = {"at_ms": round(at_ms, 1), "entry": course.entry.number}
-        self._show({**line, "sent" if name == "message" else f"sent_{name}": value})
+    def sent(self, entry: Entry, body: Json) -> None:
+        """The entry was sent: a message, bytes, or the input's end."""
+        name = f"sent_{entry.kind}" if entry.kind in {"frame", "raw", "close"} else "sent"
+        self._show(entry.sent_at or 0.0, {"entry": entry.number, name: body})
 
-    def received(self, at_ms: float, shown: object, course: Course | None) -> None:
-        """See ``Witness.received``."""
-        line: dict[str, object] = {"at_ms": round(at_ms, 1)}
-        if course is not None and course.took_ms is not None:
-            line |= {"entry": course.entry.number, "took_ms": round(course.took_ms, 1)}
-        self._show({**line, "received": shown})
+    def received(self, at: float, message: Json, entry: Entry | None = None) -> None:
+        """A message came or, where it is none, bytes; ``entry`` is what it answers."""
+        line: dict[str, Json] = {}
+        if entry is not None and entry.took_ms is not None:
+            line = {"entry": entry.number, "took_ms": round(entry.took_ms, 1)}
+        self._show(at, {**line, "received": message})
 
-    def _show(self, line: dict[str, object]) -> None:
+    def _show(self, at: float, values: dict[str, Json]) -> None:
         if not self._is_quiet:
+            line = {"at_ms": round(1000 * (at - self._began_at), 1), **values}
             text = json.dumps(as_json(line, is_full=self._is_full), ensure_ascii=False)
-            print(self._console.paint(text, _DIM), flush=True)
+            self._console.print(text, style="dim", soft_wrap=True)
 
-    def finish(self, courses: Sequence[Course], faults: Sequence[str], elapsed_s: float) -> bool:
+    def finish(self, entries: Sequence[Entry], faults: Sequence[str]) -> bool:
         """Print what came of it; whether all matched."""
-        failed = [course for course in courses if course.differences]
-        for course in courses:
-            took = "" if course.took_ms is None else f" ({course.took_ms:.1f} ms)"
-            if not course.differences:
-                print(f"{self._console.paint('ok    ', _GREEN)} {course.entry.title}{took}")
-                continue
-            entry = course.entry
-            print(f"{self._failed} {entry.title}{took}, {entry.place}")
-            for difference in course.differences:
-                print(f"         {difference}")
+        n_failed = 0
+        for entry in entries:
+            took = "" if entry.took_ms is None else f" ({entry.took_ms:.1f} ms)"
+            if entry.differences:
+                n_failed += 1
+                self._print("FAILED", "red", f"{entry.title}{took}, {entry.place}")
+                for difference in entry.differences:
+                    self._print("", "", f"  {difference}")
+            else:
+                self._print("ok", "green", f"{entry.title}{took}")
         for fault in faults:
-            print(f"{self._failed} {fault}")
-        noun = "entry" if len(courses) == 1 else "entries"
-        summary = f"{len(courses)} {noun}: {len(courses) - len(failed)} as expected"
-        if failed:
-            summary += f", {len(failed)} not"
-        if faults:
-            summary += f"; {len(faults)} faults of the whole"
-        print(self._console.paint(f"{summary}; {elapsed_s:.1f} s", _BOLD), flush=True)
-        return not failed and not faults
+            self._print("FAILED", "red", fault)
+        noun = "entry" if len(entries) == 1 else "entries"
+        summary = f"{len(entries)} {noun}: {len(entries) - n_failed} as expected"
+        summary += f", {n_failed} not" if n_failed else ""
+        summary += f"; {len(faults)} faults of the whole" if faults else ""
+        self._console.print(
+            f"{summary}; {time.monotonic() - self._began_at:.1f} s", style="bold", soft_wrap=True
+        )
+        return not n_failed and not faults
 
-    @property
-    def _failed(self) -> str:
-        return self._console.paint("FAILED", _RED)
+    def _print(self, verdict: str, style: str, text: str) -> None:
+        self._console.print(f"{verdict:6}", style=style, end=" ")
+        self._console.print(text, soft_wrap=True)
 
 
-def as_json(value: object, *, is_full: bool) -> object:
+def as_json(value: Json, *, is_full: bool) -> Json:
     """``value`` in the form in which a harness file would have it; bins shortened unless full."""
     if isinstance(value, dict):
         return {name: as_json(inner, is_full=is_full) for name, inner in value.items()}

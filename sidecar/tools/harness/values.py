@@ -1,28 +1,50 @@
-"""From the JSON of an entry to what the wire carries: bins, paths, sounds, earlier results."""
+"""From the JSON of an entry to what the wire carries: bins, paths, sounds, earlier embeddings."""
 
 from __future__ import annotations
 
 import base64
-import binascii
+import math
+import random
+import sys
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
 
-from sidecar.tools.harness.generated_audio import BYTES_PER_SAMPLE, Sound, generate_pcm
-from sidecar.tools.harness.located_json import BadFile, Node
+from sidecar.tools.harness.json_file import Json, Node, Shape
 
 _MAX_BIN_BYTES = 2**29
-_SOUNDS = ("tone", "noise", "silence")
 _CROP = ("start_s", "end_s")
-_PCM_FORMAT = ("encoding", "sample_rate_hz", "channels")
-_BINS = ("$bin", "$hex", "$text", "$file")
-_FLOATS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+_ENCODINGS = {"f32le": 4, "s16le": 2}  # bytes of a sample
+_PCM_SHAPES: dict[str, Shape] = {"encoding": _ENCODINGS, "sample_rate_hz": 1, "channels": 1}
+_SOUND_SHAPES: dict[str, Shape] = {"duration_s": "number", "level": "number", **_PCM_SHAPES}
+_SOUNDS: dict[str, dict[str, Shape]] = {
+    "tone": {**_SOUND_SHAPES, "frequency_hz": "number"},
+    "noise": {**_SOUND_SHAPES, "seed": 0},
+    "silence": _SOUND_SHAPES,
+}
+_DEFAULTS: dict[str, Json] = {
+    "duration_s": 1.0,
+    "level": 0.5,
+    "frequency_hz": 220.0,
+    "seed": 0,
+    "encoding": "f32le",
+    "sample_rate_hz": 16_000,
+    "channels": 1,
+}
+_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_BINS: dict[str, Callable[[Path, str], bytes]] = {
+    "$bin": lambda _, text: base64.b64decode(text, validate=True),
+    "$hex": lambda _, text: bytes.fromhex(text),
+    "$text": lambda _, text: text.encode(),
+    "$file": lambda folder, name: (folder / name).read_bytes(),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The embedding, with its fingerprint, that an earlier entry's result holds."""
+    """In params, in place of the embedding that the result of the entry ``number`` has."""
 
     number: int
     item: int | None
@@ -35,104 +57,65 @@ class ValueBuilder:
         self._folder = folder
         self._find_stored = find_stored
 
-    def build_params(self, node: Node) -> object:
-        """The params of a method: audios stand where the protocol's methods have them."""
-        if not isinstance(node.value, dict):
-            return self.build(node)
-        built: dict[str, object] = {}
-        for name, member in node.value.items():
-            if name in {"audio", "a", "b"}:
-                built[name] = self._build_voice(member)
-            elif name == "items" and isinstance(member.value, list):
-                built[name] = [self._build_voice(item) for item in member.value]
-            else:
-                built[name] = self.build(member)
-        return built
-
-    def build(self, node: Node) -> object:
+    def build(self, node: Node) -> Json:
         """Any value; a ``$`` object becomes the bin or the float that it stands for."""
         if isinstance(node.value, list):
-            return [self.build(item) for item in node.value]
-        if isinstance(node.value, dict):
-            if any(name.startswith("$") for name in node.value):
-                return self._build_special(node)
-            return {name: self.build(member) for name, member in node.value.items()}
-        return node.value
+            return [self.build(item) for item in node.children()]
+        if not isinstance(node.value, dict):
+            return node.value
+        if any(name.startswith("$") for name in node.value):
+            return self._build_special(node)
+        return {name: self.build(node[name]) for name in node.value}
 
-    def build_bin(self, node: Node) -> bytes:
-        """A ``$`` object that stands for bytes; raises ``BadFile`` if it is none."""
+    def build_params(self, node: Node) -> Json:
+        """The params of a method: audios stand where the protocol's methods have them."""
         built = self.build(node)
-        if not isinstance(built, bytes):
-            node.fail(f"expected bytes, as an object with one of {', '.join(_BINS)}")
+        if isinstance(node.value, dict):
+            for name in built.keys() & {"audio", "a", "b"}:
+                built[name] = self._build_voice(node[name], built[name])
+            if isinstance(built.get("items"), list):
+                pairs = zip(node["items"].children(), built["items"], strict=True)
+                built["items"] = [self._build_voice(*pair) for pair in pairs]
         return built
 
-    def _build_special(self, node: Node) -> object:
-        members = node.members("a value", (*_BINS, "$float", "repeat"))
-        kinds = [name for name in members if name != "repeat"]
-        if len(kinds) != 1:
-            node.fail(f"it has {' and '.join(kinds)}: only one of them may be given")
-        [kind] = kinds
+    def _build_special(self, node: Node) -> Json:
+        given = node.fields({**dict.fromkeys(_BINS, "string"), "$float": _FLOATS, "repeat": 0})
+        kind = node.only_one_of((*_BINS, "$float"))
         if kind == "$float":
-            if "repeat" in members:
-                members["repeat"].fail("only bytes can be repeated")
-            return _FLOATS[members[kind].choice(kind, _FLOATS)]
-        data = self._decode_bin(kind, members[kind])
-        times = members["repeat"].integer("repeat") if "repeat" in members else 1
+            if "repeat" in given:
+                node["repeat"].fail("is for bytes alone")
+            return _FLOATS[given[kind]]
+        data, times = self._decode(node[kind], kind), given.get("repeat", 1)
         if len(data) * times > _MAX_BIN_BYTES:
-            node.fail(f"it has {len(data) * times} bytes; at most {_MAX_BIN_BYTES} can be made")
+            node.fail(f"has {len(data) * times} bytes; at most {_MAX_BIN_BYTES} can be made")
         return data * times
 
-    def _decode_bin(self, kind: str, node: Node) -> bytes:
-        if not isinstance(node.value, str):
-            node.fail(f"{kind} must be a string, not {node.shown()}")
+    def _decode(self, node: Node, kind: str) -> bytes:
         try:
-            match kind:
-                case "$bin":
-                    return base64.b64decode(node.value, validate=True)
-                case "$hex":
-                    return bytes.fromhex(node.value)
-                case "$text":
-                    return node.value.encode()
-                case _:
-                    return (self._folder / node.value).read_bytes()
-        except binascii.Error as error:
-            raise BadFile(node.place, f"it is no base64: {error}") from error
+            return _BINS[kind](self._folder, node.value)
         except OSError as error:
-            message = f"{node.value} cannot be read: {error.strerror or error}"
-            raise BadFile(node.place, message) from error
+            node.fail(f"names {node.value}, which cannot be read: {error.strerror or error}")
         except ValueError as error:
-            raise BadFile(node.place, f"{kind}: {error}") from error
+            node.fail(f"cannot be decoded: {error}")
 
-    def _build_voice(self, node: Node) -> object:
-        if not isinstance(node.value, dict):
-            return self.build(node)
-        members = node.value
-        own = [name for name in (*_SOUNDS, "base64", "from") if name in members]
-        if not own:
-            return self._build_wire_audio(node)
-        name, *others = own
-        if others:
-            node.fail(f"it has {' and '.join(own)}: only one of them may be given")
-        if name == "from":
-            node.members("a stored embedding", ("from", "item"))
+    def _build_voice(self, node: Node, built: Json) -> Json:
+        """The audio or embedding at ``node``; ``built`` is what else it could be."""
+        kinds = (*_SOUNDS, "base64", "from")
+        if not isinstance(built, dict) or built.keys().isdisjoint(kinds):
+            if isinstance(built, dict) and isinstance(built.get("path"), str):
+                built["path"] = self._absolute(built["path"])
+            return built
+        kind = node.only_one_of(kinds)
+        if kind == "from":
+            node.fields({"from": "string", "item": 0})
             return self._find_stored(node)
-        if name == "base64":
-            node.members("an audio as base64", ("base64", *_PCM_FORMAT, *_CROP))
-            is_pcm = any(field in members for field in _PCM_FORMAT)
-            audio: dict[str, object] = {
-                "pcm" if is_pcm else "file": self._decode_bin("$bin", members["base64"])
-            }
-        else:
-            node.members(f"an audio with a {name}", (name, *_CROP))
-            audio = _as_audio(_read_sound(name, members[name]))
-        rest = {field: self.build(member) for field, member in members.items() if field != name}
-        return {**audio, **rest}
-
-    def _build_wire_audio(self, node: Node) -> object:
-        built = self.build(node)
-        if isinstance(built, dict) and isinstance(built.get("path"), str):
-            built["path"] = self._absolute(built["path"])
-        return built
+        shapes = dict.fromkeys((*_CROP, *(_PCM_SHAPES if kind == "base64" else ())))
+        node.fields({kind: "string" if kind == "base64" else "object", **shapes})
+        del built[kind]
+        if kind != "base64":
+            return {**_build_sound(node[kind], kind), **built}
+        holds = "file" if built.keys().isdisjoint(_PCM_SHAPES) else "pcm"
+        return {holds: self._decode(node[kind], "$bin"), **built}
 
     def _absolute(self, path: str) -> str:
         # Also another system's absolute paths stay as they are: to refuse them is the child's part.
@@ -141,30 +124,44 @@ class ValueBuilder:
         return str((self._folder / path).absolute())
 
 
-def _read_sound(kind: str, node: Node) -> Sound:
-    known = ["duration_s", *_PCM_FORMAT, "level"]
-    known += {"tone": ["frequency_hz"], "noise": ["seed"]}.get(kind, [])
-    members = node.members(f"a {kind}", known)
-    fields: dict[str, Any] = {}
-    for name, member in members.items():
-        if name == "encoding":
-            fields[name] = member.choice(name, BYTES_PER_SAMPLE)
-        elif name in {"sample_rate_hz", "channels"}:
-            fields[name] = member.integer(name, least=1)
-        elif name == "seed":
-            fields[name] = member.integer(name)
-        else:
-            fields[name] = member.number(name)
-    sound = Sound(kind, **fields)
-    if sound.duration_s < 0 or sound.n_bytes > _MAX_BIN_BYTES:
-        node.fail(f"a {kind} of {sound.duration_s} s cannot be made")
-    return sound
+def embedding_in(result: Json, item: int | None) -> dict[str, Json] | None:
+    """The embedding in a result, of its ``item`` if it has several, with its fingerprint."""
+    try:
+        if item is not None and "embeddings" in result:
+            n_bytes = 4 * result["dim"]
+            embedding = result["embeddings"][item * n_bytes : (item + 1) * n_bytes]
+            result = {**result, "embedding": embedding} if embedding else {}
+        elif item is not None:
+            result = result["results"][item]["result"]
+        return {name: result[name] for name in ("embedding", "fingerprint")}
+    except (LookupError, TypeError):
+        return None
 
 
-def _as_audio(sound: Sound) -> dict[str, object]:
-    return {
-        "pcm": generate_pcm(sound),
-        "encoding": sound.encoding,
-        "sample_rate_hz": sound.sample_rate_hz,
-        "channels": sound.channels,
-    }
+def _build_sound(node: Node, kind: str) -> dict[str, Json]:
+    sound = {**_DEFAULTS, **node.fields(_SOUNDS[kind])}
+    n_samples = sound["duration_s"] * sound["sample_rate_hz"] * sound["channels"]
+    if not 0 <= n_samples * _ENCODINGS[sound["encoding"]] <= _MAX_BIN_BYTES:
+        node.fail(f"cannot be made: it would have {n_samples:g} samples")
+    return {"pcm": _generate(kind, **sound), **{name: sound[name] for name in _PCM_SHAPES}}
+
+
+# Files tend to ask for the same sound again and again.
+@lru_cache(maxsize=32)
+def _generate(kind: str, **sound: Json) -> bytes:
+    """Samples with a peak of ``level``, the same in all channels: a sine, or white noise."""
+    n_frames = round(sound["duration_s"] * sound["sample_rate_hz"])
+    frames = [0.0] * n_frames
+    if kind == "noise":
+        numbers = random.Random(sound["seed"])  # noqa: S311 - a sound, no secret
+        frames = [sound["level"] * numbers.uniform(-1.0, 1.0) for _ in range(n_frames)]
+    elif kind == "tone":
+        step = 2 * math.pi * sound["frequency_hz"] / sound["sample_rate_hz"]
+        frames = [sound["level"] * math.sin(step * n) for n in range(n_frames)]
+    values = [value for value in frames for _ in range(sound["channels"])]
+    samples: array[float] | array[int] = array("f", values)
+    if sound["encoding"] == "s16le":
+        samples = array("h", [round(max(-1.0, min(1.0, value)) * 32767) for value in values])
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples.tobytes()

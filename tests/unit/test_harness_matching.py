@@ -4,18 +4,17 @@ import json
 
 import pytest
 
-from sidecar.tools.harness.expectations import read_matcher
-from sidecar.tools.harness.located_json import BadFile, read_json
+from sidecar.tools.harness.json_file import BadFile, Node
+from sidecar.tools.harness.matching import check_expected, differences
+from sidecar.tools.harness.values import ValueBuilder
 
 
 @pytest.fixture
-def differences(tmp_path):
-    def find(matcher, value):
-        path = tmp_path / "matcher.json"
-        path.write_text(json.dumps([matcher]), "utf-8")
-        [node] = read_json(path)
-        matches = read_matcher(node, lambda n: b"bin" if isinstance(n.value, dict) else n.value)
-        return list(matches(value, "x"))
+def compare(tmp_path):
+    def find(expected, value):
+        node = Node("file.json", "[0].expect", json.loads(json.dumps(expected)))
+        check_expected(node)
+        return list(differences(ValueBuilder(tmp_path, None).build(node), value, "x"))
 
     return find
 
@@ -41,14 +40,16 @@ def differences(tmp_path):
         ({"type": "null"}, None),
         ({"contains": "b"}, "abc"),
         ({"contains": 2}, [1, 2]),
-        ({"contains": {"$bin": ""}}, b"a bin"),
+        ({"contains": {"$text": "bin"}}, b"a bin"),
         ({"one_of": ["a", {"min": 3}]}, 4),
         ({"each": {"min": 0}}, [0, 1]),
-        ({"$bin": ""}, b"bin"),
+        ({"contains": {"min": 1}}, [{"min": 1}]),
+        ({"contains": [1]}, [2, [1]]),
+        ({"$text": "bin"}, b"bin"),
     ],
 )
-def test_what_matches(differences, matcher, value):
-    assert differences(matcher, value) == []
+def test_what_matches(compare, matcher, value):
+    assert compare(matcher, value) == []
 
 
 @pytest.mark.parametrize(
@@ -77,24 +78,28 @@ def test_what_matches(differences, matcher, value):
         ({"one_of": ["a", 3]}, "c", 'x is "c", expected one of "a", 3'),
         ({"each": {"min": 1}}, [1, 0], "x[1] is 0, expected at least 1"),
         ({"each": 1}, {}, "x is an object of 0, expected an array"),
-        ({"$bin": ""}, b"abcd", "x is a bin of 4 bytes, expected a bin of 3 bytes"),
+        ({"$text": "bin"}, b"abcd", "x is a bin of 4 bytes, expected a bin of 3 bytes"),
     ],
 )
-def test_what_differs_is_told_in_words(differences, matcher, value, expected):
-    assert differences(matcher, value) == [expected]
+def test_what_differs_is_told_in_words(compare, matcher, value, expected):
+    assert compare(matcher, value) == [expected]
 
 
 @pytest.mark.parametrize(
     ("matcher", "message"),
     [
-        ({"min": "1"}, "min must be a number"),
-        ({"min": 1, "dim": 2}, r"mixes operators \(min\) with fields \(dim\)"),
-        ({"about": 1}, "belong together"),
-        ({"within": 1}, "belong together"),
-        ({"type": "float"}, "type must be null or boolean"),
-        ({"one_of": 1}, "one_of must be an array"),
+        ({"min": "1"}, '.min must be a number, not "1"'),
+        ({"min": 1, "dim": 2}, " mixes operators (min) with fields (dim)"),
+        ({"about": 1}, " must have both about and within: they belong together"),
+        ({"within": 1}, " must have both about and within: they belong together"),
+        ({"type": "float"}, ".type must be null or boolean"),
+        ({"one_of": 1}, ".one_of must be an array, not 1"),
+        ({"a": [{}, {"max": None}]}, ".a[1].max must be a number, not null"),
+        ({"each": {"length": {"max": []}}}, ".each.length.max must be a number"),
+        ({"one_of": [1, {"type": 2}]}, ".one_of[1].type must be null or boolean"),
     ],
 )
-def test_a_malformed_operator_is_refused_with_its_place(differences, matcher, message):
-    with pytest.raises(BadFile, match=rf"matcher\.json:1:\d+: .*{message}"):
-        differences(matcher, 1)
+def test_a_malformed_operator_is_refused_with_its_path(compare, matcher, message):
+    with pytest.raises(BadFile) as caught:
+        compare(matcher, 1)
+    assert str(caught.value).startswith(f"file.json: [0].expect{message}")

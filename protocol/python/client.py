@@ -1,0 +1,269 @@
+"""What a Python program uses: one sidecar and its methods."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from types import TracebackType
+from typing import Any
+
+from protocol.errors import ParseError
+from protocol.framing import encode_frame
+from protocol.hello import PROTOCOL
+from protocol.messages import (
+    Failure,
+    Notice,
+    Result,
+    decode_from_child,
+    encode_cancel,
+    encode_request,
+)
+from protocol.params import (
+    EmbedBatchParams,
+    EmbedParams,
+    EmbedWindowsParams,
+    HealthParams,
+    MetricsParams,
+    Params,
+    RequestId,
+    ScoreParams,
+    ShutdownParams,
+)
+from protocol.python.child import Child, spawn
+from protocol.python.embedding import (
+    AudioSource,
+    Embedding,
+    Voice,
+    WindowEmbeddings,
+    as_audio,
+    as_voice,
+    read_embedding,
+    read_windows,
+)
+from protocol.reports import ScoreResult
+
+_SERVING = ("ready", "degraded")
+
+
+class RemoteError(Exception):
+    """The child answered with an error; the fields are the wire's."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.message} ({failure.code}, {failure.data.get('kind')})")
+        self.failure = failure
+
+
+class ChildGone(Exception):
+    """The child ended, or speaks another protocol, before it answered."""
+
+
+class SpeakerSidecar:
+    """One running sidecar; its methods may be called from any thread.
+
+    Leaving the ``with`` block shuts it down. Unlike the npm package it starts no second child when
+    the first one dies: then every call raises ``ChildGone``.
+
+    ``hello`` and ``health`` are what the child said last of itself, None and empty at first.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], on_notice: Callable[[Notice], None]
+    ) -> None:
+        self.process = process
+        self.hello: dict[str, Any] | None = None
+        self.health: dict[str, Any] = {}
+        self._on_notice = on_notice
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        self._futures: dict[RequestId, Future[dict[str, Any]]] = {}
+        self._is_gone = False
+        self._child = Child(process, self._take, self._settle_all)
+
+    @classmethod
+    def start(
+        cls,
+        argv: Sequence[str] | None = None,
+        *,
+        model: str | None = None,
+        on_notice: Callable[[Notice], None] = lambda _: None,
+        **popen: Any,  # noqa: ANN401 - they are Popen's
+    ) -> SpeakerSidecar:
+        """Start a sidecar. It returns before the model is loaded: calls wait for that.
+
+        Args:
+            argv: the command, with its options; default: ``-m sidecar`` with this Python.
+            model: the model's id or folder; default: the command's own.
+            on_notice: called on the reader's thread with each notification.
+            popen: further arguments of ``subprocess.Popen``, such as ``stderr`` for the log.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        words = [sys.executable, "-m", "sidecar"] if argv is None else list(argv)
+        if model is not None:
+            words += ["--model", model]
+        if not any(word.partition("=")[0] == "--parent-pid" for word in words):
+            words += ["--parent-pid", str(os.getpid())]
+        return cls(spawn(words, **popen), on_notice)
+
+    def __enter__(self) -> SpeakerSidecar:  # noqa: PYI034 - Self is not in Python 3.10
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def embed(
+        self, audio: AudioSource, *, normalize: bool = True, deadline_ms: float | None = None
+    ) -> Embedding:
+        """One audio to one embedding: a path, a file's bytes, or samples as ``PcmAudio``.
+
+        This and the methods below raise ``RemoteError`` and ``ChildGone``, as ``call`` does.
+        """
+        return read_embedding(self.call(EmbedParams(as_audio(audio), normalize, deadline_ms), None))
+
+    def embed_batch(
+        self,
+        audios: Iterable[AudioSource],
+        *,
+        normalize: bool = True,
+        deadline_ms: float | None = None,
+    ) -> list[Embedding | RemoteError]:
+        """Some audios to as many outcomes, in their order; one that fails spoils no other."""
+        items = tuple(as_audio(audio) for audio in audios)
+        results = self.call(EmbedBatchParams(items, normalize, deadline_ms), None)["results"]
+        return [
+            read_embedding(item["result"])
+            if "result" in item
+            else RemoteError(Failure(id=None, **item["error"]))
+            for item in results
+        ]
+
+    def embed_windows(
+        self,
+        audio: AudioSource,
+        *,
+        window_s: float,
+        hop_s: float,
+        normalize: bool = True,
+        deadline_ms: float | None = None,
+    ) -> WindowEmbeddings:
+        """One embedding for each window of ``window_s`` seconds, one every ``hop_s``."""
+        params = EmbedWindowsParams(as_audio(audio), window_s, hop_s, normalize, deadline_ms)
+        return read_windows(self.call(params, None))
+
+    def score(self, a: Voice, b: Voice) -> ScoreResult:
+        """How alike two voices are: the cosine of audios, or of embeddings that were kept."""
+        result = self.call(ScoreParams(as_voice(a), as_voice(b)), None)
+        return ScoreResult(result["cosine"], result["fingerprint"])
+
+    def health_report(self) -> dict[str, Any]:
+        """The child's state, device and model. Answered while it loads, too."""
+        return self.call(HealthParams())
+
+    def metrics(self) -> dict[str, Any]:
+        """The child's counts and times. Answered while it loads, too."""
+        return self.call(MetricsParams())
+
+    def send(self, params: Params) -> tuple[RequestId, Future[dict[str, Any]]]:
+        """Send a request; its id, and the future of its result, or ``RemoteError``."""
+        request_id = next(self._ids)
+        frame = encode_frame(encode_request(request_id, params))
+        future: Future[dict[str, Any]] = Future()
+        future.set_running_or_notify_cancel()  # only the child can cancel it
+        with self._lock:
+            if self._is_gone:
+                future.set_exception(ChildGone("the child is gone"))
+                return request_id, future
+            self._futures[request_id] = future
+        self._child.write(frame)
+        return request_id, future
+
+    def call(self, params: Params, timeout_s: float | None = 60.0) -> dict[str, Any]:
+        """Send a request and wait for its result.
+
+        Raises:
+            RemoteError: the child refused it.
+            ChildGone: the child ended first.
+            TimeoutError: neither came in time.
+        """
+        try:
+            return self.send(params)[1].result(timeout_s)
+        except FutureTimeoutError as error:
+            # In Python 3.10 it is not the builtin yet.
+            raise TimeoutError(f"no answer to {params.method} within {timeout_s} s") from error
+
+    def cancel(self, request_id: RequestId) -> None:
+        """Tell the child that an answer is no longer wanted; it is still answered."""
+        self._child.write(encode_frame(encode_cancel(request_id)))
+
+    def wait_until_ready(self, timeout_s: float | None = None) -> dict[str, Any]:
+        """Wait until the child serves; its health report.
+
+        Raises:
+            ChildGone: it failed to start; the message has its reason.
+            TimeoutError: it still loads.
+        """
+        has_settled = self._child.wait_until(
+            lambda: self._state in {*_SERVING, "failed"}, timeout_s
+        )
+        if self._state in _SERVING:
+            return self.health
+        reason = self.health.get("reason", "no hello")
+        if has_settled or self._child.has_ended:
+            raise ChildGone(f"the sidecar did not start: {reason}")
+        raise TimeoutError(f"the sidecar still loads: {reason}")
+
+    def close(self, timeout_s: float = 10.0) -> int:
+        """Shut the child down, or kill it if it does not end in time; its exit code."""
+        with contextlib.suppress(ChildGone, RemoteError, TimeoutError):
+            self.call(ShutdownParams(), timeout_s)
+        self._child.close_input()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout_s)
+        return self._child.kill()
+
+    @property
+    def _state(self) -> object:
+        return self.health.get("state")
+
+    def _take(self, payload: bytes) -> None:
+        message = decode_from_child(payload)
+        if isinstance(message, Notice):
+            self._take_notice(message)
+            return
+        with self._lock:
+            future = None if message.id is None else self._futures.pop(message.id, None)
+        if future is None:
+            return
+        if isinstance(message, Result):
+            future.set_result(message.result)
+        else:
+            future.set_exception(RemoteError(message))
+
+    def _take_notice(self, notice: Notice) -> None:
+        if notice.method == "hello":
+            self.hello = notice.params
+            if notice.params.get("protocol") != PROTOCOL:
+                raise ParseError(f"protocol {notice.params.get('protocol')}, not {PROTOCOL}")
+        elif notice.method == "health":
+            self.health = notice.params
+        self._on_notice(notice)
+
+    def _settle_all(self, fault: str | None) -> None:
+        with self._lock:
+            self._is_gone = True
+            waiting, self._futures = list(self._futures.values()), {}
+        for future in waiting:
+            future.set_exception(ChildGone(fault or "the child ended"))

@@ -1,0 +1,97 @@
+"""What a Python host gives and gets: audio in its usual forms, and embeddings as numbers."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from protocol.params import Audio, FileAudio, PathAudio, PcmAudio, StoredEmbedding
+
+_BYTES_PER_NUMBER = 4
+
+Numbers: TypeAlias = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """One voice: ``dim`` numbers, comparable with all that have the same ``fingerprint``."""
+
+    embedding: Numbers
+    dim: int
+    model: str
+    fingerprint: str
+    normalized: bool
+    duration_s: float
+    device: str
+    batch_size: int
+    timings: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEmbeddings:
+    """The embedding of each window; ``starts_s`` in the time of the audio as it was given."""
+
+    embeddings: tuple[Numbers, ...]
+    starts_s: Numbers
+    window_s: float
+    hop_s: float
+    dim: int
+    model: str
+    fingerprint: str
+    normalized: bool
+    duration_s: float
+    device: str
+    timings: Mapping[str, float]
+
+
+# A bare string is a path, and bare bytes are a file's.
+AudioSource: TypeAlias = Audio | str | Path | bytes
+Voice: TypeAlias = AudioSource | Embedding | StoredEmbedding
+
+_T = TypeVar("_T", Embedding, WindowEmbeddings)
+
+
+def as_audio(source: AudioSource) -> Audio:
+    """``source`` as the wire has it; a relative path begins at this process's current folder."""
+    if isinstance(source, (PcmAudio, FileAudio, PathAudio)):
+        return source
+    if isinstance(source, bytes):
+        return FileAudio(source)
+    return PathAudio(os.path.abspath(source))  # noqa: PTH100 - Path would keep what ".." undoes
+
+
+def as_voice(voice: Voice) -> Audio | StoredEmbedding:
+    """``voice`` as the wire has it."""
+    if isinstance(voice, StoredEmbedding):
+        return voice
+    if isinstance(voice, Embedding):
+        packed = struct.pack(f"<{len(voice.embedding)}f", *voice.embedding)
+        return StoredEmbedding(packed, voice.fingerprint)
+    return as_audio(voice)
+
+
+def read_embedding(result: Mapping[str, Any]) -> Embedding:
+    """The result of ``embed``."""
+    return _read(Embedding, {**result, "embedding": _numbers(result["embedding"])})
+
+
+def read_windows(result: Mapping[str, Any]) -> WindowEmbeddings:
+    """The result of ``embed_windows``."""
+    packed, n_bytes = result["embeddings"], _BYTES_PER_NUMBER * result["dim"]
+    starts = range(0, len(packed), n_bytes)
+    embeddings = tuple(_numbers(packed[start : start + n_bytes]) for start in starts)
+    starts_s = tuple(result["starts_s"])
+    return _read(WindowEmbeddings, {**result, "embeddings": embeddings, "starts_s": starts_s})
+
+
+def _numbers(packed: bytes) -> Numbers:
+    return struct.unpack(f"<{len(packed) // _BYTES_PER_NUMBER}f", packed)
+
+
+def _read(kind: type[_T], values: Mapping[str, Any]) -> _T:
+    # A later version's child may tell more.
+    return kind(**{field.name: values[field.name] for field in fields(kind)})

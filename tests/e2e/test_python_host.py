@@ -1,0 +1,81 @@
+"""The Python host's methods, on the light sidecar: what goes in, and what comes out."""
+
+from __future__ import annotations
+
+import math
+import struct
+
+import pytest
+from mutations import wav
+from raw_host import pcm
+
+from protocol.params import FileAudio, PcmAudio, StoredEmbedding
+from protocol.python import ChildGone, Embedding, RemoteError, SpeakerSidecar
+
+
+@pytest.fixture(scope="module")
+def sidecar(light_argv):
+    with SpeakerSidecar.start(light_argv) as started:
+        assert started.wait_until_ready(60)["state"] == "ready"
+        yield started
+    assert started.process.returncode == 0
+
+
+def test_an_audio_in_each_of_its_forms_is_the_same_voice(sidecar, tmp_path, monkeypatch):
+    path = tmp_path / "voice.wav"
+    path.write_bytes(wav(0.5))
+    monkeypatch.chdir(tmp_path)
+    forms = [path, str(path), "voice.wav", wav(0.5), FileAudio(wav(0.5)), PcmAudio(**pcm(0.5))]
+    embeddings = [sidecar.embed(audio) for audio in forms]
+    assert {embedding.embedding for embedding in embeddings} == {embeddings[0].embedding}
+    assert all(isinstance(embedding, Embedding) for embedding in embeddings)
+    [first, *_] = embeddings
+    assert (len(first.embedding), first.dim, first.fingerprint) == (4, 4, "light.0")
+    assert math.hypot(*first.embedding) == pytest.approx(1, abs=1e-6)
+    assert first.timings["compute_ms"] >= 0
+
+
+def test_options_are_passed_on(sidecar):
+    audio = PcmAudio(**pcm(0.5))
+    embedding = sidecar.embed(audio, normalize=False)
+    assert not embedding.normalized
+    assert math.hypot(*embedding.embedding) > 1.01
+    with pytest.raises(RemoteError, match="deadline_exceeded"):
+        sidecar.embed(audio, deadline_ms=0)
+
+
+def test_one_of_a_batch_that_fails_spoils_no_other(sidecar):
+    good, bad, same = sidecar.embed_batch([wav(0.5), b"no audio", PcmAudio(**pcm(0.5))])
+    assert good.embedding == same.embedding
+    assert isinstance(bad, RemoteError)
+    assert bad.failure.data["kind"] == "unsupported_format"
+
+
+def test_windows(sidecar):
+    windows = sidecar.embed_windows(PcmAudio(**pcm(1.0)), window_s=0.5, hop_s=0.25)
+    assert windows.starts_s == (0.0, 0.25, 0.5)
+    assert [len(numbers) for numbers in windows.embeddings] == [4, 4, 4]
+    part = sidecar.embed(PcmAudio(**pcm(1.0), start_s=0.25, end_s=0.75))
+    assert windows.embeddings[1] == pytest.approx(part.embedding, abs=1e-4)
+
+
+def test_scores_of_audios_and_of_kept_embeddings(sidecar):
+    embedding = sidecar.embed(wav(0.5))
+    packed = struct.pack("<4f", *embedding.embedding)
+    for voice in (wav(0.5), embedding, StoredEmbedding(packed, embedding.fingerprint)):
+        score = sidecar.score(embedding, voice)
+        assert score.cosine == pytest.approx(1, abs=1e-6)
+        assert score.fingerprint == "light.0"
+
+
+def test_reports(sidecar):
+    assert sidecar.health_report()["state"] == "ready"
+    assert sidecar.metrics()["outcomes"]["ok"] > 0
+    assert sidecar.hello["protocol"] == 1
+
+
+def test_a_child_that_is_gone_refuses_at_once(light_argv):
+    sidecar = SpeakerSidecar.start(light_argv)
+    assert sidecar.close() == 0
+    with pytest.raises(ChildGone, match="gone"):
+        sidecar.embed(wav(0.1))

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import json
+import struct
+
+import pytest
+
+from sidecar.tools.harness.entries import read_entries
+from sidecar.tools.harness.json_file import BadFile
+from sidecar.tools.harness.values import Stored
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_values(*entries):
+        path = tmp_path / "file.json"
+        path.write_text(json.dumps(list(entries)), "utf-8")
+        return read_entries(path)
+
+    return read_values
+
+
+@pytest.fixture
+def built(read):
+    """The audio that an ``embed`` with ``audio`` sends."""
+
+    def build(audio):
+        [entry] = read({"method": "embed", "params": {"audio": audio}})
+        return entry.body["params"]["audio"]
+
+    return build
+
+
+EMBED = {"method": "embed", "params": {"audio": {"tone": {}}}}
+
+
+def test_a_tone(built):
+    audio = built({"tone": {"frequency_hz": 4000, "duration_s": 0.001, "level": 0.25}, "end_s": 1})
+    samples = struct.unpack("<16f", audio.pop("pcm"))
+    assert audio == {"encoding": "f32le", "sample_rate_hz": 16_000, "channels": 1, "end_s": 1}
+    assert samples[:4] == pytest.approx([0, 0.25, 0, -0.25], abs=1e-6)
+
+
+def test_16_bits_and_two_channels(built):
+    audio = built(
+        {
+            "tone": {
+                "frequency_hz": 2000,
+                "sample_rate_hz": 8000,
+                "duration_s": 0.0005,
+                "encoding": "s16le",
+                "channels": 2,
+                "level": 2,
+            }
+        }
+    )
+    assert struct.unpack("<8h", audio["pcm"]) == (0, 0, 32767, 32767, 0, 0, -32767, -32767)
+    assert audio["channels"] == 2
+
+
+def test_noise_is_the_same_for_the_same_seed(built):
+    one, same, other = (built({"noise": {"seed": seed}})["pcm"] for seed in (1, 1, 2))
+    assert one == same != other
+    assert max(map(abs, struct.unpack("<16000f", one))) == pytest.approx(0.5, abs=0.01)
+
+
+def test_silence(built):
+    assert built({"silence": {"duration_s": 0.5}})["pcm"] == bytes(32_000)
+
+
+def test_base64_is_a_file_or_pcm(built):
+    assert built({"base64": "UklGRg==", "start_s": 1}) == {"file": b"RIFF", "start_s": 1}
+    pcm = {"encoding": "s16le", "sample_rate_hz": 16_000, "channels": 1}
+    assert built({"base64": "AAAA", **pcm}) == {"pcm": bytes(3), **pcm}
+
+
+def test_a_path_counts_from_the_files_folder(built, tmp_path):
+    assert built({"path": "a/b.wav", "end_s": 2}) == {
+        "path": str(tmp_path / "a" / "b.wav"),
+        "end_s": 2,
+    }
+
+
+@pytest.mark.parametrize("path", ["/a/b.wav", "C:\\a.wav", "\\\\server\\share\\a.wav"])
+def test_an_absolute_path_of_any_system_stays_as_it_is(built, path):
+    assert built({"path": path}) == {"path": path}
+
+
+def test_a_payload_is_sent_as_it_stands(read):
+    message = {"id": 5, "params": {"audio": {"path": "a.wav", "tone": {"$hex": "00ff"}}}}
+    [entry] = read({"payload": message})
+    assert entry.body == {
+        "id": 5,
+        "params": {"audio": {"path": "a.wav", "tone": b"\x00\xff"}},
+    }
+    assert entry.answer_id == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"$bin": "AQI="}, b"\x01\x02"),
+        ({"$hex": "01 02", "repeat": 2}, b"\x01\x02\x01\x02"),
+        ({"$text": "ä"}, b"\xc3\xa4"),
+        ({"$file": "bytes.bin"}, b"from a file"),
+    ],
+)
+def test_bytes(read, tmp_path, value, expected):
+    (tmp_path / "bytes.bin").write_bytes(b"from a file")
+    raw, frame = read({"raw": value}, {"frame": value})
+    assert raw.body == frame.body == expected
+
+
+def test_references(read):
+    entries = read(
+        {**EMBED, "name": "a"},
+        {
+            "name": "b",
+            "method": "embed_batch",
+            "params": {"items": [{"silence": {}}]},
+        },
+        {"method": "score", "params": {"a": {"from": "a"}, "b": {"from": "b", "item": 0}}},
+        {"cancel": "a"},
+    )
+    assert entries[2].body["params"] == {"a": Stored(1, None), "b": Stored(2, 0)}
+    assert entries[3].body is entries[0]
+
+
+def test_defaults(read):
+    request, wait, raw, note = read(
+        EMBED, {"wait_for": "ready"}, {"raw": {"$text": "x"}}, {"notification": "m"}
+    )
+    assert [e.when for e in (request, wait, raw, note)] == ["ready", "now", "ready", "ready"]
+    assert request.wanted == "result"
+    assert raw.wanted == note.wanted == "nothing"
+    assert note.body == {"jsonrpc": "2.0", "method": "m"}
+    assert [e.title for e in (request, wait, raw)] == ["#1 embed", "#2 wait_for", "#3 raw"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([], "it has no entry"),
+        ([3], "[0] must be an object, not 3"),
+        ([{}], "[0] must have exactly one of method, notification, cancel,"),
+        ([EMBED, {"methd": "embed"}], "[1] must have exactly one of method,"),
+        (
+            [{"method": "embed", "raw": {}}],
+            "[0] must have exactly one of method, notification, cancel, payload, frame, raw, "
+            "close, wait_for, not method and raw",
+        ),
+        (
+            [{**EMBED, "expct": {}}],
+            '[0] has no field "expct"; it may have method, params, id, name, when, expect',
+        ),
+        ([{"close": True, "params": {}}], '[0] has no field "params"; it may have close,'),
+        ([{"close": False}], "[0].close must be true"),
+        ([{"method": 3}], "[0].method must be a string, not 3"),
+        ([{**EMBED, "id": None}], "[0].id must not be null"),
+        ([{**EMBED, "when": "later"}], '[0].when must be ready or now or idle, not "later"'),
+        ([{**EMBED, "name": ""}], "[0].name must not be empty"),
+        ([{**EMBED, "name": 1}], "[0].name must be a string, not 1"),
+        ([{**EMBED, "name": "a"}, {**EMBED, "name": "a"}], "[1].name is that of FILE: [0] already"),
+        ([{"cancel": "a"}], "[0].cancel is a name that no entry before this one has"),
+        (
+            [{"name": "a", "close": True}, {"cancel": "a"}],
+            "[1].cancel is that of FILE: [0], which has no id to cancel it by",
+        ),
+        ([{"name": "a", **EMBED, "id": -1}, {"cancel": "a"}], "[1].cancel is that of FILE: [0], "),
+        ([{"wait_for": "redy"}], "[0].wait_for must be loading or ready"),
+        ([{"wait_for": {"params": {}}}], "[0].wait_for must be a state, or name the method"),
+        (
+            [{"wait_for": {"method": "m", "params": {"x": {"min": "1"}}}}],
+            "[0].wait_for.params.x.min must be a number",
+        ),
+        (
+            [{"wait_for": "ready", "expect": {}}],
+            '[0] has no field "expect"; it may have wait_for, name, when',
+        ),
+        ([{"frame": {"$hex": ""}}], "[0].frame must not be empty"),
+        ([{"frame": {"$hex": "0"}}], "[0].frame.$hex cannot be decoded: non-hex"),
+        ([{"raw": "text"}], "[0].raw must be bytes, such as"),
+        ([{"raw": {"$bin": "a"}}], "[0].raw.$bin cannot be decoded: "),
+        ([{"raw": {"$bin": 1}}], "[0].raw.$bin must be a string, not 1"),
+        ([{"raw": {"$file": "absent"}}], "[0].raw.$file names absent, which cannot be read: "),
+        ([{"raw": {"$text": "x", "repeat": -1}}], "[0].raw.repeat must be an integer of at least"),
+        ([{"raw": {"$text": "x", "repeat": 2**40}}], "[0].raw has 1099511627776 bytes; at most"),
+        ([{"raw": {"$text": "x", "$hex": "00"}}], "[0].raw must have exactly one of $bin, $hex,"),
+        ([{"raw": {"$text": "x"}, "id": -1}], "[0].id must be the id inside the bytes"),
+        ([{"payload": [{"$txt": "x"}]}], '[0].payload[0] has no field "$txt"; it may have $bin,'),
+        ([{"payload": {"$float": "one"}}], "[0].payload.$float must be nan or inf or -inf"),
+        ([{"payload": {"$float": "nan", "repeat": 2}}], "[0].payload.repeat is for bytes alone"),
+        ([{"payload": 2**64}], "[0] cannot be packed: an integer of more than 64 bits"),
+        (
+            [{"method": "m", "params": {"a": ["\ud800"]}}],
+            "[0] cannot be packed: 'utf-8' codec",
+        ),
+        ([{"payload": {"\ud800": 1}}], "[0] cannot be packed: 'utf-8' codec"),
+        (
+            [{"payload": json.loads("[" * 65 + "]" * 65)}],
+            f"[0].payload{'[0]' * 63} is nested deeper than 64 levels",
+        ),
+        ([{**EMBED, "expect": {"results": 1}}], '[0].expect has no field "results"; it may have'),
+        (
+            [{**EMBED, "expect": {"result": 1, "error": 1}}],
+            "[0].expect has result and error, but an answer has only one of them",
+        ),
+        ([{**EMBED, "expect": "all"}], '[0].expect must be answer or nothing, not "all"'),
+        (
+            [{"close": True, "expect": {"result": {}}}],
+            '[0].expect has no field "result"; it may have exit',
+        ),
+        ([{**EMBED, "expect": {"took_ms": {"min": "x"}}}], "[0].expect.took_ms.min must be a numb"),
+    ],
+)
+def test_a_bad_entry_is_refused_with_its_path(read, tmp_path, entries, message):
+    with pytest.raises(BadFile) as caught:
+        read(*entries)
+    file = str(tmp_path / "file.json")
+    assert str(caught.value).startswith(f"{file}: {message.replace('FILE', file)}")
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        ({"tone": {"volume": 1}}, '.tone has no field "volume"; it may have duration_s'),
+        ({"tone": {"seed": 1}}, '.tone has no field "seed"'),
+        ({"tone": {}, "loud": 1}, ' has no field "loud"; it may have tone, start_s, end_s'),
+        ({"tone": {}, "noise": {}}, " must have exactly one of tone, noise, silence, base64, from"),
+        ({"tone": {"duration_s": -1}}, ".tone cannot be made: it would have -16000 samples"),
+        ({"tone": {"duration_s": 1e9}}, ".tone cannot be made"),
+        ({"tone": {"duration_s": 1e999}}, ".tone cannot be made"),
+        ({"tone": {"duration_s": "x"}}, '.tone.duration_s must be a number, not "x"'),
+        ({"tone": {"encoding": "f64le"}}, ".tone.encoding must be f32le or s16le"),
+        ({"tone": {"channels": 0}}, ".tone.channels must be an integer of at least 1, not 0"),
+        ({"tone": {"channels": True}}, ".tone.channels must be an integer of at least 1, not true"),
+        ({"base64": "?"}, ".base64 cannot be decoded"),
+        ({"from": "x"}, ".from is a name that no entry before this one has"),
+        ({"from": "first"}, " must say which item: the result of embed_batch has several"),
+        ({"from": "second", "item": 0}, ".item is not for embed, whose result has only one"),
+        ({"from": "third"}, ".from is that of FILE:3, which does not embed"),
+        ({"from": "second", "items": 0}, ' has no field "items"; it may have from, item'),
+    ],
+)
+def test_a_bad_audio_is_refused_with_its_line_and_path(tmp_path, audio, message):
+    path = tmp_path / "file.jsonl"
+    before = [
+        {"method": "embed_batch", "params": {"items": []}, "name": "first"},
+        {"method": "embed", "name": "second"},
+        {"method": "health", "name": "third"},
+    ]
+    entry = {"method": "embed", "params": {"audio": audio}}
+    text = "\n".join(map(json.dumps, [*before, entry])).replace("Infinity", "1e999")
+    path.write_text(text, "utf-8")
+    with pytest.raises(BadFile) as caught:
+        read_entries(path)
+    wanted = f"{path}:4: params.audio{message.replace('FILE', str(path))}"
+    assert str(caught.value).startswith(wanted)
