@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from sidecar.engine.speech_engine import SpeechEngine
 
 
+_log = logging.getLogger(__name__)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the subcommand in ``argv``, ``serve`` where none is named; the exit code."""
     if is_bundle():
@@ -114,6 +117,7 @@ def serve(
     except OSError as error:
         print(f"standard input and output must be open pipes: {error}", file=sys.stderr)
         return EXIT_USAGE
+    why_not_background = _step_back() if config.background else None
     # From here on a signal is a request to stop, though there is nobody yet to take it.
     stop_requests: list[str] = []
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -126,6 +130,8 @@ def serve(
     from sidecar.wire import log  # noqa: PLC0415
 
     log_handler = log.configure(options.log_level, options.log_format)
+    if why_not_background is not None:
+        _log.warning("the priority cannot be lowered: %s", why_not_background)
     server = Server(config, streams, (open_engine or SpeechEngine)(config))
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
@@ -139,6 +145,16 @@ def serve(
     log_handler.finish(timeout_s=0.1)
     # Threads may still be inside a device call or a read; nothing may wait for them.
     os._exit(exit_code)
+
+
+def _step_back() -> OSError | None:
+    from sidecar.background import step_back  # noqa: PLC0415
+
+    try:
+        step_back()
+    except OSError as error:
+        return error
+    return None
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ Environment:
     LIGHT_LOAD_S: how long it loads. LIGHT_EMBED_S: how long one audio takes.
     LIGHT_BATCH: how many audios it takes together.
     LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that loading, or each batch, waits for.
-    LIGHT_NOISE: what writes where it must not: print, c, grandchild, joined by commas.
+    LIGHT_NOISE: what writes where it must not: print, c, grandchild, niceness (of a grandchild),
+        joined by commas.
     FAULT and more: see ``faults.py``.
 
 On standard error it says when it loads (``light: loading``) and when it embeds
@@ -124,6 +125,9 @@ def make_noise():
         libc.puts(b"from C")
         libc.fflush(None)
         os.write(1, b"a raw write to fd 1")
+    if "niceness" in noises:
+        code = "import os; print('a grandchild\\'s niceness is', os.nice(0))"
+        subprocess.run([sys.executable, "-c", code], check=False)
     if "grandchild" in noises:
         # input() meets the end of a null device; a grandchild on the wire would wait for frames.
         code = "print('from a grandchild', flush=True); input()"

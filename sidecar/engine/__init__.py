@@ -5,5 +5,5 @@ check against a reference embedding, and the export of a network for OpenVINO. R
 known here: nothing of ids, queues or deadlines may come in.
 
 Rooms: protocol, bundle, config, audio, hardware, networks, store.
-Libraries: numpy, openvino, psutil, torch.
+Libraries: numpy, openvino, torch.
 """

@@ -33,8 +33,6 @@ _OPENMP_PATIENCE = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
 # an utterance of a new length brings 10 to 80. So many hold the last length or two: windows.
 # (OpenVINO has a oneDNN of its own, and needs fewer: see ``openvino_library``.)
 _TORCH_CACHE = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
-# How far ``--background`` steps back, on POSIX: half of the way.
-_BACKGROUND_NICENESS = 10
 
 
 class SpeechEngine:
@@ -56,8 +54,6 @@ class SpeechEngine:
         names = libraries(self._config)
         for variable, value in environment(names).items():
             os.environ.setdefault(variable, value)
-        if self._config.background:
-            _step_back()
         for name in (*_NATIVE_LIBRARIES, *names):
             importlib.import_module(name)
         from sidecar.audio.decoder import Decoder  # noqa: PLC0415
@@ -104,14 +100,3 @@ class SpeechEngine:
 def environment(libraries: Sequence[str]) -> dict[str, str]:
     """The variables that ``libraries`` read when they are first used, unless the user set them."""
     return _OPENMP_PATIENCE | (_TORCH_CACHE if "torch" in libraries else {})
-
-
-def _step_back() -> None:
-    """Lower this process's priority, and with it that of what it starts."""
-    import psutil  # noqa: PLC0415
-
-    lower = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", _BACKGROUND_NICENESS)
-    try:
-        psutil.Process().nice(lower)
-    except (OSError, psutil.Error) as error:
-        _log.warning("the priority cannot be lowered: %s", error)

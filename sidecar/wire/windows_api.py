@@ -13,6 +13,7 @@ if sys.platform == "win32":
     _STD_INPUT_HANDLE = -10
     _STD_OUTPUT_HANDLE = -11
     _ERROR_BROKEN_PIPE = 109
+    _BELOW_NORMAL_PRIORITY_CLASS = 0x4000
 
     _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
     _kernel32.SetStdHandle.argtypes = (wintypes.DWORD, wintypes.HANDLE)
@@ -26,6 +27,16 @@ if sys.platform == "win32":
         wintypes.LPVOID,
     )
     _kernel32.PeekNamedPipe.restype = wintypes.BOOL
+
+    _kernel32.GetCurrentProcess.restype = wintypes.HANDLE
+    _kernel32.SetPriorityClass.argtypes = (wintypes.HANDLE, wintypes.DWORD)
+    _kernel32.SetPriorityClass.restype = wintypes.BOOL
+
+    def lower_priority() -> None:
+        """Put this process below the usual priority; what it starts inherits that."""
+        process = _kernel32.GetCurrentProcess()
+        if not _kernel32.SetPriorityClass(process, _BELOW_NORMAL_PRIORITY_CLASS):
+            raise ctypes.WinError(ctypes.get_last_error())
 
     def make_binary(fd: int) -> None:
         """Stop the C library from translating line ends and from taking Ctrl-Z for the end."""

@@ -24,7 +24,17 @@ LOOSE = {
     "bundle": set(),
     "config": {"protocol"},
     "serve_options": {"config", "store"},
-    "__main__": {"bundle", "config", "engine", "requests", "serve_options", "tools", "wire"},
+    "background": {"wire"},
+    "__main__": {
+        "background",
+        "bundle",
+        "config",
+        "engine",
+        "requests",
+        "serve_options",
+        "tools",
+        "wire",
+    },
 }
 JUDGES = {"speechbrain", "torchaudio"}
 MAY_IMPORT_JUDGES = {"networks.speechbrain_parity"}
@@ -33,6 +43,7 @@ BENCH_ENGINES = "tools.bench.engines"
 HEAVY = {"numpy", "psutil", "soundfile", "soxr", "torch", "openvino"}
 BEFORE_HELLO = (
     "__main__",
+    "background",
     "config",
     "bundle",
     "serve_options",

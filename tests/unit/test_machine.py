@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 import types
 
 import psutil
 import pytest
 
 from sidecar.config import Config
-from sidecar.engine.speech_engine import SpeechEngine
 from sidecar.hardware import (
     cpu,
     machine,
@@ -106,14 +104,3 @@ def test_only_cores_that_the_process_may_use_count(monkeypatch):
 
 def test_the_vector_instructions_have_a_name():
     assert cpu.cpu().simd in {"AVX512", "AVX2", "SVE", "NEON", "DEFAULT"}
-
-
-@pytest.mark.parametrize(("background", "expected"), [(True, [10]), (False, [])])
-def test_in_the_background_the_priority_is_lower(monkeypatch, background, expected):
-    asked = []
-    monkeypatch.setattr(psutil.Process, "nice", lambda self, value: asked.append(value))
-    monkeypatch.setattr(machine, "libraries", lambda config: ())
-    if sys.platform == "win32":
-        expected = [psutil.BELOW_NORMAL_PRIORITY_CLASS for _ in expected]
-    SpeechEngine(Config(background=background)).import_libraries()
-    assert asked == expected
