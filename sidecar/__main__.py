@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sidecar.search_path  # noqa: F401 - before all others
+
+# isort: split
 import argparse
 import importlib
 import logging
