@@ -1,0 +1,212 @@
+"""The run: starts the contenders, lets them take turns, and makes the report of what they did."""
+
+from __future__ import annotations
+
+import operator
+import os
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import psutil
+
+from sidecar import __version__
+from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.tools.bench.contenders import Contender, Worker, opened
+from sidecar.tools.bench.plan import Call, Entry, Key, Plan, Turn, entries, entry_of, tasks_of
+from sidecar.tools.console import ProgressLine, Refusal
+from sidecar.tools.start import started_sidecar
+
+PAUSE_S = 0.25
+# Of the cores: from here on it is seen in the times.
+_BUSY_SHARE = 0.15
+
+
+def measure(plan: Plan, progress: ProgressLine) -> dict[str, Any]:
+    """Measure all of ``plan``; the report, as ``--json`` prints it.
+
+    Raises:
+        Refusal: a contender that the plan names cannot run.
+        RemoteError: a sidecar refused what it was asked.
+    """
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    psutil.cpu_percent()  # it counts from here on
+    began = os.times()
+    # The first start may fetch and convert the model, and it tells what this machine has.
+    with started_sidecar(plan.serve_options, progress) as (client, _):
+        device, model = client.health["device"], client.health["model"]
+    devices = plan.devices or ("cpu", *(f"cuda:{gpu['index']}" for gpu in device["gpus"]))
+    run = Run(progress)
+    able = run.measure_starts(entries(plan, devices), plan.extent.n_starts)
+    sticks = [entry_of(plan, "product", name) for name in sorted({one.device for one in able})]
+    with ExitStack() as stack:
+        field = [one for entry in able if (one := run.open(entry, stack))]
+        yardsticks = [one for entry in sticks if isinstance(one := run.open(entry, stack), Worker)]
+        run.measure_memory("ready", field)
+        run.measure_tasks(tasks_of(plan.extent), field, yardsticks)
+        run.measure_memory("after", field)
+        flop = run.measure_shares(plan.extent.seconds, field, yardsticks)
+    progress.clear()
+    # Elsewhere it is not known what our own programs used.
+    others = others_cores(psutil.cpu_percent(), began, os.times()) if os.name == "posix" else None
+    versions = {"torch": device["torch"]} if device.get("torch") else {}
+    for contender in field:
+        versions |= contender.about.versions
+    return {
+        "speaker_sidecar": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **{key: device[key] for key in ("cpu", "gpus", "driver")},
+        "versions": versions,
+        "load": {"average_before": load, "others_cores": others},
+        "warnings": busy_warnings(load, others, device["cpu"]["cores"]) + run.warnings,
+        "model": {key: model[key] for key in ("id", "fingerprint")},
+        "threads": plan.threads,
+        "pause_s": PAUSE_S,
+        "extent": asdict(plan.extent),
+        "network_flop": [{"seconds": seconds, "flop": n} for seconds, n in flop.items()],
+        "contenders": [
+            {key: getattr(one.entry, key) for key in ("name", "kind", "device")}
+            | {"about": asdict(one.about)}
+            for one in field
+        ],
+        "figures": run.figures(),
+    }
+
+
+class Run:
+    """What has been found: ``values`` by measure, x, contender and unit, and ``warnings``."""
+
+    def __init__(self, progress: ProgressLine) -> None:
+        self.values: defaultdict[tuple[str, float, str, str], list[float]] = defaultdict(list)
+        self.warnings: list[str] = []
+        self._progress = progress
+
+    def figures(self) -> list[dict[str, Any]]:
+        """What is made of the values."""
+        names = ("measure", "x", "contender", "unit")
+        return [dict(zip(names, key, strict=True)) | spread(v) for key, v in self.values.items()]
+
+    def open(self, entry: Entry, stack: ExitStack) -> Contender | None:
+        """The contender; where the rest can do without it, None and a warning if need be."""
+        try:
+            return stack.enter_context(opened(entry, self._progress))
+        except Refusal as refusal:
+            if not entry.is_optional:
+                raise
+            self.warnings.append(f"not measured: {refusal}")
+            return None
+
+    def measure_starts(self, entries: Iterable[Entry], n_starts: int) -> list[Entry]:
+        """Start each contender some times, none else running; those that can run."""
+        able = []
+        for entry in entries:
+            # The first start does not count: it may read from a cold disk, convert, or export.
+            with ExitStack() as stack:
+                if self.open(entry, stack):
+                    able.append(entry)
+        for entry in able * n_starts:
+            time.sleep(PAUSE_S)
+            with opened(entry, self._progress) as contender:
+                for state, ms in contender.start_ms.items():
+                    self.values[f"start_to_{state}", 0, entry.name, "ms"].append(ms)
+        return able
+
+    def measure_memory(self, when: str, contenders: Iterable[Contender]) -> None:
+        """What each contender holds now."""
+        for contender in contenders:
+            for kind, n_bytes in contender.memory().items():
+                if n_bytes is not None:
+                    self.values[f"{kind}_{when}", 0, contender.entry.name, "bytes"] = [n_bytes]
+
+    def measure_tasks(
+        self, tasks: dict[Key, list[Turn]], field: list[Contender], yardsticks: list[Worker]
+    ) -> None:
+        """Let all take their turns; the yardsticks do so among single utterances."""
+        for n_done, (key, turns) in enumerate(tasks.items()):
+            measure, x = key
+            what = f"measuring {measure.replace('_', ' ')} {x:g}"
+            self._progress.show(f"{what} ({n_done + 1} of {len(tasks)})")
+            able = [*field, *yardsticks] if measure == "latency" else field
+            if measure == "batch":
+                able = [contender for contender in field if contender.about.takes_batches]
+            for turn, contender in alternate(turns, able, time.sleep):
+                entry = contender.entry
+                for call in contender.take(turn):
+                    for said, x, unit, value in values_of(entry.kind, key, turn, call):
+                        self.values[said, x, entry.name, unit].append(value)
+
+    def measure_shares(
+        self, seconds: Sequence[float], field: list[Contender], yardsticks: list[Worker]
+    ) -> dict[float, int]:
+        """Useful work a second as a share of the device's product rate; the work, in operations."""
+        flop: dict[float, int] = {}
+        for stick in yardsticks:
+            name, device = stick.entry.name, stick.entry.device
+            rate = np.median(self.values["product_rate", 0, name, "GFLOP/s"])
+            for length in seconds:
+                count = operator.methodcaller("count_flop", round(length * SAMPLE_RATE_HZ))
+                flop[length] = flop.get(length) or stick.do(count)
+                for entry in (one.entry for one in field if one.entry.device == device):
+                    ms = np.median(self.values["latency", length, entry.name, "ms"])
+                    share = flop[length] / ms / 1e6 / rate
+                    self.values["product_share", length, entry.name, "of 1"] = [share]
+        return flop
+
+
+def alternate(
+    turns: Iterable[Turn], contenders: Sequence[Contender], sleep: Callable[[float], None]
+) -> Iterator[tuple[Turn, Contender]]:
+    """Whose turn it is.
+
+    Each turn begins with a pause, in which the threads of the one before cease to spin. Every other
+    round goes backwards, so that what drifts, such as the machine's clock, favours nobody.
+    """
+    for i_round, turn in enumerate(turns):
+        for contender in contenders if i_round % 2 == 0 else reversed(contenders):
+            sleep(PAUSE_S)
+            yield turn, contender
+
+
+def values_of(
+    kind: str, key: Key, turn: Turn, call: Call
+) -> Iterator[tuple[str, float, str, float]]:
+    """What a call of a contender of this kind says: measures, their x, units and values."""
+    (measure, x), (ms, compute_ms) = key, call
+    if kind == "product":
+        yield "product_rate", 0, "GFLOP/s", 2 * 2048**3 / ms / 1e6
+    elif measure in {"sustained", "new_lengths"}:
+        yield measure, x, "x real time", 1000 * sum(turn.n_samples) / SAMPLE_RATE_HZ / ms
+    else:
+        yield measure, x, "ms", ms
+    if measure == "latency" and compute_ms is not None:
+        yield "outside_compute", x, "ms", ms - compute_ms
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, quartiles and extremes, in the values' own unit; they may lie between values."""
+    names = ("median", "lower_quartile", "upper_quartile", "least", "most")
+    found = np.percentile(values, (50, 25, 75, 0, 100)).tolist()
+    return dict(zip(names, found, strict=True)) | {"n": len(values)}
+
+
+def others_cores(percent: float, began: os.times_result, ended: os.times_result) -> float:
+    """How many cores other programs kept busy: ours are this process and its ended children."""
+    own_s = sum(ended[:4]) - sum(began[:4])
+    own_cores = own_s / (ended.elapsed - began.elapsed)
+    return max(0.0, percent / 100 * (psutil.cpu_count() or 1) - own_cores)
+
+
+def busy_warnings(load: float | None, others: float | None, cores: int) -> list[str]:
+    """What is to be said of the machine's other work, if anything."""
+    busy = load if others is None else others
+    if busy is None or busy <= _BUSY_SHARE * cores:
+        return []
+    during = f"other programs used {busy:.1f} cores during the run"
+    what = f"its load was {busy:.1f} before the run" if others is None else during
+    return [f"the machine was busy: {what}, of {cores}; all times are upper bounds"]
