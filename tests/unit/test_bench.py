@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,35 @@ from sidecar.tools.bench.contenders import Sidecar, take
 from sidecar.tools.bench.engines.engine import About
 from sidecar.tools.bench.plan import QUICK, Entry, Extent, Plan, Turn
 from sidecar.tools.console import Refusal
+
+HEALTH = {
+    "device": {
+        "cpu": {"name": "Ryzen", "cores": 8, "simd": "AVX2"},
+        "gpus": [{"index": 0, "name": "RTX 4070"}],
+        "driver": "581.29",
+        "torch": "2.14.1",
+    },
+    "model": {"id": "campplus-zh-en", "fingerprint": "campplus.0", "dim": 192},
+}
+# Of the report as JSON: others read it.
+KEYS = [
+    "speaker_sidecar",
+    "python",
+    "system",
+    "cpu",
+    "gpus",
+    "driver",
+    "versions",
+    "load",
+    "warnings",
+    "model",
+    "threads",
+    "pause_s",
+    "extent",
+    "network_flop",
+    "contenders",
+    "figures",
+]
 
 # ---- Arithmetic ----
 
@@ -55,7 +85,7 @@ def test_a_busy_machine_is_warned_of():
 
 
 def test_the_two_tables_are_measured():
-    found = set(plan.tasks_of(Extent()))
+    found = set(Extent().tasks())
     assert {("latency", s) for s in (1, 3, 5, 10)} <= found
     for n in (1, 8, 16, 32):
         assert {("one_by_one", n), ("batch", n)} <= found
@@ -63,14 +93,14 @@ def test_the_two_tables_are_measured():
 
 
 def test_a_batch_and_one_by_one_are_the_same_utterances():
-    tasks = plan.tasks_of(Extent(batches=(8,)))
+    tasks = Extent(batches=(8,)).tasks()
     alone, together = (tasks[measure, 8][0] for measure in ("one_by_one", "batch"))
     assert alone.n_samples == together.n_samples == (16_000,) * 8
     assert (alone.way, together.way) == ("alone", "together")
 
 
 def test_new_lengths_are_new():
-    tasks = plan.tasks_of(Extent(seconds=(1.0, 1.03, 1.06), n_lengths=120, long_rounds=3))
+    tasks = Extent(seconds=(1.0, 1.03, 1.06), n_lengths=120, long_rounds=3).tasks()
     turns = tasks["new_lengths", 120]
     lengths = [n for turn in turns for n in turn.n_samples]
     assert [len(turn.n_samples) for turn in turns] == [40, 40, 40]
@@ -80,7 +110,7 @@ def test_new_lengths_are_new():
 
 
 def test_sustained_work_has_as_many_requests_as_were_asked_for():
-    tasks = plan.tasks_of(Extent(n_requests=500, long_rounds=3))
+    tasks = Extent(n_requests=500, long_rounds=3).tasks()
     turns = [turn for n in (1, 8, 64) for turn in tasks["sustained", n]]
     assert 500 <= sum(len(turn.n_samples) for turn in turns) < 500 + len(turns)
     assert [turn.in_flight for turn in turns] == [1, 1, 1, 8, 8, 8, 64, 64, 64]
@@ -263,7 +293,7 @@ def test_others_come_first_then_each_device_with_each_variant():
         against=("speechbrain", "sherpa-onnx"),
         variants=((), ("--runtime", "openvino", "--precision=bf16")),
     )
-    found = plan.entries(asked, ["cpu", "cuda:0"])
+    found = asked.entries(["cpu", "cuda:0"])
     assert [entry.name for entry in found] == [
         "SpeechBrain eager, cpu",
         "SpeechBrain eager, cuda:0",
@@ -293,8 +323,8 @@ def test_others_come_first_then_each_device_with_each_variant():
 
 def test_a_device_that_was_named_must_run():
     asked = Plan((), threads=1, extent=QUICK, devices=("cuda:0",))
-    assert not any(entry.is_optional for entry in plan.entries(asked, asked.devices))
-    assert plan.entry_of(asked, "product", "cuda:0").is_optional
+    assert not any(entry.is_optional for entry in asked.entries(asked.devices))
+    assert asked.entry("product", "cuda:0").is_optional
 
 
 # ---- Options ----
@@ -331,7 +361,7 @@ def test_a_plan_of_options():
     ["--device=auto", "--device=tpu", "--seconds=0", "--seconds=x", "--batches=0", "--threads=-1"],
 )
 def test_an_option_that_cannot_be(word):
-    with pytest.raises(argparse.ArgumentError):
+    with pytest.raises(argparse.ArgumentError, match="it must be"):
         options(word)
 
 
@@ -487,7 +517,7 @@ over the wire, cpu        50.0 2.00x
 in process, cpu           62.5 2.50x
 over the wire, cuda:0     500 20.00x
 
-share of the matrix product's rate, in the time of the whole call
+share of the matrix product's rate
                         1 s    3 s
 over the wire, cpu     67 %      -
 GFLOP of the network   1.10   3.20
@@ -522,27 +552,93 @@ def test_a_terminal_shows_every_number_whole(width, monkeypatch, capsys):
     report.show(found())
     lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
     assert max(map(len, lines)) <= width
-    assert any(line.startswith("\N{BOX DRAWINGS LIGHT HORIZONTAL}" * 9) for line in lines)
+    assert any("\N{BOX DRAWINGS LIGHT HORIZONTAL}" * 9 in line for line in lines)
     told = set(" ".join(lines).split())
     assert {word for word in EXPECTED.split() if word[0].isdigit()} <= told
 
 
-def test_the_figures_are_json():
-    run = measurement.Run(progress=None)
-    run.values["latency", 1.0, "in process, cpu", "ms"] += [38.0, 40.0, 42.0]
-    [figure] = json.loads(json.dumps(run.figures()))
-    assert figure == {
-        "measure": "latency",
-        "x": 1.0,
-        "contender": "in process, cpu",
-        "unit": "ms",
-        "median": 40.0,
-        "lower_quartile": 39.0,
-        "upper_quartile": 41.0,
-        "least": 38.0,
-        "most": 42.0,
-        "n": 3,
+def test_a_plan_is_measured_and_reported(monkeypatch):
+    """All but the processes: what each contender would say stands in their place."""
+
+    class FakeContender:
+        def __init__(self, entry):
+            self.entry = entry
+            self.start_ms = {"ready": 500.0}
+            batches = entry.kind != "sherpa-onnx"
+            self.about = About("fake", "f32", 2, {"lib": "1"}, takes_batches=batches)
+
+        def take(self, turn):
+            ms = 1.0 if self.entry.kind == "product" else sum(turn.n_samples) / 16_000
+            return [(ms, ms / 10 if self.entry.kind == "wire" else None)] * turn.calls
+
+        def memory(self):
+            return {"rss": 5, "gpu": None}
+
+        def do(self, deed):
+            return deed(SimpleNamespace(count_flop=lambda n: n * 1000))
+
+    @contextmanager
+    def opened(entry, _):
+        if entry.device == "cuda:0":
+            raise Refusal(f"{entry.name}: no GPU", 69)
+        yield FakeContender(entry)
+
+    @contextmanager
+    def started(*_):
+        yield SimpleNamespace(health=HEALTH), None
+
+    monkeypatch.setattr(measurement, "opened", opened)
+    monkeypatch.setattr(measurement, "Worker", FakeContender)
+    monkeypatch.setattr(measurement, "started_sidecar", started)
+    monkeypatch.setattr(measurement, "PAUSE_S", 0)
+    monkeypatch.setattr(measurement, "others_cores", lambda *_: 1.5)
+    asked = Plan((), threads=2, extent=QUICK, against=("sherpa-onnx",))
+    progress = SimpleNamespace(show=lambda _: None, clear=lambda: None)
+    told = json.loads(json.dumps(measurement.measure(asked, progress)))
+    names = ["sherpa-onnx, cpu", "over the wire, cpu", "in process, cpu"]
+    assert list(told) == KEYS
+    assert [one["name"] for one in told["contenders"]] == names
+    assert list(told["contenders"][0]) == ["name", "kind", "device", "about"]
+    assert told["contenders"][0]["about"] == {
+        "runtime": "fake",
+        "precision": "f32",
+        "threads": 2,
+        "versions": {"lib": "1"},
+        "remark": "",
+        "takes_batches": False,
     }
+    assert set(told["load"]) == {"average_before", "others_cores"}
+    assert told["versions"] == {"torch": "2.14.1", "lib": "1"}
+    assert told["warnings"][-2:] == [
+        "not measured: over the wire, cuda:0: no GPU",
+        "not measured: in process, cuda:0: no GPU",
+    ]
+    assert told["network_flop"] == [
+        {"seconds": 1.0, "flop": 16_000_000},
+        {"seconds": 3.0, "flop": 48_000_000},
+    ]
+    figures = {(f["measure"], f["x"], f["contender"]): f for f in told["figures"]}
+    assert {name for measure, _, name in figures if measure == "batch"} == set(names[1:])
+    for name in names:
+        found = {(measure, x) for measure, x, contender in figures if contender == name}
+        assert {("latency", 3), ("new_lengths", 6), ("sustained", 64), ("one_by_one", 8)} <= found
+        assert {("rss_ready", 0), ("rss_after", 0), ("start_to_ready", 0)} <= found
+        # 16 MFLOP in 1 ms, where the product's 17.2 GFLOP take 1 ms.
+        share = figures["product_share", 1.0, name]["median"]
+        assert share == pytest.approx(16e6 / (2 * 2048**3))
+    assert figures["outside_compute", 3.0, "over the wire, cpu"] == {
+        "measure": "outside_compute",
+        "x": 3.0,
+        "contender": "over the wire, cpu",
+        "unit": "ms",
+        "median": pytest.approx(2.7),
+        "lower_quartile": pytest.approx(2.7),
+        "upper_quartile": pytest.approx(2.7),
+        "least": pytest.approx(2.7),
+        "most": pytest.approx(2.7),
+        "n": QUICK.rounds * QUICK.calls,
+    }
+    assert ("product_rate", 0, "torch.mm, cpu") in figures
 
 
 def test_the_picture_has_every_contender():

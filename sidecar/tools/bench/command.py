@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -20,17 +21,12 @@ from sidecar.tools.bench.report import draw, show
 from sidecar.tools.client import RemoteError, split_words
 from sidecar.tools.console import ProgressLine, Refusal, complain
 
-# The network that each other program runs, and what has it.
+# Other programs: the network that each runs, and what has it.
 _OTHERS = {
     "speechbrain": ("ecapa", "an ECAPA-TDNN (ecapa-voxceleb, or a folder)"),
     "sherpa-onnx": ("campplus", "campplus-zh-en"),
 }
-# What an option needs, some of it not installed by default.
-_NEEDS = {
-    "speechbrain": ("speechbrain",),
-    "sherpa-onnx": ("sherpa_onnx", "onnx", "onnxscript"),
-    "plot": ("matplotlib",),
-}
+_NEEDS = {"sherpa-onnx": ("sherpa_onnx", "onnx", "onnxscript"), "plot": ("matplotlib",)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,20 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     count, seconds = _number(int, 1, 10**6), _number(float, 0.1, 120)
     add("--model", default=config.DEFAULT_MODEL, metavar="ID|DIR", help="default: %(default)s")
     add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
-    devices = "default: all there are"
-    add("--device", type=_list_of(_device), default=(), metavar="D,...", help=devices)
+    add("--device", type=_list_of(_device), metavar="D,...", help="default: all there are")
     add("--threads", type=count, metavar="N", help="for each contender; default: the cores")
-    lengths = "lengths; default: 1,3,5,10"
-    add("--seconds", type=_list_of(seconds), metavar="S,...", help=lengths)
+    add("--seconds", type=_list_of(seconds), metavar="S,...", help="lengths; default: 1,3,5,10")
     batches = "utterances of 1 s; default: 1,8,16,32"
     add("--batches", type=_list_of(count), metavar="N,...", help=batches)
     add("--rounds", type=count, metavar="N", help="turns of each contender; default: 7")
-    requests = "for sustained work; default: 500"
-    add("--requests", type=count, dest="n_requests", metavar="N", help=requests)
+    add("--requests", type=count, metavar="N", help="for sustained work; default: 500")
     other = "another program on the same weights; may be repeated"
     add("--against", action="append", default=[], choices=_OTHERS, help=other)
-    variant = "one more contender: the sidecar with these options of serve, as "
-    variant += "--serve='--threads 1'; may be repeated"
+    variant = (
+        "also the sidecar with these options of serve, as --serve='--threads 1'; may be repeated"
+    )
     add("--serve", action="append", default=[], metavar="OPTIONS", help=variant)
     add("--quick", action="store_true", help="a look in seconds; its figures are rough")
     add("--json", action="store_true", help="print JSON")
@@ -73,8 +67,7 @@ def run(options: argparse.Namespace) -> int:
     except ModelUnavailable as error:
         message, exit_code = error.message, config.EXIT_UNAVAILABLE
     except RemoteError as error:
-        message = f"A sidecar refused what it was asked: {error}"
-        exit_code = config.EXIT_SOFTWARE
+        message, exit_code = f"A sidecar refused a request: {error}", config.EXIT_SOFTWARE
     except KeyboardInterrupt:
         message, exit_code = "Stopped.", config.EXIT_INTERRUPTED
     else:
@@ -91,26 +84,29 @@ def plan_of(options: argparse.Namespace) -> Plan:
     for other in options.against:
         network, fits = _OTHERS[other]
         if find_card(options.model).network != network:
-            message = f"--against {other} runs {fits}, not {options.model}"
-            raise Refusal(message, config.EXIT_USAGE)
+            why = f"--against {other} runs {fits}, not {options.model}"
+            raise Refusal(why, config.EXIT_USAGE)
     for feature in [*options.against, *(["plot"] if options.plot else [])]:
-        missing = [name for name in _NEEDS[feature] if importlib.util.find_spec(name) is None]
+        missing = [
+            name
+            for name in _NEEDS.get(feature, (feature,))
+            if importlib.util.find_spec(name) is None
+        ]
         if missing:
-            message = f"for {feature}, {', '.join(missing)} must be installed: "
-            message += "pip install 'speaker-sidecar[bench]'"
-            raise Refusal(message, config.EXIT_UNAVAILABLE)
+            how = "must be installed: pip install 'speaker-sidecar[bench]'"
+            raise Refusal(f"for {feature}, {', '.join(missing)} {how}", config.EXIT_UNAVAILABLE)
+    asked = (options.seconds, options.batches, options.rounds, options.requests)
+    extent = zip(("seconds", "batches", "rounds", "n_requests"), asked, strict=True)
+    given = {name: value for name, value in extent if value}
     models_dir = ["--models-dir", str(options.models_dir)] if options.models_dir else []
-    asked = {
-        name: getattr(options, name) for name in ("seconds", "batches", "rounds", "n_requests")
-    }
-    given = {name: value for name, value in asked.items() if value}
+    variants = (tuple(split_words(text)) for text in options.serve)
     return Plan(
-        serve_options=("--model", options.model, *models_dir),
-        threads=options.threads or n_cores(),
-        extent=dataclasses.replace(QUICK if options.quick else Extent(), **given),
-        devices=options.device,
-        against=tuple(dict.fromkeys(options.against)),
-        variants=tuple(dict.fromkeys([(), *(tuple(split_words(text)) for text in options.serve)])),
+        ("--model", options.model, *models_dir),
+        options.threads or n_cores(),
+        dataclasses.replace(QUICK if options.quick else Extent(), **given),
+        options.device or (),
+        tuple(dict.fromkeys(options.against)),
+        tuple(dict.fromkeys([(), *variants])),
     )
 
 
@@ -120,9 +116,10 @@ def _list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
 
 def _number(kind: type[int | float], least: float, most: float) -> Callable[[str], float]:
     def number(text: str) -> float:
-        if not least <= kind(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text}: it must be {least:g} to {most:g}")
-        return kind(text)
+        with contextlib.suppress(ValueError):
+            if least <= kind(text) <= most:
+                return kind(text)
+        raise argparse.ArgumentTypeError(f"{text}: it must be {least:g} to {most:g}")
 
     return number
 

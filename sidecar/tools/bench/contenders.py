@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -160,8 +160,4 @@ def memory(engine: Engine) -> dict[str, int | None]:
 def _rss_bytes(pid: int) -> int:
     """Of the process and its children: on Windows a venv's python.exe starts the real one."""
     process = psutil.Process(pid)
-    total = 0
-    for one in (process, *process.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            total += int(one.memory_info().rss)
-    return total
+    return sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))

@@ -18,21 +18,17 @@ import psutil
 from sidecar import __version__
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.tools.bench.contenders import Contender, Worker, opened
-from sidecar.tools.bench.plan import Call, Entry, Key, Plan, Turn, entries, entry_of, tasks_of
+from sidecar.tools.bench.plan import Call, Entry, Extent, Key, Plan, Turn
 from sidecar.tools.console import ProgressLine, Refusal
 from sidecar.tools.start import started_sidecar
 
 PAUSE_S = 0.25
-# Of the cores: from here on it is seen in the times.
-_BUSY_SHARE = 0.15
 
 
 def measure(plan: Plan, progress: ProgressLine) -> dict[str, Any]:
     """Measure all of ``plan``; the report, as ``--json`` prints it.
 
-    Raises:
-        Refusal: a contender that the plan names cannot run.
-        RemoteError: a sidecar refused what it was asked.
+    Raises ``Refusal`` if a contender that the plan names cannot run, and ``RemoteError``.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     psutil.cpu_percent()  # it counts from here on
@@ -41,22 +37,23 @@ def measure(plan: Plan, progress: ProgressLine) -> dict[str, Any]:
     with started_sidecar(plan.serve_options, progress) as (client, _):
         device, model = client.health["device"], client.health["model"]
     devices = plan.devices or ("cpu", *(f"cuda:{gpu['index']}" for gpu in device["gpus"]))
-    run = Run(progress)
-    able = run.measure_starts(entries(plan, devices), plan.extent.n_starts)
-    sticks = [entry_of(plan, "product", name) for name in sorted({one.device for one in able})]
+    run = Run(plan.extent, progress)
+    able = run.measure_starts(plan.entries(devices))
+    sticks = [plan.entry("product", name) for name in sorted({one.device for one in able})]
     with ExitStack() as stack:
         field = [one for entry in able if (one := run.open(entry, stack))]
         yardsticks = [one for entry in sticks if isinstance(one := run.open(entry, stack), Worker)]
         run.measure_memory("ready", field)
-        run.measure_tasks(tasks_of(plan.extent), field, yardsticks)
+        run.measure_tasks(field, yardsticks)
         run.measure_memory("after", field)
-        flop = run.measure_shares(plan.extent.seconds, field, yardsticks)
+        flop = run.measure_shares(field, yardsticks)
     progress.clear()
     # Elsewhere it is not known what our own programs used.
     others = others_cores(psutil.cpu_percent(), began, os.times()) if os.name == "posix" else None
     versions = {"torch": device["torch"]} if device.get("torch") else {}
-    for contender in field:
-        versions |= contender.about.versions
+    for one in field:
+        versions |= one.about.versions
+    names = ("measure", "x", "contender", "unit")
     return {
         "speaker_sidecar": __version__,
         "python": platform.python_version(),
@@ -75,25 +72,23 @@ def measure(plan: Plan, progress: ProgressLine) -> dict[str, Any]:
             | {"about": asdict(one.about)}
             for one in field
         ],
-        "figures": run.figures(),
+        "figures": [
+            dict(zip(names, key, strict=True)) | spread(values)
+            for key, values in run.values.items()
+        ],
     }
 
 
 class Run:
     """What has been found: ``values`` by measure, x, contender and unit, and ``warnings``."""
 
-    def __init__(self, progress: ProgressLine) -> None:
+    def __init__(self, extent: Extent, progress: ProgressLine) -> None:
         self.values: defaultdict[tuple[str, float, str, str], list[float]] = defaultdict(list)
         self.warnings: list[str] = []
-        self._progress = progress
-
-    def figures(self) -> list[dict[str, Any]]:
-        """What is made of the values."""
-        names = ("measure", "x", "contender", "unit")
-        return [dict(zip(names, key, strict=True)) | spread(v) for key, v in self.values.items()]
+        self._extent, self._progress = extent, progress
 
     def open(self, entry: Entry, stack: ExitStack) -> Contender | None:
-        """The contender; where the rest can do without it, None and a warning if need be."""
+        """The contender; None, and a warning, if it cannot run and the rest does without it."""
         try:
             return stack.enter_context(opened(entry, self._progress))
         except Refusal as refusal:
@@ -102,7 +97,7 @@ class Run:
             self.warnings.append(f"not measured: {refusal}")
             return None
 
-    def measure_starts(self, entries: Iterable[Entry], n_starts: int) -> list[Entry]:
+    def measure_starts(self, entries: Iterable[Entry]) -> list[Entry]:
         """Start each contender some times, none else running; those that can run."""
         able = []
         for entry in entries:
@@ -110,62 +105,58 @@ class Run:
             with ExitStack() as stack:
                 if self.open(entry, stack):
                     able.append(entry)
-        for entry in able * n_starts:
+        for entry in able * self._extent.n_starts:
             time.sleep(PAUSE_S)
             with opened(entry, self._progress) as contender:
                 for state, ms in contender.start_ms.items():
                     self.values[f"start_to_{state}", 0, entry.name, "ms"].append(ms)
         return able
 
-    def measure_memory(self, when: str, contenders: Iterable[Contender]) -> None:
+    def measure_memory(self, when: str, field: Iterable[Contender]) -> None:
         """What each contender holds now."""
-        for contender in contenders:
-            for kind, n_bytes in contender.memory().items():
+        for one in field:
+            for kind, n_bytes in one.memory().items():
                 if n_bytes is not None:
-                    self.values[f"{kind}_{when}", 0, contender.entry.name, "bytes"] = [n_bytes]
+                    self.values[f"{kind}_{when}", 0, one.entry.name, "bytes"].append(n_bytes)
 
-    def measure_tasks(
-        self, tasks: dict[Key, list[Turn]], field: list[Contender], yardsticks: list[Worker]
-    ) -> None:
+    def measure_tasks(self, field: Sequence[Contender], yardsticks: Sequence[Worker]) -> None:
         """Let all take their turns; the yardsticks do so among single utterances."""
+        tasks = self._extent.tasks()
         for n_done, (key, turns) in enumerate(tasks.items()):
-            measure, x = key
-            what = f"measuring {measure.replace('_', ' ')} {x:g}"
+            what = f"measuring {key[0].replace('_', ' ')} {key[1]:g}"
             self._progress.show(f"{what} ({n_done + 1} of {len(tasks)})")
-            able = [*field, *yardsticks] if measure == "latency" else field
-            if measure == "batch":
-                able = [contender for contender in field if contender.about.takes_batches]
-            for turn, contender in alternate(turns, able, time.sleep):
-                entry = contender.entry
-                for call in contender.take(turn):
-                    for said, x, unit, value in values_of(entry.kind, key, turn, call):
-                        self.values[said, x, entry.name, unit].append(value)
+            able = [*field, *(yardsticks if key[0] == "latency" else ())]
+            if key[0] == "batch":
+                able = [one for one in field if one.about.takes_batches]
+            for turn, one in alternate(turns, able, time.sleep):
+                for call in one.take(turn):
+                    for measure, x, unit, value in values_of(one.entry.kind, key, turn, call):
+                        self.values[measure, x, one.entry.name, unit].append(value)
 
     def measure_shares(
-        self, seconds: Sequence[float], field: list[Contender], yardsticks: list[Worker]
+        self, field: Iterable[Contender], yardsticks: Iterable[Worker]
     ) -> dict[float, int]:
         """Useful work a second as a share of the device's product rate; the work, in operations."""
         flop: dict[float, int] = {}
         for stick in yardsticks:
-            name, device = stick.entry.name, stick.entry.device
-            rate = np.median(self.values["product_rate", 0, name, "GFLOP/s"])
-            for length in seconds:
-                count = operator.methodcaller("count_flop", round(length * SAMPLE_RATE_HZ))
-                flop[length] = flop.get(length) or stick.do(count)
-                for entry in (one.entry for one in field if one.entry.device == device):
-                    ms = np.median(self.values["latency", length, entry.name, "ms"])
-                    share = flop[length] / ms / 1e6 / rate
-                    self.values["product_share", length, entry.name, "of 1"] = [share]
+            rate = np.median(self.values["product_rate", 0, stick.entry.name, "GFLOP/s"])
+            for x in self._extent.seconds:
+                count = operator.methodcaller("count_flop", round(x * SAMPLE_RATE_HZ))
+                flop[x] = flop.get(x) or stick.do(count)
+                for entry in (one.entry for one in field):
+                    if entry.device == stick.entry.device:
+                        ms = np.median(self.values["latency", x, entry.name, "ms"])
+                        share = flop[x] / ms / 1e6 / rate
+                        self.values["product_share", x, entry.name, "of 1"].append(share)
         return flop
 
 
 def alternate(
     turns: Iterable[Turn], contenders: Sequence[Contender], sleep: Callable[[float], None]
 ) -> Iterator[tuple[Turn, Contender]]:
-    """Whose turn it is.
+    """Whose turn it is, after a pause in which the threads of the one before cease to spin.
 
-    Each turn begins with a pause, in which the threads of the one before cease to spin. Every other
-    round goes backwards, so that what drifts, such as the machine's clock, favours nobody.
+    Every other round goes backwards, so that what drifts, as the machine's clock, favours nobody.
     """
     for i_round, turn in enumerate(turns):
         for contender in contenders if i_round % 2 == 0 else reversed(contenders):
@@ -197,15 +188,14 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 def others_cores(percent: float, began: os.times_result, ended: os.times_result) -> float:
     """How many cores other programs kept busy: ours are this process and its ended children."""
-    own_s = sum(ended[:4]) - sum(began[:4])
-    own_cores = own_s / (ended.elapsed - began.elapsed)
+    own_cores = (sum(ended[:4]) - sum(began[:4])) / (ended.elapsed - began.elapsed)
     return max(0.0, percent / 100 * (psutil.cpu_count() or 1) - own_cores)
 
 
 def busy_warnings(load: float | None, others: float | None, cores: int) -> list[str]:
-    """What is to be said of the machine's other work, if anything."""
+    """What is to be said of the machine's other work, if anything; from 15 % on it is seen."""
     busy = load if others is None else others
-    if busy is None or busy <= _BUSY_SHARE * cores:
+    if busy is None or busy <= 0.15 * cores:
         return []
     during = f"other programs used {busy:.1f} cores during the run"
     what = f"its load was {busy:.1f} before the run" if others is None else during

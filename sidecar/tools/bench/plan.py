@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 
 from sidecar.config import SAMPLE_RATE_HZ
 
+# A measure, and its x: the seconds of a ``latency``, utterances ``one_by_one`` or in a ``batch``,
+# requests in flight while ``sustained``, how many ``new_lengths``, else 0.
+Key = tuple[str, float]
+# The ms of one call, and how many of them the contender says that it computed, if it says so.
+Call = tuple[float, float | None]
+
 # ``wire`` is the real sidecar; the others are engines in workers.
 TITLES = {
     "wire": "over the wire",
@@ -24,30 +30,6 @@ TITLES = {
     "sherpa-onnx": "sherpa-onnx",
     "product": "torch.mm",
 }
-IN_FLIGHT = (1, 8, 64)
-
-# A measure, and its x: the seconds of a ``latency``, utterances ``one_by_one`` or in a ``batch``,
-# requests in flight while ``sustained``, how many ``new_lengths``, else 0.
-Key = tuple[str, float]
-# The ms of one call, and how many of them the contender says that it computed, if it says so.
-Call = tuple[float, float | None]
-
-
-@dataclass(frozen=True)
-class Extent:
-    """How much is measured: ``rounds`` of single utterances, ``long_rounds`` of all else."""
-
-    seconds: tuple[float, ...] = (1.0, 3.0, 5.0, 10.0)
-    batches: tuple[int, ...] = (1, 8, 16, 32)
-    rounds: int = 7
-    calls: int = 3
-    long_rounds: int = 3
-    n_starts: int = 3
-    n_requests: int = 500
-    n_lengths: int = 120
-
-
-QUICK = Extent((1.0, 3.0), (1, 8), 2, 2, long_rounds=1, n_starts=1, n_requests=12, n_lengths=6)
 
 
 @dataclass(frozen=True)
@@ -77,15 +59,43 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What was asked for; ``devices``: empty for every one that is present."""
+class Extent:
+    """How much is measured: ``rounds`` of single utterances, ``long_rounds`` of all else."""
 
-    serve_options: tuple[str, ...]
-    threads: int
-    extent: Extent
-    devices: tuple[str, ...] = ()
-    against: tuple[str, ...] = ()
-    variants: tuple[tuple[str, ...], ...] = ((),)
+    seconds: tuple[float, ...] = (1.0, 3.0, 5.0, 10.0)
+    batches: tuple[int, ...] = (1, 8, 16, 32)
+    rounds: int = 7
+    calls: int = 3
+    long_rounds: int = 3
+    n_starts: int = 3
+    n_requests: int = 500
+    n_lengths: int = 120
+
+    def tasks(self) -> dict[Key, list[Turn]]:
+        """Everything, in its order: one turn of each contender in each round."""
+        tasks: dict[Key, list[Turn]] = {}
+        for seconds in self.seconds:
+            turn = Turn((_samples(seconds),), warm_ups=1, calls=self.calls)
+            tasks["latency", seconds] = [turn] * self.rounds
+        rounds = range(self.long_rounds)
+        for n in self.batches:
+            of_1_s = (SAMPLE_RATE_HZ,) * n
+            tasks["one_by_one", n] = [Turn(of_1_s, warm_ups=1) for _ in rounds]
+            tasks["batch", n] = [Turn(of_1_s, "together", warm_ups=1) for _ in rounds]
+        # Each 30 ms more, which is a shape of its own, and no other's in the run. In shares, so
+        # that a disturbance strikes every contender.
+        seen = {SAMPLE_RATE_HZ, *map(_samples, self.seconds)}
+        longer = (n for n in itertools.count(SAMPLE_RATE_HZ, 480) if n not in seen)
+        new = _shuffled([*itertools.islice(longer, self.n_lengths)], seed=0)
+        tasks["new_lengths", self.n_lengths] = [Turn(new[i :: len(rounds)]) for i in rounds]
+        mixed = np.geomspace(1, 10, -(-self.n_requests // (3 * len(rounds))))
+        for n in (1, 8, 64):
+            turns = [_shuffled([*map(_samples, mixed)], seed=i) for i in rounds]
+            tasks["sustained", n] = [Turn(n_samples, "queued", n) for n_samples in turns]
+        return tasks
+
+
+QUICK = Extent((1.0, 3.0), (1, 8), 2, 2, long_rounds=1, n_starts=1, n_requests=12, n_lengths=6)
 
 
 @dataclass(frozen=True)
@@ -99,36 +109,42 @@ class Entry:
     is_optional: bool
 
 
-def tasks_of(extent: Extent) -> dict[Key, list[Turn]]:
-    """Everything to be measured, in its order: one turn of each contender in each round."""
-    tasks: dict[Key, list[Turn]] = {}
-    for seconds in extent.seconds:
-        turn = Turn((_samples(seconds),), warm_ups=1, calls=extent.calls)
-        tasks["latency", seconds] = [turn] * extent.rounds
-    for n in extent.batches:
-        for measure, way in (("one_by_one", "alone"), ("batch", "together")):
-            turn = Turn((SAMPLE_RATE_HZ,) * n, way, warm_ups=1)
-            tasks[measure, n] = [turn] * extent.long_rounds
-    rounds = range(extent.long_rounds)
-    # Each 30 ms more, which is a shape of its own, and no other's in the run. In shares, so that a
-    # disturbance strikes every contender.
-    seen = {SAMPLE_RATE_HZ, *map(_samples, extent.seconds)}
-    longer = (n for n in itertools.count(SAMPLE_RATE_HZ, 480) if n not in seen)
-    new = _shuffled([*itertools.islice(longer, extent.n_lengths)], seed=0)
-    tasks["new_lengths", extent.n_lengths] = [Turn(new[i :: len(rounds)]) for i in rounds]
-    n_each = -(-extent.n_requests // (len(IN_FLIGHT) * len(rounds)))
-    mixed = [*map(_samples, np.geomspace(1, 10, n_each))]
-    for n in IN_FLIGHT:
-        tasks["sustained", n] = [Turn(_shuffled(mixed, seed=i), "queued", n) for i in rounds]
-    return tasks
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for; ``devices``: empty for every one that is present."""
 
+    serve_options: tuple[str, ...]
+    threads: int
+    extent: Extent
+    devices: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    variants: tuple[tuple[str, ...], ...] = ((),)
 
-def _samples(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE_HZ)
+    def entries(self, devices: Sequence[str]) -> list[Entry]:
+        """The contenders on ``devices``; all are compared with the first."""
+        everywhere = [(kind, device) for kind in self.against for device in devices]
+        others = [
+            self.entry(*one) for one in everywhere if one[1] == "cpu" or one[0] == "speechbrain"
+        ]
+        pairs = itertools.product(devices, self.variants, ("wire", "own"))
+        return others + [self.entry(kind, device, variant) for device, variant, kind in pairs]
 
-
-def _shuffled(lengths: Sequence[int], seed: int) -> tuple[int, ...]:
-    return tuple(np.random.default_rng(seed).permutation(lengths).tolist())
+    def entry(self, kind: str, device: str, variant: Sequence[str] = ()) -> Entry:
+        """``--runtime openvino --precision=bf16`` is called ``runtime openvino precision bf16``."""
+        words = " ".join(word.removeprefix("--").replace("=", " ") for word in variant)
+        name = ", ".join(filter(None, (TITLES[kind], device, words)))
+        options = (
+            *self.serve_options,
+            "--device",
+            device,
+            "--threads",
+            str(self.threads),
+            *variant,
+        )
+        # What the options name must run. A device that was merely found need not, nor need a
+        # variant on it: a GPU has no OpenVINO.
+        is_named = device in (self.devices or ("cpu",))
+        return Entry(name, kind, device, options, is_optional=kind == "product" or not is_named)
 
 
 def utterance(n_samples: int) -> NDArray[np.float32]:
@@ -138,28 +154,9 @@ def utterance(n_samples: int) -> NDArray[np.float32]:
     return (noise * loudness).clip(-1, 1).astype(np.float32)
 
 
-def entries(plan: Plan, devices: Sequence[str]) -> list[Entry]:
-    """The contenders on ``devices``; all are compared with the first."""
-    others = [
-        entry_of(plan, kind, device)
-        for kind in plan.against
-        for device in devices
-        if device == "cpu" or kind == "speechbrain"
-    ]
-    return others + [
-        entry_of(plan, kind, device, variant)
-        for device in devices
-        for variant in plan.variants
-        for kind in ("wire", "own")
-    ]
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE_HZ)
 
 
-def entry_of(plan: Plan, kind: str, device: str, variant: Sequence[str] = ()) -> Entry:
-    """``--runtime openvino --precision=bf16`` is called ``runtime openvino precision bf16``."""
-    words = " ".join(word.removeprefix("--").replace("=", " ") for word in variant)
-    name = ", ".join(filter(None, (TITLES[kind], device, words)))
-    options = (*plan.serve_options, "--device", device, "--threads", str(plan.threads), *variant)
-    # What the options name must run. A device that was merely found need not, nor need a variant
-    # on it: a GPU has no OpenVINO.
-    is_named = device in (plan.devices or ("cpu",))
-    return Entry(name, kind, device, options, is_optional=kind == "product" or not is_named)
+def _shuffled(lengths: Sequence[int], seed: int) -> tuple[int, ...]:
+    return tuple(np.random.default_rng(seed).permutation(lengths).tolist())

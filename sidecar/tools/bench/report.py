@@ -32,10 +32,7 @@ _COLUMNS = {
     "batch": ("utterances of 1 s, together, ms", "{:g}"),
     "sustained": (_RATE, "{:g} in flight"),
     "new_lengths": (_RATE, "{:g} new lengths"),
-    "product_share": (
-        "share of the matrix product's rate, in the time of the whole call",
-        "{:g} s",
-    ),
+    "product_share": ("share of the matrix product's rate", "{:g} s"),
     "start_to_hello": (_PROCESS, "hello"),
     "start_to_ready": (_PROCESS, "ready"),
     "rss_ready": (_PROCESS, "RSS"),
@@ -85,15 +82,17 @@ def _print(report: Report, console: Console) -> None:
 
 def _machine(report: Report) -> Iterator[tuple[str, str]]:
     cpu, load = report["cpu"], report["load"]
-    average, others = load["average_before"], load["others_cores"]
-    before = [] if average is None else [f"load {average:.1f} before the run"]
-    during = [] if others is None else [f"{others:.2f} cores during it"]
+    spent = {"load {:.1f} before the run": load["average_before"]}
+    spent["{:.2f} cores during it"] = load["others_cores"]
     yield "speaker-sidecar", f"{report['speaker_sidecar']}, Python {report['python']}"
     yield "system", report["system"]
     yield "CPU", f"{cpu['name']}, {cpu['cores']} cores, {cpu['simd']}"
     yield from ((f"GPU {gpu['index']}", gpu["name"]) for gpu in report["gpus"])
     yield "versions", ", ".join(f"{name} {what}" for name, what in report["versions"].items())
-    yield "other programs", ", ".join(before + during) or "not known"
+    yield (
+        "other programs",
+        ", ".join(words.format(n) for words, n in spent.items() if n is not None),
+    )
     yield "model", report["model"]["id"]
     yield "threads", f"{report['threads']} for each contender, unless its name says otherwise"
     yield from (("WARNING", warning) for warning in report["warnings"])
@@ -142,7 +141,7 @@ def _table(measures: list[str], figures: list[Report], box: Box | None) -> Table
     by_key = {(f["measure"], f["x"], f["contender"]): f for f in figures}
     first = {(f["measure"], f["x"]): f for f in reversed(figures)}
     keys = sorted(first, key=lambda key: (measures.index(key[0]), key[1]))
-    table = Table("", box=box, pad_edge=False, padding=(0, 3, 0, 0))
+    table = Table("", box=box, show_edge=False, pad_edge=False, padding=(0, 3, 0, 0))
     for measure, x in keys:
         table.add_column(_COLUMNS[measure][1].format(x), justify="right")
     for row in dict.fromkeys(figure["contender"] for figure in figures):

@@ -21,7 +21,6 @@ METADATA = {
     "language": "Chinese-English",
     "comment": "campplus-zh-en",
 }
-_EXAMPLE_FRAMES = 345
 
 
 def export(weights: Path, path: Path) -> None:
@@ -31,7 +30,7 @@ def export(weights: Path, path: Path) -> None:
     """
     program = torch.onnx.export(
         campplus.load(weights).network,
-        (torch.randn(1, _EXAMPLE_FRAMES, 80),),
+        (torch.randn(1, 345, 80),),
         dynamo=True,
         dynamic_shapes=({1: torch.export.Dim.DYNAMIC},),
         input_names=["features"],

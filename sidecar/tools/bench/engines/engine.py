@@ -14,8 +14,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +74,8 @@ def own_encoder(config: Config) -> Engine:
 
 def speechbrain_eager(config: Config) -> Engine:
     """SpeechBrain's own pipeline on the same checkpoint, as its documentation runs it."""
-    torch = _torch(config)
+    torch = importlib.import_module("torch")
+    torch.set_num_threads(config.threads or torch.get_num_threads())
     judge = importlib.import_module("sidecar.networks.speechbrain_parity")
     card, folder = find_card(config.model), Path(config.model)
     if card.files:
@@ -90,11 +89,10 @@ def speechbrain_eager(config: Config) -> Engine:
             encoder.encode_batch(batch).cpu().numpy()
 
     def gpu_peak_bytes() -> int | None:
-        on_cpu = config.device == "cpu"
-        return None if on_cpu else int(torch.cuda.max_memory_reserved(config.device))
+        return torch.cuda.max_memory_reserved(config.device) if config.device != "cpu" else None
 
-    made_with = _versions("speechbrain", "torch", "torchaudio")
-    about = About("SpeechBrain eager", "f32", torch.get_num_threads(), made_with)
+    libraries = _versions("speechbrain", "torch", "torchaudio")
+    about = About("SpeechBrain eager", "f32", torch.get_num_threads(), libraries)
     return Engine(about, embed, gpu_peak_bytes)
 
 
@@ -109,8 +107,7 @@ def sherpa_campplus(config: Config) -> Engine:
         export = [sys.executable, "-m", "sidecar.tools.bench.engines.campplus_onnx"]
         if subprocess.run([*export, model.weights, path], check=False).returncode:
             raise ModelUnavailable("CAM++ could not be exported to ONNX; its output says why")
-    library: Any = importlib.import_module("sherpa_onnx")
-    threads = config.threads or 1
+    library, threads = importlib.import_module("sherpa_onnx"), config.threads or 1
     settings = library.SpeakerEmbeddingExtractorConfig(str(path), threads, provider="cpu")
     extractor = library.SpeakerEmbeddingExtractor(settings)
 
@@ -127,7 +124,8 @@ def sherpa_campplus(config: Config) -> Engine:
 
 def matrix_product(config: Config) -> Engine:
     """The yardstick: torch multiplies two large matrices in f32, whatever the waveforms are."""
-    torch = _torch(config)
+    torch = importlib.import_module("torch")
+    torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.set_float32_matmul_precision("highest")
     a, b, product = torch.randn(3, 2048, 2048, device=config.device)
 
@@ -139,24 +137,17 @@ def matrix_product(config: Config) -> Engine:
     def count_flop(n_samples: int) -> int:
         # A multiplication and an addition are two; products and convolutions count alone.
         counter = importlib.import_module("torch.utils.flop_counter").FlopCounterMode(display=False)
-        model = _model(config)
-        network = importlib.import_module(f"sidecar.networks.{model.card.network}")
-        loaded = network.load(model.weights)
+        found = _model(config)
+        network = importlib.import_module(f"sidecar.networks.{found.card.network}")
+        model = network.load(found.weights)
         with torch.inference_mode():
-            features = loaded.frontend(torch.zeros(1, n_samples))
+            features = model.frontend(torch.zeros(1, n_samples))
             with counter:
-                loaded.network(features)
+                model.network(features)
         return int(counter.get_total_flops())
 
     about = About("torch.mm 2048^3", "f32", torch.get_num_threads(), _versions("torch"))
     return Engine(about, multiply, count_flop=count_flop)
-
-
-def _torch(config: Config) -> ModuleType:
-    torch = importlib.import_module("torch")
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    return torch
 
 
 def _store(config: Config) -> WeightStore:
