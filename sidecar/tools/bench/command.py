@@ -21,7 +21,7 @@ from sidecar.tools.bench.report import draw, show
 from sidecar.tools.client import RemoteError, split_words
 from sidecar.tools.console import ProgressLine, Refusal, complain
 
-# Other programs: the network that each runs, and what has it.
+# Other programs: the network that each runs, and which models have it.
 _OTHERS = {
     "speechbrain": ("ecapa", "an ECAPA-TDNN (ecapa-voxceleb, or a folder)"),
     "sherpa-onnx": ("campplus", "campplus-zh-en"),
@@ -38,15 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", type=_list_of(_device), metavar="D,...", help="default: all there are")
     add("--threads", type=count, metavar="N", help="for each contender; default: the cores")
     add("--seconds", type=_list_of(seconds), metavar="S,...", help="lengths; default: 1,3,5,10")
-    batches = "utterances of 1 s; default: 1,8,16,32"
-    add("--batches", type=_list_of(count), metavar="N,...", help=batches)
+    add("--batches", type=_list_of(count), metavar="N,...", help="of 1 s; default: 1,8,16,32")
     add("--rounds", type=count, metavar="N", help="turns of each contender; default: 7")
     add("--requests", type=count, metavar="N", help="for sustained work; default: 500")
     other = "another program on the same weights; may be repeated"
     add("--against", action="append", default=[], choices=_OTHERS, help=other)
-    variant = (
-        "also the sidecar with these options of serve, as --serve='--threads 1'; may be repeated"
-    )
+    variant = "one more contender, with these options, as '--threads 1'; may be repeated"
     add("--serve", action="append", default=[], metavar="OPTIONS", help=variant)
     add("--quick", action="store_true", help="a look in seconds; its figures are rough")
     add("--json", action="store_true", help="print JSON")
@@ -84,14 +81,11 @@ def plan_of(options: argparse.Namespace) -> Plan:
     for other in options.against:
         network, fits = _OTHERS[other]
         if find_card(options.model).network != network:
-            why = f"--against {other} runs {fits}, not {options.model}"
-            raise Refusal(why, config.EXIT_USAGE)
+            misfit = f"--against {other} runs {fits}, not {options.model}"
+            raise Refusal(misfit, config.EXIT_USAGE)
     for feature in [*options.against, *(["plot"] if options.plot else [])]:
-        missing = [
-            name
-            for name in _NEEDS.get(feature, (feature,))
-            if importlib.util.find_spec(name) is None
-        ]
+        needed = _NEEDS.get(feature, (feature,))
+        missing = [name for name in needed if importlib.util.find_spec(name) is None]
         if missing:
             how = "must be installed: pip install 'speaker-sidecar[bench]'"
             raise Refusal(f"for {feature}, {', '.join(missing)} {how}", config.EXIT_UNAVAILABLE)

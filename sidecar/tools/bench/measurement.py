@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import os
 import platform
@@ -23,6 +24,7 @@ from sidecar.tools.console import ProgressLine, Refusal
 from sidecar.tools.start import started_sidecar
 
 PAUSE_S = 0.25
+Value = tuple[str, float, str, float]
 
 
 def measure(plan: Plan, progress: ProgressLine) -> dict[str, Any]:
@@ -53,7 +55,6 @@ def measure(plan: Plan, progress: ProgressLine) -> dict[str, Any]:
     versions = {"torch": device["torch"]} if device.get("torch") else {}
     for one in field:
         versions |= one.about.versions
-    names = ("measure", "x", "contender", "unit")
     return {
         "speaker_sidecar": __version__,
         "python": platform.python_version(),
@@ -73,8 +74,8 @@ def measure(plan: Plan, progress: ProgressLine) -> dict[str, Any]:
             for one in field
         ],
         "figures": [
-            dict(zip(names, key, strict=True)) | spread(values)
-            for key, values in run.values.items()
+            {"measure": measure, "x": x, "contender": name, "unit": unit, **spread(values)}
+            for (measure, x, name, unit), values in run.values.items()
         ],
     }
 
@@ -138,16 +139,14 @@ class Run:
     ) -> dict[float, int]:
         """Useful work a second as a share of the device's product rate; the work, in operations."""
         flop: dict[float, int] = {}
-        for stick in yardsticks:
+        for stick, x in itertools.product(yardsticks, self._extent.seconds):
+            count = operator.methodcaller("count_flop", round(x * SAMPLE_RATE_HZ))
+            flop[x] = flop.get(x) or stick.do(count)
             rate = np.median(self.values["product_rate", 0, stick.entry.name, "GFLOP/s"])
-            for x in self._extent.seconds:
-                count = operator.methodcaller("count_flop", round(x * SAMPLE_RATE_HZ))
-                flop[x] = flop.get(x) or stick.do(count)
-                for entry in (one.entry for one in field):
-                    if entry.device == stick.entry.device:
-                        ms = np.median(self.values["latency", x, entry.name, "ms"])
-                        share = flop[x] / ms / 1e6 / rate
-                        self.values["product_share", x, entry.name, "of 1"].append(share)
+            for entry in (one.entry for one in field if one.entry.device == stick.entry.device):
+                ms = np.median(self.values["latency", x, entry.name, "ms"])
+                share = flop[x] / ms / 1e6 / rate
+                self.values["product_share", x, entry.name, "of 1"].append(share)
         return flop
 
 
@@ -164,9 +163,7 @@ def alternate(
             yield turn, contender
 
 
-def values_of(
-    kind: str, key: Key, turn: Turn, call: Call
-) -> Iterator[tuple[str, float, str, float]]:
+def values_of(kind: str, key: Key, turn: Turn, call: Call) -> Iterator[Value]:
     """What a call of a contender of this kind says: measures, their x, units and values."""
     (measure, x), (ms, compute_ms) = key, call
     if kind == "product":

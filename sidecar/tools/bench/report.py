@@ -42,7 +42,9 @@ _COLUMNS = {
     "gpu_latency": (_GPU, "{:g} s"),
     "gpu_batch": (_GPU, "batch of {:g}"),
 }
+# How values are shown by their unit: with the three digits that count, if it is no other.
 _FORMATS: dict[str, Callable[[float], str]] = {
+    "": lambda n: f"{n:.{(n < 100) + (n < 10)}f}",
     "bytes": lambda n: f"{n / 1e6:.0f}",
     "of 1": lambda share: f"{100 * share:.0f} %",
     "times": lambda ratio: f"{ratio:.2f}x",
@@ -82,17 +84,17 @@ def _print(report: Report, console: Console) -> None:
 
 def _machine(report: Report) -> Iterator[tuple[str, str]]:
     cpu, load = report["cpu"], report["load"]
-    spent = {"load {:.1f} before the run": load["average_before"]}
-    spent["{:.2f} cores during it"] = load["others_cores"]
+    spent = (
+        ("load {:.1f} before the run", load["average_before"]),
+        ("{:.2f} cores during it", load["others_cores"]),
+    )
+    others = ", ".join(words.format(n) for words, n in spent if n is not None)
     yield "speaker-sidecar", f"{report['speaker_sidecar']}, Python {report['python']}"
     yield "system", report["system"]
     yield "CPU", f"{cpu['name']}, {cpu['cores']} cores, {cpu['simd']}"
     yield from ((f"GPU {gpu['index']}", gpu["name"]) for gpu in report["gpus"])
     yield "versions", ", ".join(f"{name} {what}" for name, what in report["versions"].items())
-    yield (
-        "other programs",
-        ", ".join(words.format(n) for words, n in spent.items() if n is not None),
-    )
+    yield "other programs", others or "not known"
     yield "model", report["model"]["id"]
     yield "threads", f"{report['threads']} for each contender, unless its name says otherwise"
     yield from (("WARNING", warning) for warning in report["warnings"])
@@ -151,20 +153,15 @@ def _table(measures: list[str], figures: list[Report], box: Box | None) -> Table
 
 
 def _cell(figure: Report, first: Report) -> Text:
-    unit, n_times = figure["unit"], first["median"] / figure["median"]
-    show = _FORMATS.get(unit, _number)
+    show = _FORMATS.get(figure["unit"], _FORMATS[""])
     text = Text(show(figure["median"]))
-    if unit in {"ms", "x real time"}:
-        text.append(f" {n_times if unit == 'ms' else 1 / n_times:.2f}x", style="cyan")
+    if figure["unit"] in {"ms", "x real time"}:
+        slow, fast = (first, figure) if figure["unit"] == "ms" else (figure, first)
+        text.append(f" {slow['median'] / fast['median']:.2f}x", style="cyan")
     if figure["n"] > 1:
         low, high = show(figure["lower_quartile"]), show(figure["upper_quartile"])
         text.append(f"\n{low}-{high}", style="dim")
     return text
-
-
-def _number(value: float) -> str:
-    """Three digits that count."""
-    return f"{value:.{(value < 100) + (value < 10)}f}"
 
 
 def draw(report: Report, path: Path) -> None:
