@@ -241,15 +241,13 @@ def test_what_libraries_print_in_a_worker_goes_to_its_log(tmp_path):
     code = (
         "import os, sys; from pathlib import Path; from sidecar.tools.bench import contenders;"
         "contenders.print_to(Path(sys.argv[1])); print('a'); os.write(1, b'b\\n');"
-        "print('c', file=sys.stderr); os.write(2, b'd\\n'); os.abort()"
+        "print('c', file=sys.stderr); os.write(2, b'd\\n')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, log], capture_output=True, check=False, timeout=60
     )
     assert (done.stdout, done.stderr) == (b"", b"")
-    lines = log.read_text("utf-8").splitlines()
-    assert lines[:4] == ["a", "b", "c", "d"]
-    assert "Fatal Python error" in "".join(lines[4:])  # why it crashed
+    assert log.read_text("utf-8").splitlines() == ["a", "b", "c", "d"]
 
 
 class FakeClient:

@@ -6,7 +6,6 @@ from the spawn to each state on the way.
 
 from __future__ import annotations
 
-import faulthandler
 import functools
 import operator
 import os
@@ -91,10 +90,12 @@ class Worker:
         """Have it done with the engine; raises ``Refusal`` if that fails."""
         try:
             return self._pool.submit(do, self.entry, deed).result()
+        except BrokenExecutor:
+            why, exit_code = "its process died", EXIT_SOFTWARE
         except RuntimeError as error:
-            exit_code = EXIT_SOFTWARE if isinstance(error, BrokenExecutor) else EXIT_UNAVAILABLE
-            with self._log.open("rb") as log:
-                raise Refusal(f"{self.entry.name}: {error}{tail(log)}", exit_code) from error
+            why, exit_code = str(error), EXIT_UNAVAILABLE
+        with self._log.open("rb") as log:
+            raise Refusal(f"{self.entry.name}: {why}{tail(log)}", exit_code)
 
 
 Contender: TypeAlias = Sidecar | Worker
@@ -116,12 +117,11 @@ def opened(entry: Entry, progress: ProgressLine) -> Iterator[Contender]:
 
 
 def print_to(log: Path) -> None:
-    """In the worker's process: what libraries print goes to ``log``, and why they crash."""
+    """In the worker's process: what libraries print goes to ``log``."""
     file = os.fdopen(os.open(log, os.O_WRONLY), "w", buffering=1, encoding="utf-8")
     for fd in (1, 2):
         os.dup2(file.fileno(), fd)
     sys.stdout = sys.stderr = file
-    faulthandler.enable(file)
 
 
 @functools.cache
