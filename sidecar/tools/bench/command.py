@@ -38,12 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", type=_list_of(_device), metavar="D,...", help="default: all there are")
     add("--threads", type=count, metavar="N", help="for each contender; default: the cores")
     add("--seconds", type=_list_of(seconds), metavar="S,...", help="lengths; default: 1,3,5,10")
-    add("--batches", type=_list_of(count), metavar="N,...", help="of 1 s; default: 1,8,16,32")
+    sizes = "utterances of 1 s; default: 1,8,16,32"
+    add("--batches", type=_list_of(count), metavar="N,...", help=sizes)
     add("--rounds", type=count, metavar="N", help="turns of each contender; default: 7")
     add("--requests", type=count, metavar="N", help="for sustained work; default: 500")
     other = "another program on the same weights; may be repeated"
     add("--against", action="append", default=[], choices=_OTHERS, help=other)
-    variant = "one more contender, with these options, as '--threads 1'; may be repeated"
+    variant = "one more: the sidecar with these options, as --serve='--threads 1'; may be repeated"
     add("--serve", action="append", default=[], metavar="OPTIONS", help=variant)
     add("--quick", action="store_true", help="a look in seconds; its figures are rough")
     add("--json", action="store_true", help="print JSON")

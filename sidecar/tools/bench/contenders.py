@@ -79,11 +79,11 @@ class Worker:
         self.start_ms = {"ready": 1000 * (time.monotonic() - began_at)}
 
     def take(self, turn: Turn) -> list[Call]:
-        """See ``Sidecar``."""
+        """The turn's timed calls."""
         return self.do(functools.partial(take, turn))
 
     def memory(self) -> dict[str, int | None]:
-        """See ``Sidecar``."""
+        """As that of ``Sidecar``."""
         return self.do(memory)
 
     def do(self, deed: Callable[[Engine], _Answer]) -> _Answer:
@@ -126,6 +126,7 @@ def print_to(log: Path) -> None:
 
 @functools.cache
 def _engine(entry: Entry) -> Engine:
+    """It is warm."""
     engine = ENGINES[entry.kind](parse_serve_options(entry.serve_options))
     take(Turn((16_000,)), engine)
     return engine
@@ -153,7 +154,7 @@ def take(turn: Turn, engine: Engine) -> list[Call]:
 
 
 def memory(engine: Engine) -> dict[str, int | None]:
-    """See ``Sidecar``."""
+    """Of this process, as that of ``Sidecar``."""
     return {"rss": _rss_bytes(os.getpid()), "gpu": engine.gpu_peak_bytes()}
 
 

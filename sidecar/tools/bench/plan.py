@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,11 +86,11 @@ class Extent:
         # that a disturbance strikes every contender.
         seen = {SAMPLE_RATE_HZ, *map(_samples, self.seconds)}
         longer = (n for n in itertools.count(SAMPLE_RATE_HZ, 480) if n not in seen)
-        new = _shuffled([*itertools.islice(longer, self.n_lengths)], seed=0)
+        new = _shuffled(itertools.islice(longer, self.n_lengths), seed=0)
         tasks["new_lengths", self.n_lengths] = [Turn(new[i :: len(rounds)]) for i in rounds]
         mixed = np.geomspace(1, 10, -(-self.n_requests // (3 * len(rounds))))
         for n in (1, 8, 64):
-            turns = [_shuffled([*map(_samples, mixed)], seed=i) for i in rounds]
+            turns = (_shuffled(map(_samples, mixed), seed=i) for i in rounds)
             tasks["sustained", n] = [Turn(n_samples, "queued", n) for n_samples in turns]
         return tasks
 
@@ -122,12 +122,13 @@ class Plan:
 
     def entries(self, devices: Sequence[str]) -> list[Entry]:
         """The contenders on ``devices``; all are compared with the first."""
-        everywhere = [(kind, device) for kind in self.against for device in devices]
+        places = itertools.product(self.against, devices)
         others = [
-            self.entry(*one) for one in everywhere if one[1] == "cpu" or one[0] == "speechbrain"
+            (kind, place) for kind, place in places if place == "cpu" or kind == "speechbrain"
         ]
         pairs = itertools.product(devices, self.variants, ("wire", "own"))
-        return others + [self.entry(kind, device, variant) for device, variant, kind in pairs]
+        ours = [self.entry(kind, device, variant) for device, variant, kind in pairs]
+        return [self.entry(*one) for one in others] + ours
 
     def entry(self, kind: str, device: str, variant: Sequence[str] = ()) -> Entry:
         """``--runtime openvino --precision=bf16`` is called ``runtime openvino precision bf16``."""
@@ -158,5 +159,5 @@ def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE_HZ)
 
 
-def _shuffled(lengths: Sequence[int], seed: int) -> tuple[int, ...]:
-    return tuple(np.random.default_rng(seed).permutation(lengths).tolist())
+def _shuffled(lengths: Iterable[int], seed: int) -> tuple[int, ...]:
+    return tuple(np.random.default_rng(seed).permutation([*lengths]).tolist())
