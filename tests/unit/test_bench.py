@@ -476,7 +476,7 @@ in process, cpu         torch 2.14.1, f32, 2 threads
 over the wire, cuda:0   torch 2.14.1, f32, 2 threads
 torch.mm, cpu           the yardstick: 2048^3 in f32 at 82 GFLOP/s (81-83)
 
-A cell: median, and times as fast as the first row; below, the quartiles.
+A cell: the median, and times as fast as the first row; below, the quartiles.
 
 one utterance, ms
                                 1 s           3 s
@@ -515,12 +515,12 @@ over the wire, cpu        50.0 2.00x
 in process, cpu           62.5 2.50x
 over the wire, cuda:0     500 20.00x
 
-share of the matrix product's rate
+share of the matrix product's rate: the network's work in the time of the whole call
                         1 s    3 s
 over the wire, cpu     67 %      -
 GFLOP of the network   1.10   3.20
 
-the process: from its start to hello and to ready, ms; memory, MB
+the process, its files in the disk's cache: from start to hello and to ready, ms; memory, MB
                              ready   RSS
 sherpa-onnx, cpu        1234 1.00x   150
 over the wire, cpu      1234 1.00x   150

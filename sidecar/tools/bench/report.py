@@ -21,7 +21,10 @@ from sidecar.tools.console import Refusal, open_console
 Report = dict[str, Any]
 Curves = dict[str, list[tuple[float, float]]]
 
-_PROCESS = "the process: from its start to hello and to ready, ms; memory, MB"
+_PROCESS = (
+    "the process, its files in the disk's cache: from start to hello and to ready, ms; memory, MB"
+)
+_SHARE = "share of the matrix product's rate: the network's work in the time of the whole call"
 _GPU = "GPU against CPU, times as fast: one utterance; a batch against one by one"
 _RATE = "seconds of audio a second: utterances of 1 to 10 s; in process one by one"
 # Each measure's table, and its column there at each x.
@@ -32,7 +35,7 @@ _COLUMNS = {
     "batch": ("utterances of 1 s, together, ms", "{:g}"),
     "sustained": (_RATE, "{:g} in flight"),
     "new_lengths": (_RATE, "{:g} new lengths"),
-    "product_share": ("share of the matrix product's rate", "{:g} s"),
+    "product_share": (_SHARE, "{:g} s"),
     "start_to_hello": (_PROCESS, "hello"),
     "start_to_ready": (_PROCESS, "ready"),
     "rss_ready": (_PROCESS, "RSS"),
@@ -71,7 +74,7 @@ def _print(report: Report, console: Console) -> None:
         for name, text in rows:
             grid.add_row(name, text, style="yellow" if name == "WARNING" else "")
         console.print(title, grid, "", sep="\n")
-    console.print("A cell: median, and times as fast as the first row; below, the quartiles.")
+    console.print("A cell: the median, and times as fast as the first row; below, the quartiles.")
     figures = [*report["figures"], *_derived(report)]
     box = SIMPLE_HEAD if console.is_terminal else None
     for title in dict.fromkeys(title for title, _ in _COLUMNS.values()):
