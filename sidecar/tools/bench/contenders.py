@@ -1,201 +1,164 @@
-"""The contenders as the driver holds them: a worker's process, or a sidecar over its wire."""
+"""The contenders: a sidecar over its wire, or a worker, a process that holds one engine.
+
+Each is ready, and idle between its turns. ``about`` tells of what computes; ``start_ms`` counts
+from the spawn to each state on the way.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
-import subprocess
+import functools
+import operator
+import os
+import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 import psutil
 
-from protocol.params import EmbedBatchParams, EmbedParams, HealthParams, Params, PcmAudio
+from protocol.params import EmbedBatchParams, EmbedParams, HealthParams, PcmAudio
 from protocol.python import SpeakerSidecar
 from sidecar.config import EXIT_SOFTWARE, EXIT_UNAVAILABLE, SAMPLE_RATE_HZ
-from sidecar.tools.bench.engines.engine import About
-from sidecar.tools.bench.rounds import Call
-from sidecar.tools.bench.tasks import Turn, utterance
+from sidecar.serve_options import parse_serve_options
+from sidecar.tools.bench.engines.engine import ENGINES, About, Engine
+from sidecar.tools.bench.plan import Call, Entry, Turn, utterance
 from sidecar.tools.console import ProgressLine, Refusal
-from sidecar.tools.program import own_argv
 from sidecar.tools.start import Start, started_sidecar, tail
 
-_PRODUCTS = Turn((1,), warm_ups=1, calls=3)
-_END_TIMEOUT_S = 10.0
+_Answer = TypeVar("_Answer")
 
 
 class Sidecar:
     """The real process, asked over its wire; times are what a host waits."""
 
-    takes_batches = True
-
-    def __init__(self, name: str, client: SpeakerSidecar, start: Start) -> None:
-        self.name = name
-        self._client = client
+    def __init__(self, entry: Entry, client: SpeakerSidecar, start: Start) -> None:
+        self.entry, self._client = entry, client
         self.start_ms = {"hello": start.hello_ms, "ready": start.ready_ms}
         device = client.health["device"]
-        self.about = About(
-            runtime=device["runtime"], precision=device["precision"], threads=device["threads"]
-        )
+        self.about = About(device["runtime"], device["precision"], device["threads"])
 
     def take(self, turn: Turn) -> list[Call]:
-        """See ``Contender``."""
-        audios = [_audio(n) for n in turn.n_samples]
-        ways: dict[str, Callable[[list[PcmAudio], int], float | None]] = {
-            "alone": self._alone,
-            "together": self._together,
-            "queued": self._queued,
-        }
-        calls = []
-        for i_call in range(turn.warm_ups + turn.calls):
-            began_at = time.perf_counter()
-            compute_ms = ways[turn.way](audios, turn.in_flight)
-            if i_call >= turn.warm_ups:
-                calls.append(Call(1000 * (time.perf_counter() - began_at), compute_ms))
-        return calls
+        """The turn's timed calls."""
+        sounds = [utterance(n).astype("<f4", copy=False).tobytes() for n in turn.n_samples]
+        audios = tuple(PcmAudio(sound, "f32le", SAMPLE_RATE_HZ, 1) for sound in sounds)
+
+        def call() -> float | None:
+            if turn.way == "alone":
+                return sum(map(self._embed, audios))
+            if turn.way == "together":
+                results = self._client.call(EmbedBatchParams(audios), None)["results"]
+                assert all("result" in one for one in results), results
+            else:
+                with ThreadPoolExecutor(turn.in_flight) as hosts:
+                    list(hosts.map(self._embed, audios))
+            return None
+
+        return turn.timed(call)
 
     def memory(self) -> dict[str, int | None]:
-        """Bytes, resident and on the GPU."""
-        process = self._client.call(HealthParams())["process"]
-        return {
-            "rss_bytes": _rss_bytes(self._client.process.pid),
-            "gpu_peak_bytes": process["gpu_peak_reserved_bytes"],
-        }
+        """Bytes: resident, and the most that torch's allocator held on the GPU, if there is one."""
+        gpu = self._client.call(HealthParams())["process"]["gpu_peak_reserved_bytes"]
+        return {"rss": _rss_bytes(self._client.process.pid), "gpu": gpu}
 
-    def _alone(self, audios: list[PcmAudio], _in_flight: int) -> float | None:
-        compute_ms = 0.0
-        for audio in audios:
-            compute_ms += self._ask(EmbedParams(audio))["timings"]["compute_ms"]
-        return compute_ms
-
-    def _together(self, audios: list[PcmAudio], _in_flight: int) -> None:
-        for one in self._ask(EmbedBatchParams(tuple(audios)))["results"]:
-            assert "result" in one, one
-
-    def _queued(self, audios: list[PcmAudio], in_flight: int) -> None:
-        room = threading.Semaphore(in_flight)
-        futures = []
-        for audio in audios:
-            room.acquire()
-            _, future = self._client.send(EmbedParams(audio))
-            future.add_done_callback(lambda _: room.release())
-            futures.append(future)
-        for future in futures:
-            future.result()
-
-    def _ask(self, params: Params) -> dict[str, Any]:
-        return self._client.call(params, timeout_s=None)
-
-
-def _audio(n_samples: int) -> PcmAudio:
-    samples = utterance(n_samples).astype("<f4", copy=False)
-    return PcmAudio(samples.tobytes(), "f32le", SAMPLE_RATE_HZ, 1)
-
-
-@contextmanager
-def opened_sidecar(
-    name: str, serve_options: Sequence[str], progress: ProgressLine
-) -> Iterator[Sidecar]:
-    """A sidecar that is ready; raises ``Refusal`` if it does not start."""
-    with started_sidecar(serve_options, progress) as (client, start):
-        yield Sidecar(name, client, start)
+    def _embed(self, audio: PcmAudio) -> float:
+        return float(self._client.call(EmbedParams(audio), None)["timings"]["compute_ms"])
 
 
 class Worker:
-    """A process of ``worker``; times are those of the calls inside it."""
+    """An engine in a process of its own; times are those of the calls inside it."""
 
-    def __init__(self, name: str, process: subprocess.Popen[str], about: About) -> None:
-        self.name = name
-        self.about = about
-        self.takes_batches = about.takes_batches
-        self.start_ms: dict[str, float] = {}
-        self._process = process
+    def __init__(self, entry: Entry, pool: ProcessPoolExecutor, log: Path) -> None:
+        self.entry, self._pool, self._log = entry, pool, log
+        began_at = time.monotonic()
+        self.about: About = self.do(operator.attrgetter("about"))
+        self.start_ms = {"ready": 1000 * (time.monotonic() - began_at)}
 
     def take(self, turn: Turn) -> list[Call]:
-        """See ``Contender``."""
-        return [Call(ms) for ms in self.ask({"turn": dataclasses.asdict(turn)})["ms"]]
+        """The turn's timed calls."""
+        return self.do(functools.partial(take, turn))
 
     def memory(self) -> dict[str, int | None]:
-        """Bytes, resident and on the GPU."""
-        gpu_peak_bytes = self.ask({"memory": True})["gpu_peak_bytes"]
-        return {"rss_bytes": _rss_bytes(self._process.pid), "gpu_peak_bytes": gpu_peak_bytes}
+        """As that of ``Sidecar``."""
+        return self.do(memory)
 
-    def ask(self, what: dict[str, Any]) -> dict[str, Any]:
-        """Send one line and wait for its answer; raises ``Refusal`` if the process died."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.write(json.dumps(what) + "\n")
-            self._process.stdin.flush()
-        return _answer_of(self._process, self.name)
+    def do(self, deed: Callable[[Engine], _Answer]) -> _Answer:
+        """Have it done with the engine; raises ``Refusal`` if that fails."""
+        try:
+            return self._pool.submit(do, self.entry, deed).result()
+        except BrokenExecutor:
+            why, exit_code = "its process died", EXIT_SOFTWARE
+        except RuntimeError as error:
+            why, exit_code = str(error), EXIT_UNAVAILABLE
+        with self._log.open("rb") as log:
+            raise Refusal(f"{self.entry.name}: {why}{tail(log)}", exit_code)
 
 
-class Product(Worker):
-    """The yardstick: products, whatever the turn is."""
-
-    def take(self, turn: Turn) -> list[Call]:
-        """See ``Contender``."""
-        del turn
-        return super().take(_PRODUCTS)
+Contender: TypeAlias = Sidecar | Worker
 
 
 @contextmanager
-def opened_worker(
-    name: str, kind: str, serve_options: Sequence[str], progress: ProgressLine
-) -> Iterator[Worker]:
-    """A worker that is ready; raises ``Refusal`` if its engine does not open."""
-    progress.show(f"starting {name}")
-    argv = [*own_argv(), "bench", "--contender", kind, "--", *serve_options]
-    began_at = time.monotonic()
-    pipe = subprocess.PIPE
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=log, encoding="utf-8")
-        try:
-            try:
-                about = About(**_answer_of(process, name)["ready"])
-                worker = (Product if kind == "product" else Worker)(name, process, about)
-                worker.start_ms = {"ready": 1000 * (time.monotonic() - began_at)}
-                yield worker
-            except Refusal as refusal:
-                raise Refusal(f"{refusal}{tail(log)}", refusal.exit_code) from refusal
-        finally:
-            _end(process)
+def opened(entry: Entry, progress: ProgressLine) -> Iterator[Contender]:
+    """The contender, until the block ends; raises ``Refusal`` if it does not start."""
+    if entry.kind == "wire":
+        with started_sidecar(entry.serve_options, progress) as (client, start):
+            yield Sidecar(entry, client, start)
+        return
+    progress.show(f"starting {entry.name}")
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        log.touch()
+        with ProcessPoolExecutor(1, get_context("spawn"), print_to, (log,)) as pool:
+            yield Worker(entry, pool, log)
 
 
-def _answer_of(process: subprocess.Popen[str], name: str) -> dict[str, Any]:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        code = process.wait()
-        raise Refusal(f"{name}: its process ended (exit code {code})", EXIT_SOFTWARE)
-    answer: dict[str, Any] = json.loads(line)
-    if "error" in answer:
-        raise Refusal(f"{name}: {answer['error']}", EXIT_UNAVAILABLE)
-    return answer
+def print_to(log: Path) -> None:
+    """In the worker's process: what libraries print goes to ``log``."""
+    file = os.fdopen(os.open(log, os.O_WRONLY), "w", buffering=1, encoding="utf-8")
+    for fd in (1, 2):
+        os.dup2(file.fileno(), fd)
+    sys.stdout = sys.stderr = file
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with contextlib.suppress(OSError):
-        process.stdin.close()
+@functools.cache
+def _engine(entry: Entry) -> Engine:
+    """It is warm."""
+    engine = ENGINES[entry.kind](parse_serve_options(entry.serve_options))
+    take(Turn((16_000,)), engine)
+    return engine
+
+
+def do(entry: Entry, deed: Callable[[Engine], _Answer]) -> _Answer:
+    """Do it with the engine; raises ``RuntimeError``: not all that libraries raise can be sent."""
     try:
-        process.wait(_END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    process.stdout.close()
+        return deed(_engine(entry))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is
+        why = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
+        raise RuntimeError(why) from None
+
+
+def take(turn: Turn, engine: Engine) -> list[Call]:
+    """The turn's timed calls. Nothing queues here: one by one, or together."""
+    waveforms = [utterance(n) for n in turn.n_samples]
+    groups = [waveforms] if turn.way == "together" else [[waveform] for waveform in waveforms]
+
+    def call() -> None:
+        for group in groups:
+            engine.embed(group)
+
+    return turn.timed(call)
+
+
+def memory(engine: Engine) -> dict[str, int | None]:
+    """Of this process, as that of ``Sidecar``."""
+    return {"rss": _rss_bytes(os.getpid()), "gpu": engine.gpu_peak_bytes()}
 
 
 def _rss_bytes(pid: int) -> int:
     """Of the process and its children: on Windows a venv's python.exe starts the real one."""
     process = psutil.Process(pid)
-    total = 0
-    for one in (process, *process.children(recursive=True)):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += int(one.memory_info().rss)
-    return total
+    return sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))

@@ -1,4 +1,1 @@
-"""What runs in a contender's own process: this project's encoder, SpeechBrain, sherpa-onnx, torch.
-
-Each module has ``open_engine(config)``; it is imported in that process alone.
-"""
+"""What computes in a worker's process: this project's encoder, SpeechBrain, sherpa-onnx, torch."""

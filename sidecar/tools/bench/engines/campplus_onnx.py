@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,14 +14,13 @@ from sidecar.networks import campplus
 # What sherpa-onnx reads in it: samples stay in [-1, 1], and the features' mean is subtracted.
 METADATA = {
     "framework": "3d-speaker",
-    "output_dim": campplus.EMBEDDING_DIM,
-    "sample_rate": campplus.SAMPLE_RATE_HZ,
-    "normalize_samples": 1,
+    "output_dim": str(campplus.EMBEDDING_DIM),
+    "sample_rate": str(campplus.SAMPLE_RATE_HZ),
+    "normalize_samples": "1",
     "feature_normalize_type": "global-mean",
     "language": "Chinese-English",
     "comment": "campplus-zh-en",
 }
-_EXAMPLE_FRAMES = 345
 
 
 def export(weights: Path, path: Path) -> None:
@@ -29,10 +28,9 @@ def export(weights: Path, path: Path) -> None:
 
     Input ``[1, n_frames, 80]`` of any length, output ``[1, 192]``.
     """
-    network = campplus.load(weights).network
     program = torch.onnx.export(
-        network,
-        (torch.randn(1, _EXAMPLE_FRAMES, 80),),
+        campplus.load(weights).network,
+        (torch.randn(1, 345, 80),),
         dynamo=True,
         dynamic_shapes=({1: torch.export.Dim.DYNAMIC},),
         input_names=["features"],
@@ -40,13 +38,14 @@ def export(weights: Path, path: Path) -> None:
         verbose=False,
     )
     assert program is not None
+    model = program.model_proto
+    onnx.helper.set_model_props(model, METADATA)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         unfinished = Path(folder) / path.name
-        program.save(unfinished)
-        model = onnx.load(unfinished)
-        for key, value in METADATA.items():
-            entry = model.metadata_props.add()
-            entry.key, entry.value = key, str(value)
         onnx.save(model, unfinished)
-        os.replace(unfinished, path)  # noqa: PTH105 - it replaces on Windows too
+        unfinished.replace(path)
+
+
+if __name__ == "__main__":
+    export(*map(Path, sys.argv[1:]))
