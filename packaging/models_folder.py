@@ -108,6 +108,6 @@ def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> No
             weights = folder / model.entry.weights
             weights.parent.mkdir()
             shutil.copyfile(model.installed.weights, weights)
-            name = device_check.reference_name(model.fingerprint, device_check.waveform())
-            write_checksummed(references_dir(folder) / name, model.converted.reference().tobytes())
+            name = device_check.reference_name(model.fingerprint)
+            write_checksummed(references_dir(folder) / name, model.converted.references().tobytes())
     write_index(PrebuiltFolder(folder, tuple(model.entry for model in models)))

@@ -1,4 +1,4 @@
-"""Whether a device computes what it should: one fixed waveform against a reference embedding."""
+"""Whether a device computes what it should: two fixed waveforms against reference embeddings."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sidecar.store.checksummed_file import read_checksummed, write_checksummed
 # keeps 8 bits of the mantissa, and gives 0.9992 with CAM++ and 0.99996 with ECAPA-TDNN.
 MIN_COSINE: dict[Precision, float] = {"f32": 0.9999, "bf16": 0.99}
 _DURATION_S = 1.0
+_SHORTER_BY_SAMPLES = 1000
 
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
@@ -43,31 +44,41 @@ def waveform() -> FloatArray:
     return (0.1 * syllables * voice + 0.005 * noise).astype(np.float32)
 
 
-def reference_name(fingerprint: str, samples: FloatArray) -> str:
-    """The name under which the reference of this waveform by that model is kept."""
-    return f"{fingerprint}.{hashlib.sha256(samples.tobytes()).hexdigest()[:8]}"
+def waveforms() -> list[FloatArray]:
+    """What is compared: the waveform, and a shorter one, which runs beside it behind a mask."""
+    return [waveform(), waveform()[:-_SHORTER_BY_SAMPLES]]
+
+
+def reference_name(fingerprint: str) -> str:
+    """The name under which the references of the waveforms by that model are kept."""
+    digest = hashlib.sha256(b"".join(samples.tobytes() for samples in waveforms()))
+    return f"{fingerprint}.{digest.hexdigest()[:8]}"
 
 
 def compare(
-    embedding: FloatArray, reference: DoubleArray, precision: Precision = "f32"
+    embeddings: FloatArray, references: DoubleArray, precision: Precision = "f32"
 ) -> SelfTest:
-    """Whether ``embedding`` is the reference, as nearly as ``precision`` can be."""
-    norms = np.linalg.norm(embedding) * np.linalg.norm(reference)
-    cosine = float(embedding.astype(np.float64) @ reference / norms)
+    """Whether each embedding is its reference, as nearly as ``precision`` can be: the worst.
+
+    Both are of shape (2, dim). What is not finite is never the reference.
+    """
+    norms = np.linalg.norm(embeddings, axis=1) * np.linalg.norm(references, axis=1)
+    cosines = (embeddings.astype(np.float64) * references).sum(axis=1) / norms
+    cosine = float(cosines.min())  # NaN, if one is
     return SelfTest(passed=cosine >= MIN_COSINE[precision], cosine=round(min(cosine, 1.0), 8))
 
 
-def keep_reference(
+def keep_references(
     path: Path, compute: Callable[[], DoubleArray], prebuilt: Path | None = None
 ) -> DoubleArray:
-    """The reference embedding at ``path`` or ``prebuilt``; computed, and kept at ``path``, if none.
+    """The references at ``path`` or ``prebuilt``, (2, dim); computed and kept at ``path``, if none.
 
     A file that cannot be read, or was damaged, counts as none; a folder that cannot be written in
     costs only time, at each start.
     """
     kept = (read_checksummed(prebuilt) if prebuilt else None) or read_checksummed(path)
     if kept is not None:
-        return np.frombuffer(kept, "<f8")
-    reference = compute().astype("<f8", copy=False)
-    write_checksummed(path, reference.tobytes())
-    return reference
+        return np.frombuffer(kept, "<f8").reshape(len(waveforms()), -1)
+    references = compute().astype("<f8", copy=False)
+    write_checksummed(path, references.tobytes())
+    return references

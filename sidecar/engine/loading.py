@@ -47,8 +47,7 @@ def references_dir(models_dir: Path) -> Path:
 
 def converted_origin(made_by: str, openvino: str) -> Origin:
     """What the conversion of the model with the fingerprint ``made_by`` depends on."""
-    waveform = device_check.waveform()
-    return Origin(made_by, openvino, device_check.reference_name(made_by, waveform))
+    return Origin(made_by, openvino, device_check.reference_name(made_by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class ModelLoader:
         def load() -> Runtime:
             return openvino_runtime.OpenVinoRuntime(model, self.config.threads, wished)
 
-        loaded = self._tested(load, "cpu", model.reference())
+        loaded = self._tested(load, "cpu", model.references())
         if loaded.runtime.precision == wished:
             return loaded
         remark = f"in {loaded.runtime.precision}, as this CPU has no {wished} instructions"
@@ -153,22 +152,21 @@ class ModelLoader:
         def load() -> Runtime:
             return torch_runtime.TorchRuntime(load_network(), device, self.config.threads)
 
-        waveform = device_check.waveform()
-        name = device_check.reference_name(self.made_by, waveform)
+        name = device_check.reference_name(self.made_by)
         prebuilt_in = self.installed.prebuilt_in
-        reference = device_check.keep_reference(
+        references = device_check.keep_references(
             references_dir(self.models_dir) / name,
-            lambda: torch_runtime.reference_embedding(load_network(), waveform),
+            lambda: torch_runtime.reference_embeddings(load_network(), device_check.waveforms()),
             prebuilt=references_dir(prebuilt_in) / name if prebuilt_in else None,
         )
-        loaded = self._tested(load, device, reference)
+        loaded = self._tested(load, device, references)
         return Loaded(loaded.runtime, loaded.self_test, remarks)
 
     def _tested(
-        self, load: Callable[[], Runtime], device: str, reference: device_check.DoubleArray
+        self, load: Callable[[], Runtime], device: str, references: device_check.DoubleArray
     ) -> Loaded:
-        """Load a runtime, and see that it computes the reference."""
-        waveform = device_check.waveform()
+        """Load a runtime, and see that it computes the references."""
+        batch = device_check.waveforms()
         what = "the model"
         try:
             self.on_progress(Progress("load", 0, 1, "models"))
@@ -176,11 +174,8 @@ class ModelLoader:
             self.on_progress(Progress("load", 1, 1, "models"))
             what = "a second of audio"
             self.on_progress(Progress("warmup", 0, 1, "passes"))
-            # Of two lengths where it takes several: what masks the shorter one is tested too.
-            batch = [waveform, waveform[:-1000]][: runtime.batch_limits.max_items]
             runtime.embed(batch)  # the first call allocates, and selects kernels
-            embedding = runtime.embed(batch)[0]
-            result = device_check.compare(embedding, reference, runtime.precision)
+            result = device_check.compare(runtime.embed(batch), references, runtime.precision)
             self.on_progress(Progress("warmup", 1, 1, "passes"))
         except OutOfMemory as error:
             raise DeviceError(

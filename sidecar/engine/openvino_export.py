@@ -75,8 +75,8 @@ def convert(
         shutil.rmtree(made.compiled, ignore_errors=True)
         on_progress(4, N_STEPS)
         # Last, since it turns the model into float64.
-        reference = torch_runtime.reference_embedding(model, device_check.waveform())
-        reference.astype("<f8").tofile(work / openvino_files.REFERENCE)
+        references = torch_runtime.reference_embeddings(model, device_check.waveforms())
+        references.astype("<f8").tofile(work / openvino_files.REFERENCES)
         placed = openvino_files.place(work, root, origin)
         on_progress(N_STEPS, N_STEPS)
         return placed

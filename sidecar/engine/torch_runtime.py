@@ -127,12 +127,12 @@ def _set_up_cuda() -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def reference_embedding(network: Network, samples: FloatArray) -> NDArray[np.float64]:
-    """The embedding of one waveform, computed on the CPU in float64."""
+def reference_embeddings(network: Network, waveforms: Sequence[FloatArray]) -> NDArray[np.float64]:
+    """The embedding of each waveform alone, (n, dim), computed on the CPU in float64."""
+    network = network.double()
     with torch.inference_mode():
-        waveforms = torch.from_numpy(samples).double().unsqueeze(0)
-        embedding: NDArray[np.float64] = network.double()(waveforms)[0].numpy()
-    return embedding
+        alone = [torch.from_numpy(samples).double().unsqueeze(0) for samples in waveforms]
+        return np.concatenate([network(waveform).numpy() for waveform in alone])
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,19 +1,22 @@
 """Models as OpenVINO reads them, on disk: made once, checked before every use.
 
-Layout: ``<root>/<fingerprint>-<OpenVINO's release>/``, and in it the network's two parts, each
-an ``.xml`` beside a ``.bin``, the self-test's reference embedding, and a manifest that says what
-made them and how they hash. A folder is there whole, or not at all: it is filled beside its place,
+Layout: ``<root>/<fingerprint>-<hash of the origin>/``, and in it the network's two parts, each an
+``.xml`` beside a ``.bin``, the self-test's reference embeddings, and a manifest that says what made
+them and how they hash. A folder is there whole, or not at all: it is filled beside its place,
 and only then moved there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -28,13 +31,14 @@ _log = logging.getLogger(__name__)
 
 FIRST = "first.xml"
 SECOND = "second.xml"
-REFERENCE = "reference.f64"
-FILES = (FIRST, "first.bin", SECOND, "second.bin", REFERENCE)
+REFERENCES = "references.f64"
+FILES = (FIRST, "first.bin", SECOND, "second.bin", REFERENCES)
 MANIFEST = "manifest.json"
 _COMPILED = "compiled"
 # Counts what a conversion makes: its files, their inputs and outputs.
-_LAYOUT = 4
+_LAYOUT = 5
 _WORK_PREFIX = ".convert-"
+_UNUSED_S = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,12 @@ class Origin:
 
     @property
     def folder_name(self) -> str:
-        """Where it belongs, below the root."""
-        return f"{self.fingerprint}-{self.openvino.partition('-')[0]}"
+        """Where it belongs, below the root: each origin has a place of its own.
+
+        So two installed releases do not replace each other's files at every start.
+        """
+        digest = hashlib.sha256("\n".join(asdict(self).values()).encode()).hexdigest()
+        return f"{self.fingerprint}-{digest[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +92,9 @@ class Converted:
         """The part that may compute with fewer bits: to embeddings ``[batch, dim]``."""
         return self.folder / SECOND
 
-    def reference(self) -> NDArray[np.float64]:
-        """The self-test's reference embedding, shape (dim,)."""
-        return np.fromfile(self.folder / REFERENCE, "<f8")
+    def references(self) -> NDArray[np.float64]:
+        """The self-test's reference embeddings, shape (2, dim)."""
+        return np.fromfile(self.folder / REFERENCES, "<f8").reshape(2, -1)
 
 
 def find(root: Path, origin: Origin) -> Converted | None:
@@ -106,6 +114,8 @@ def find(root: Path, origin: Origin) -> Converted | None:
     except (OSError, ValueError, LookupError, TypeError) as error:
         _log.warning("%s cannot be used (%s); it is made anew", folder, error)
         return None
+    with suppress(OSError):  # it may be a bundle's, and read-only
+        os.utime(folder / MANIFEST)  # so that it counts as used
     return Converted.within(folder)
 
 
@@ -121,6 +131,7 @@ def making(root: Path, on_wait: Callable[[], None]) -> Iterator[Path]:
         # Whoever holds the lock is alone: other such folders are of processes that were killed.
         for leftover in root.glob(f"{_WORK_PREFIX}*"):
             shutil.rmtree(leftover, ignore_errors=True)
+        _sweep(root, used_since=time.time() - _UNUSED_S)
         around = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=root))
         try:
             work = around / "made"  # unlike the folder around it, as open to others as any
@@ -128,6 +139,15 @@ def making(root: Path, on_wait: Callable[[], None]) -> Iterator[Path]:
             yield work
         finally:
             shutil.rmtree(around, ignore_errors=True)
+
+
+def _sweep(root: Path, used_since: float) -> None:
+    """Remove what no start has used for long: other releases', and other weights'."""
+    for manifest in root.glob(f"*/{MANIFEST}"):
+        with suppress(OSError):
+            if manifest.stat().st_mtime < used_since:
+                _log.info("%s was not used for long, and is removed", manifest.parent)
+                shutil.rmtree(manifest.parent, ignore_errors=True)
 
 
 def place(work: Path, root: Path, origin: Origin) -> Converted:

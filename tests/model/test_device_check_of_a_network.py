@@ -49,3 +49,16 @@ def test_a_corrupted_weight_in_a_copy_does_not_serve(open_model, monkeypatch, la
     with pytest.raises(DeviceError, match="the self-test on cpu failed: cosine") as caught:
         open_model()
     assert caught.value.kind == "self_test_failed"
+
+
+@pytest.mark.parametrize("name", ["zero_behind", "mean_over_time", "statistics_pooling"])
+def test_a_broken_mask_does_not_serve(open_model, monkeypatch, name):
+    """What is computed of the longer utterance is right all the same."""
+    from sidecar.networks import campplus
+
+    open_model()  # keeps the references
+    function = getattr(campplus, name)
+    monkeypatch.setattr(campplus, name, lambda x, _valid: function(x, None))
+    with pytest.raises(DeviceError, match="the self-test on cpu failed: cosine") as caught:
+        open_model()
+    assert caught.value.kind == "self_test_failed"

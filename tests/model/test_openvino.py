@@ -92,10 +92,11 @@ def _is_large(op):
 
 
 def test_the_reference_is_torchs_in_float64(model, runtime):
-    reference = model.converted.reference()
-    assert reference.dtype == np.float64
-    assert cosine(reference, with_torch(model, device_check.waveform())) > 1 - 1e-9
-    assert device_check.compare(runtime.embed([device_check.waveform()])[0], reference).passed
+    references = model.converted.references()
+    assert references.dtype == np.float64
+    for reference, waveform in zip(references, device_check.waveforms(), strict=True):
+        assert cosine(reference, with_torch(model, waveform)) > 1 - 1e-9
+    assert device_check.compare(runtime.embed(device_check.waveforms()), references).passed
 
 
 @pytest.mark.parametrize("n_samples", LENGTHS)

@@ -52,14 +52,14 @@ class FakeRuntime:
     def embed(self, waveforms):
         if isinstance(self.gives, Exception):
             raise self.gives
-        return np.stack([self.gives.astype(np.float32)] * len(waveforms))
+        return np.broadcast_to(self.gives, (len(waveforms), 3)).astype(np.float32)
 
 
 class FakeConverted(Converted):
     """Files that nobody reads."""
 
-    def reference(self):
-        return RIGHT
+    def references(self):
+        return np.stack([RIGHT, RIGHT])
 
 
 class FakeMachine:
@@ -86,7 +86,7 @@ class FakeMachine:
         self.progress = []
         self._monkeypatch = monkeypatch
         torch_runtime = SimpleNamespace(
-            TorchRuntime=self._torch, reference_embedding=lambda *_: RIGHT
+            TorchRuntime=self._torch, reference_embeddings=lambda *_: np.stack([RIGHT, RIGHT])
         )
         network = SimpleNamespace(load=lambda path: None)
         self._replace("sidecar.networks.campplus", network)

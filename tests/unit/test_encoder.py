@@ -113,8 +113,16 @@ def test_a_cpu_that_fails_does_not_serve(machine):
     assert caught.value.kind == "self_test_failed"
 
 
+@pytest.mark.parametrize("of_the_shorter", [WRONG, np.full(3, np.nan)])
+def test_a_mask_that_is_broken_does_not_serve(machine, of_the_shorter):
+    """What is computed of the longer utterance is right, of the shorter one beside it not."""
+    with pytest.raises(DeviceError, match="the self-test on cpu failed") as caught:
+        machine(WRONG, cpu_gives=np.stack([RIGHT, of_the_shorter]))
+    assert caught.value.kind == "self_test_failed"
+
+
 def test_the_reference_is_kept_under_the_fingerprint(machine, tmp_path):
     opened = machine(RIGHT)
     [kept] = (tmp_path / ".self-test").iterdir()
     assert kept.name.startswith(f"{opened.model.fingerprint}.")
-    assert device_check.keep_reference(kept, lambda: 1 / 0).tolist() == RIGHT.tolist()
+    assert device_check.keep_references(kept, lambda: 1 / 0).tolist() == [RIGHT.tolist()] * 2

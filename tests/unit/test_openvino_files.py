@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from filelock import FileLock
 from sidecar.store import shared_folder
 from sidecar.store.openvino_files import (
     FILES,
-    REFERENCE,
+    MANIFEST,
+    REFERENCES,
     Origin,
     find,
     making,
@@ -20,8 +22,8 @@ from sidecar.store.openvino_files import (
 )
 
 ORIGIN = Origin("ecapa.0123", "2026.4.1-22982-abc", "ecapa.0123.456")
-FOLDER = "ecapa.0123-2026.4.1"
-VALUES = np.array([0.1, -0.2])
+FOLDER = ORIGIN.folder_name
+VALUES = np.array([[0.1, -0.2], [0.3, -0.4]])
 
 
 def never():
@@ -31,7 +33,7 @@ def never():
 def fill(work):
     for name in FILES:
         (work / name).write_bytes(name.encode())
-    VALUES.tofile(work / REFERENCE)
+    VALUES.tofile(work / REFERENCES)
 
 
 def make(root, origin=ORIGIN):
@@ -48,7 +50,7 @@ def test_what_was_placed_is_found(tmp_path):
     assert found.folder == tmp_path / "root" / FOLDER
     assert found.first.read_bytes() == b"first.xml"
     assert found.second.read_bytes() == b"second.xml"
-    assert found.reference().tolist() == VALUES.tolist()
+    assert found.references().tolist() == VALUES.tolist()
     assert sorted(path.name for path in (tmp_path / "root").iterdir()) == [".lock", FOLDER]
 
 
@@ -62,6 +64,26 @@ def test_another_origin_is_not_taken_for_this_one(tmp_path, change):
     if other.folder_name != FOLDER:
         (tmp_path / other.folder_name).rename(tmp_path / FOLDER)
     assert find(tmp_path, ORIGIN) is None
+
+
+def test_two_releases_leave_each_others_files_alone(tmp_path):
+    """Else each would make them anew at every start."""
+    other = replace(ORIGIN, program="another release")
+    mine, theirs = make(tmp_path), make(tmp_path, other)
+    assert mine.folder != theirs.folder
+    assert find(tmp_path, ORIGIN) == mine
+    assert find(tmp_path, other) == theirs
+
+
+def test_what_was_not_used_for_a_month_goes_when_another_is_made(tmp_path):
+    used, unused = (make(tmp_path, replace(ORIGIN, program=name)) for name in ("used", "unused"))
+    for made, days in ((used, 40), (unused, 31)):
+        long_ago = time.time() - days * 86_400
+        os.utime(made.folder / MANIFEST, (long_ago, long_ago))
+    assert find(tmp_path, replace(ORIGIN, program="used")) == used
+    make(tmp_path)
+    assert used.folder.exists()
+    assert not unused.folder.exists()
 
 
 def test_a_later_build_of_the_same_release_is_another(tmp_path):
