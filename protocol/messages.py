@@ -145,12 +145,14 @@ def encode_cancel(request_id: RequestId) -> bytes:
 
 def encode_result(request_id: RequestId, result: object) -> bytes:
     """The payload that answers ``request_id`` with a result of ``reports`` (or a map of them)."""
-    return pack({"jsonrpc": JSONRPC, "id": request_id, "result": to_wire(result)})
+    message = {"jsonrpc": JSONRPC, "id": request_id, "result": to_wire(result)}
+    return pack(message, for_people=True)
 
 
 def encode_error(request_id: RequestId | None, error: SidecarError) -> bytes:
     """The payload that answers ``request_id`` with ``error``."""
-    return pack({"jsonrpc": JSONRPC, "id": request_id, "error": error_map(error)})
+    message = {"jsonrpc": JSONRPC, "id": request_id, "error": error_map(error)}
+    return pack(message, for_people=True)
 
 
 def error_map(error: SidecarError) -> dict[str, object]:
@@ -160,13 +162,9 @@ def error_map(error: SidecarError) -> dict[str, object]:
 
 def encode_notification(notification: Notification) -> bytes:
     """The payload of what the child tells unasked, once it has said hello."""
-    return pack(
-        {
-            "jsonrpc": JSONRPC,
-            "method": notification.method,
-            "params": to_wire(notification),
-        }
-    )
+    params = to_wire(notification)
+    message = {"jsonrpc": JSONRPC, "method": notification.method, "params": params}
+    return pack(message, for_people=True)
 
 
 def decode_from_child(payload: bytes) -> FromChild:

@@ -17,9 +17,14 @@ MAX_CONTAINERS = 8192
 _SCALARS = (bool, int, float, str, bytes)
 
 
-def pack(message: Mapping[str, object]) -> bytes:
-    """The payload for ``message``: ``bytes`` become bin, tuples arrays, floats 64 bits wide."""
-    packed = msgpack.packb(message, use_bin_type=True)
+def pack(message: Mapping[str, object], *, for_people: bool = False) -> bytes:
+    """The payload for ``message``: ``bytes`` become bin, tuples arrays, floats 64 bits wide.
+
+    Text that is no Unicode, as some paths are, raises ``UnicodeEncodeError``; where it is only to
+    be read, ``for_people``, such characters are written as escapes.
+    """
+    text_errors = "backslashreplace" if for_people else "strict"
+    packed = msgpack.packb(message, use_bin_type=True, unicode_errors=text_errors)
     assert isinstance(packed, bytes)
     return packed
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from raw_host import PATIENCE_S, assert_error, assert_result, pcm, time_to_end
 
-from sidecar.tools.program import ARGV_VARIABLE
+from sidecar.tools.program import ARGV_VARIABLE, sidecar_argv
 
 # Imports of the modules in HELD_IMPORTS wait for the file HELD_GATE, and say so.
 HOLD_IMPORTS = """
@@ -126,3 +128,16 @@ def test_real_start_end_to_end(start, sidecar_argv):
     assert phases[-2:] == ["warmup", "warmup"]
     assert host.messages[0].method == "hello"
     assert host.finish() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name of a folder is Unicode")
+def test_a_models_folder_whose_name_is_no_utf8_is_served_from(start, campplus_weights, tmp_path):
+    models_dir = Path(os.fsdecode(os.fsencode(tmp_path) + b"/mod\xff"))
+    weights = models_dir / "campplus-zh-en" / campplus_weights.name
+    weights.parent.mkdir(parents=True)
+    shutil.copyfile(campplus_weights, weights)
+    argv = [*sidecar_argv(), "--model", "campplus-zh-en", "--models-dir", models_dir]
+    host = start([*argv, "--runtime", "torch"])
+    host.wait_for_state("ready")
+    source = host.notices("health")[-1]["model"]["source"]
+    assert source == rf"{tmp_path}/mod\udcff/campplus-zh-en/{campplus_weights.name}"
