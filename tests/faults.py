@@ -51,12 +51,12 @@ def with_decoder_fault(engine_type, name):
             decoder = super().import_libraries()
             decode = decoder.decode
 
-            def faulty_decode(audio, params):
+            def faulty_decode(audio, params, *is_given_up):
                 if getattr(audio, "sample_rate_hz", None) == MARKED_RATE_HZ:
                     if name == "decoder_exits":
                         raise SystemExit(f"the {name} as the test asked")
                     threading.Event().wait()
-                return decode(audio, params)
+                return decode(audio, params, *is_given_up)
 
             decoder.decode = faulty_decode
             return decoder

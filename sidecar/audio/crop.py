@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +40,13 @@ def read_crop(audio: Audio) -> Crop:
     return Crop(start_s, end_s)
 
 
-def select(source: Source, crop: Crop, limits: DurationLimits) -> FloatArray:
-    """The cropped part of ``source``, checked and mixed to mono: a new array (n_samples,).
+def select(source: Source, crop: Crop, limits: DurationLimits) -> Iterator[FloatArray]:
+    """The cropped part of ``source``, checked and mixed to mono, block by block, each (n_samples,).
 
     Reads no further than the end of the crop or the longest duration.
+
+    Raises:
+        BadAudio: at the block that cannot be used, or at the end if it comes too early.
     """
     rate_hz = source.sample_rate_hz
     start, end = _frame_at(crop.start_s, rate_hz), _frame_at(crop.end_s, rate_hz)
@@ -52,7 +56,6 @@ def select(source: Source, crop: Crop, limits: DurationLimits) -> FloatArray:
             f"{rate_hz} Hz",
             kind="bad_crop",
         )
-    parts: list[FloatArray] = []
     n_read = n_kept = 0
     for block in source.blocks:
         skipped = max(0, start - n_read)
@@ -62,7 +65,7 @@ def select(source: Source, crop: Crop, limits: DurationLimits) -> FloatArray:
             if n_kept / rate_hz > limits.max_s:
                 raise _duration_refusal("too_long", n_kept / rate_hz, limits)
             _check_values(part, n_read + skipped, rate_hz)
-            parts.append(_mono(part))
+            yield _mono(part)
         n_read += len(block)
         if n_read >= end:
             break
@@ -70,7 +73,6 @@ def select(source: Source, crop: Crop, limits: DurationLimits) -> FloatArray:
         _check_crop(crop, n_read, rate_hz)
     if n_kept / rate_hz < limits.min_s:
         raise _duration_refusal("too_short", n_kept / rate_hz, limits)
-    return np.concatenate(parts)
 
 
 def _frame_at(time_s: float, rate_hz: int) -> int:

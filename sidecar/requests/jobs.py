@@ -36,6 +36,13 @@ class Stage(enum.Enum):
     DONE = enum.auto()
 
 
+class Lane(enum.Enum):
+    """Who decodes an audio: samples that need no decoding never wait behind a long file."""
+
+    SAMPLES = enum.auto()
+    FILES = enum.auto()
+
+
 @dataclass(eq=False, slots=True)
 class Item:
     """One audio, or one window of it, on its way through the stages.
@@ -48,6 +55,7 @@ class Item:
     job: Job
     audio: Audio | None
     order: tuple[int, int] = (0, 0)
+    lane: Lane = Lane.FILES
     waveform: Waveform | None = None
     n_samples: int = 0
     start_sample: int = 0
@@ -58,6 +66,11 @@ class Item:
     decode_ended_at: float = 0.0
     run_started_at: float = 0.0
     run_ended_at: float = 0.0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody waits for just this one, or for a score: it is not part of long work."""
+        return len(self.job.items) <= 2
 
     @property
     def decode_s(self) -> float:

@@ -1,4 +1,4 @@
-"""From admission to answer: a small decode pool, one device worker, one lock.
+"""From admission to answer: a few decoders, one device worker, one lock.
 
 The decoder and the encoder are held here. Every call of the scheduler is made under the lock; so is
 every answer. Answers never block (the writer queues them), so the lock is never held for longer
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from protocol.errors import BadAudio, InternalError, OutOfMemory, SidecarError
 from protocol.params import Audio, RequestId
 from sidecar.audio.waveform import Waveform
-from sidecar.requests.jobs import Item, Job, Outcome, Stage
+from sidecar.requests.jobs import Item, Job, Lane, Outcome, Stage
 from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.meter import Meter
 from sidecar.requests.outbox import Outbox
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-N_DECODERS = 2
+N_DECODERS = {Lane.SAMPLES: 1, Lane.FILES: 2}
 # The decoder gives up by itself after 30 s, unless it hangs inside a C library.
 DECODE_TIMEOUT_S = 35.0
 # Hung decoders cannot be stopped, only replaced; this many and no more.
@@ -77,14 +77,15 @@ class Pipeline:
     def start(self) -> None:
         """Start all threads; the worker loads first."""
         self._worker.start()
-        for _ in range(N_DECODERS):
-            self._start_decoder()
+        for lane, n_decoders in N_DECODERS.items():
+            for _ in range(n_decoders):
+                self._start_decoder(lane)
 
     def admit(self, job: Job, audios: Sequence[Audio], retry_after_ms: int) -> None:
         """Take a job in; raises what ``Scheduler.admit`` raises."""
         with self.lock:
             self._scheduler.admit(job, audios, retry_after_ms)
-            self._decodable.notify(len(audios))
+            self._decodable.notify_all()
 
     def holds(self, request_id: RequestId) -> bool:
         """Whether a job of that id is in flight."""
@@ -156,29 +157,29 @@ class Pipeline:
             # Each item names its job: in a cycle, the audio would outlive its answer by minutes.
             job.items.clear()
         if jobs:
-            self._decodable.notify()
+            self._decodable.notify_all()
         if self._scheduler.is_idle:
             self._idle.notify_all()
 
-    # Decode pool
+    # Decoders
 
     def _allow_decoding(self) -> None:
         with self.lock:
             self._may_decode = True
             self._decodable.notify_all()
 
-    def _start_decoder(self) -> None:
-        self._thread(self._decode, "decoder").start()
+    def _start_decoder(self, lane: Lane) -> None:
+        self._thread(lambda: self._decode(lane), "decoder").start()
 
-    def _decode(self) -> None:
+    def _decode(self, lane: Lane) -> None:
         thread = threading.current_thread()
         # What was decoded is no local of this frame, which would hold it until the next one.
-        while self._decode_next(thread):
+        while self._decode_next(lane, thread):
             pass
 
-    def _decode_next(self, thread: threading.Thread) -> bool:
+    def _decode_next(self, lane: Lane, thread: threading.Thread) -> bool:
         """Wait for an item and decode it; False: this thread is needed no more."""
-        item = self._next_undecoded(thread)
+        item = self._next_undecoded(lane, thread)
         if item is None:
             return False
         decoded = self._try_to_decode(item)
@@ -199,7 +200,10 @@ class Pipeline:
             if audio is None:
                 return []  # it was given up meanwhile, and its audio with it
         try:
-            return self._decoder.decode(audio, item.job.params)
+            # A request that was answered meanwhile is not decoded to its end.
+            return self._decoder.decode(
+                audio, item.job.params, lambda: item.stage is not Stage.DECODING
+            )
         except SidecarError as error:
             # The traceback holds the audio, and the item, whose outcome this becomes: a cycle.
             return error.with_traceback(None)
@@ -208,11 +212,11 @@ class Pipeline:
             _log.exception("decoding failed in a way that it should not")
             return InternalError("decoding this audio failed inside; the log has the cause")
 
-    def _next_undecoded(self, thread: threading.Thread) -> Item | None:
+    def _next_undecoded(self, lane: Lane, thread: threading.Thread) -> Item | None:
         with self.lock:
             while not self._stopped:
                 if self._may_decode:
-                    item = self._scheduler.next_undecoded(self._clock())
+                    item = self._scheduler.next_undecoded(lane, self._clock())
                     if item is not None:
                         self._decoding[thread] = item
                         return item
@@ -228,7 +232,7 @@ class Pipeline:
         if self._n_hung_decoders > _MAX_HUNG_DECODERS:
             self._lifecycle.failed(InternalError("too many decoders hang"))
         else:
-            self._start_decoder()
+            self._start_decoder(item.lane)
 
     # Device worker
 

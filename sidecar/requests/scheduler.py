@@ -23,18 +23,21 @@ from protocol.errors import (
     SidecarError,
 )
 from protocol.hello import Limits
-from protocol.params import Audio, RequestId
+from protocol.params import Audio, PcmAudio, RequestId
 from sidecar.audio.waveform import Waveform
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
 from sidecar.requests.batching import choose
 from sidecar.requests.jobs import (
     Item,
     Job,
+    Lane,
     Outcome,
     Stage,
 )
 
 BYTES_PER_SAMPLE = 4
+# One device call in so many is a long request's, while live ones keep coming.
+LONG_SHARE = 4
 
 
 class Scheduler:
@@ -42,8 +45,8 @@ class Scheduler:
 
     Args:
         limits: how many audios and bytes may be in flight.
-        max_ready_bytes: decoded audio that may wait for the device; decoding pauses above it,
-            since one small file can become a long waveform.
+        max_ready_bytes: decoded audio of each lane that may wait for the device; decoding pauses
+            above it, since one small file can become a long waveform.
     """
 
     def __init__(self, limits: Limits, max_ready_bytes: int = 64 * 2**20) -> None:
@@ -51,9 +54,13 @@ class Scheduler:
         self._max_ready_bytes = max_ready_bytes
         self._jobs: dict[RequestId, Job] = {}
         # Insertion-ordered, with removal from the middle: a cancelled item leaves at once.
-        self._undecoded: OrderedDict[Item, None] = OrderedDict()
-        self._ready: OrderedDict[Item, None] = OrderedDict()
-        self._ready_bytes = 0
+        self._undecoded: dict[Lane, OrderedDict[Item, None]] = {
+            lane: OrderedDict() for lane in Lane
+        }
+        self._live: OrderedDict[Item, None] = OrderedDict()
+        self._long: OrderedDict[Item, None] = OrderedDict()
+        self._ready_bytes = dict.fromkeys(Lane, 0)
+        self._n_live_in_a_row = 0
         self._n_audios = 0
         self._n_bytes = 0
         self._n_admitted = 0
@@ -69,7 +76,7 @@ class Scheduler:
     @property
     def n_queued(self) -> int:
         """Audios and windows that wait for a decoder or for the device."""
-        return len(self._undecoded) + len(self._ready)
+        return sum(map(len, self._queues))
 
     @property
     def queued_bytes(self) -> int:
@@ -87,8 +94,12 @@ class Scheduler:
 
     def oldest_queued(self) -> float | None:
         """When that audio arrived which has waited longest for a decoder or for the device."""
-        queued = itertools.chain(self._undecoded, self._ready)
+        queued = itertools.chain(*self._queues)
         return min((item.job.arrived_at for item in queued), default=None)
+
+    @property
+    def _queues(self) -> tuple[OrderedDict[Item, None], ...]:
+        return (*self._undecoded.values(), self._live, self._long)
 
     def next_deadline(self) -> float | None:
         """The earliest deadline in flight."""
@@ -126,18 +137,20 @@ class Scheduler:
                 max_queued_bytes=limits.max_queued_bytes,
             )
         numbers = itertools.count(self._n_admitted)
-        job.items = [Item(job, audio, order=(next(numbers), 0)) for audio in audios]
+        job.items = [Item(job, audio, (next(numbers), 0), _lane_of(audio)) for audio in audios]
         self._n_admitted = next(numbers)
         job.n_open = job.n_audios = len(job.items)
-        self._undecoded.update(dict.fromkeys(job.items))
+        for item in job.items:
+            self._undecoded[item.lane][item] = None
         self._jobs[job.id] = job
         self._n_audios, self._n_bytes = n_audios, n_bytes
 
-    def next_undecoded(self, now: float) -> Item | None:
+    def next_undecoded(self, lane: Lane, now: float) -> Item | None:
         """The item to decode next, or None while none waits or enough is decoded already."""
-        if not self._undecoded or self._ready_bytes >= self._max_ready_bytes:
+        queue = self._undecoded[lane]
+        if not queue or self._ready_bytes[lane] >= self._max_ready_bytes:
             return None
-        item, _ = self._undecoded.popitem(last=False)
+        item, _ = queue.popitem(last=False)
         item.stage = Stage.DECODING
         item.decode_started_at = now
         return item
@@ -148,7 +161,15 @@ class Scheduler:
             return
         job, started_at = item.job, item.decode_started_at
         windows = [
-            Item(job, None, (item.order[0], n), waveform, waveform.n_samples, waveform.start_sample)
+            Item(
+                job,
+                None,
+                (item.order[0], n),
+                item.lane,
+                waveform,
+                waveform.n_samples,
+                waveform.start_sample,
+            )
             for n, waveform in enumerate(waveforms)
         ]
         position = job.items.index(item)
@@ -158,16 +179,22 @@ class Scheduler:
         for window in windows:
             window.stage = Stage.READY
             window.decode_started_at, window.decode_ended_at = started_at, now
-            self._ready[window] = None
-            self._ready_bytes += window.n_samples * BYTES_PER_SAMPLE
+            self._queue_of(window)[window] = None
+            self._ready_bytes[window.lane] += window.n_samples * BYTES_PER_SAMPLE
 
     def next_batch(self, now: float) -> tuple[list[Item], list[Job]]:
         """The items for the device to run next, and the jobs whose deadline passed before that.
 
-        The oldest item comes first. There is none where nothing is ready.
+        Live items come before those of long requests, which have one call in ``LONG_SHARE`` all the
+        same; among each, the oldest comes first. There is none where nothing is ready.
         """
         late = self.expire(now)
-        batch = choose(self._ready, self.batch_limits) if self._ready else []
+        is_longs_turn = not self._live or self._n_live_in_a_row >= LONG_SHARE - 1
+        ready = self._long if self._long and is_longs_turn else self._live
+        batch = choose(ready, self.batch_limits) if ready else []
+        self._n_live_in_a_row = (
+            self._n_live_in_a_row + 1 if ready is self._live and self._long else 0
+        )
         for item in batch:
             self._leave_queue(item)
             item.stage = Stage.RUNNING
@@ -245,7 +272,14 @@ class Scheduler:
 
     def _leave_queue(self, item: Item) -> None:
         if item.stage is Stage.UNDECODED:
-            del self._undecoded[item]
+            del self._undecoded[item.lane][item]
         elif item.stage is Stage.READY:
-            del self._ready[item]
-            self._ready_bytes -= item.n_samples * BYTES_PER_SAMPLE
+            del self._queue_of(item)[item]
+            self._ready_bytes[item.lane] -= item.n_samples * BYTES_PER_SAMPLE
+
+    def _queue_of(self, ready: Item) -> OrderedDict[Item, None]:
+        return self._live if ready.is_live else self._long
+
+
+def _lane_of(audio: Audio) -> Lane:
+    return Lane.SAMPLES if isinstance(audio, PcmAudio) else Lane.FILES

@@ -59,7 +59,7 @@ class Stages:
     def is_stopping(self):
         return False
 
-    def decode(self, audio, params):
+    def decode(self, audio, params, is_given_up):
         self.undecoded.release()
         return [waveform_of(audio)]
 
@@ -215,7 +215,7 @@ def test_a_sleeping_machine_has_no_hung_decoder():
         def open(self, on_progress, should_stop):
             return self
 
-        def decode(self, audio, params):
+        def decode(self, audio, params, is_given_up):
             self.undecoded.release()
             assert held.wait(PATIENCE_S)
             return [waveform_of(audio)]
@@ -265,11 +265,11 @@ def test_no_thread_dies_in_silence(stage, fault, told, caplog):
 
 def test_a_bug_while_decoding_costs_one_request():
     class Faulty(Stages):
-        def decode(self, audio, params):
+        def decode(self, audio, params, is_given_up):
             if audio == 13:
                 self.undecoded.release()
                 raise ZeroDivisionError("a bug")
-            return super().decode(audio, params)
+            return super().decode(audio, params, is_given_up)
 
     pipeline, stages = run(Faulty, audios=[100, 13, 100])
     finish(pipeline)
@@ -286,7 +286,7 @@ def test_nothing_of_a_request_outlives_its_answer():
             self.kind = kind
 
     class Forgetful(Stages):
-        def decode(self, audio, params):
+        def decode(self, audio, params, is_given_up):
             self.undecoded.release()
             if audio.kind == "bad":
                 raise BadAudio("no audio")

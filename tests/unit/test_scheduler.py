@@ -12,9 +12,10 @@ from protocol.errors import (
     Overloaded,
 )
 from protocol.hello import Limits
+from protocol.params import PcmAudio
 from sidecar.audio.waveform import Waveform
 from sidecar.engine.batch_limits import BatchLimits
-from sidecar.requests.jobs import Job, Stage
+from sidecar.requests.jobs import Job, Lane, Stage
 from sidecar.requests.scheduler import Scheduler
 
 LIMITS = Limits(
@@ -37,7 +38,7 @@ def admit(scheduler, job_id, n_items=1, **kwargs):
 
 
 def decode(scheduler, n_samples=100, n_windows=1):
-    item = scheduler.next_undecoded(0.0)
+    item = scheduler.next_undecoded(Lane.FILES, 0.0)
     windows = [Waveform(range(n_samples), i) for i in range(n_windows)]
     scheduler.decoded(item, windows, 1.0)
     return item
@@ -80,7 +81,7 @@ def test_a_job_is_finished_by_its_last_item():
     scheduler = Scheduler(LIMITS)
     admitted = admit(scheduler, 1, n_items=3)
     decode(scheduler)
-    failed = scheduler.next_undecoded(0.0)
+    failed = scheduler.next_undecoded(Lane.FILES, 0.0)
     assert scheduler.failed(failed, BadAudio("bad")) == []
     decode(scheduler)
     assert run_one(scheduler, "first")[1] == []
@@ -150,16 +151,16 @@ def test_decoding_pauses_while_enough_is_ready():
     for job_id in (1, 2):
         admit(scheduler, job_id)
     decode(scheduler, n_samples=100)
-    assert scheduler.next_undecoded(0.0) is None
+    assert scheduler.next_undecoded(Lane.FILES, 0.0) is None
     run_one(scheduler)
-    assert scheduler.next_undecoded(0.0) is not None
+    assert scheduler.next_undecoded(Lane.FILES, 0.0) is not None
 
 
 @pytest.mark.parametrize("stage", [Stage.UNDECODED, Stage.DECODING, Stage.READY])
 def test_what_waits_is_cancelled_at_once_in_every_stage(stage):
     scheduler = Scheduler(LIMITS)
     admitted = admit(scheduler, 1)
-    item = scheduler.next_undecoded(0.0) if stage is not Stage.UNDECODED else None
+    item = scheduler.next_undecoded(Lane.FILES, 0.0) if stage is not Stage.UNDECODED else None
     if stage is Stage.READY:
         scheduler.decoded(item, [Waveform(range(10))], 1.0)
     assert scheduler.cancel(1) == [admitted]
@@ -226,23 +227,53 @@ def test_one_whose_deadline_passed_while_it_waited_is_not_run():
 def test_items_of_several_requests_run_together_and_know_it():
     scheduler = Scheduler(LIMITS)
     scheduler.batch_limits = BatchLimits(max_items=3, max_padded_samples=1000, min_likeness=0.5)
-    one, several = admit(scheduler, 1), admit(scheduler, 2, n_items=3)
+    one, several = admit(scheduler, 1), admit(scheduler, 2, n_items=2)
+    third = admit(scheduler, 3)
     for _ in range(4):
         decode(scheduler)
     batch, _ = scheduler.next_batch(2.0)
     assert [item.job.id for item in batch] == [1, 2, 2]
-    assert scheduler.completed(batch, ["a", "b", "c"], 3.0) == [one]
+    assert scheduler.completed(batch, ["a", "b", "c"], 3.0) == [one, several]
     assert {item.batch_size for item in batch} == {3}
     last = start(scheduler, 4.0)
-    assert scheduler.completed([last], ["d"], 5.0) == [several]
-    assert [item.outcome for item in several.items] == ["b", "c", "d"]
+    assert scheduler.completed([last], ["d"], 5.0) == [third]
+    assert [item.outcome for item in several.items] == ["b", "c"]
+
+
+def test_live_work_waits_for_one_call_of_long_work_and_long_work_goes_on():
+    scheduler = Scheduler(LIMITS)
+    admit(scheduler, "long")
+    decode(scheduler, n_windows=4)
+    for n in range(4):
+        admit(scheduler, n)
+        decode(scheduler)
+    served = []
+    while item := scheduler.next_batch(2.0)[0]:
+        served.append(item[0].job.id)
+        scheduler.completed(item, ["embedding"], 3.0)
+    assert served == [0, 1, 2, "long", 3, "long", "long", "long"]
+
+
+def test_samples_have_a_lane_of_their_own():
+    """However long the files are that wait, and however much of them is decoded already."""
+    scheduler = Scheduler(LIMITS, max_ready_bytes=400)
+    for job_id in (1, 2):
+        admit(scheduler, job_id)
+    decode(scheduler, n_samples=100)
+    assert scheduler.next_undecoded(Lane.FILES, 0.0) is None
+    samples = PcmAudio(bytes(64), "f32le", 16_000, 1)
+    scheduler.admit(job(3), [samples])
+    assert scheduler.next_undecoded(Lane.SAMPLES, 0.0).audio is samples
 
 
 def test_whoever_came_first_runs_first_even_if_decoded_later():
     scheduler = Scheduler(LIMITS)
     for job_id in (1, 2):
         admit(scheduler, job_id)
-    first, second = scheduler.next_undecoded(0.0), scheduler.next_undecoded(0.0)
+    first, second = (
+        scheduler.next_undecoded(Lane.FILES, 0.0),
+        scheduler.next_undecoded(Lane.FILES, 0.0),
+    )
     for item in (second, first):
         scheduler.decoded(item, [Waveform(range(100))], 1.0)
     assert start(scheduler, 2.0).job.id == 1

@@ -23,7 +23,7 @@ from protocol.errors import (
 from protocol.hello import Limits
 from sidecar.audio.waveform import Waveform
 from sidecar.engine.batch_limits import BatchLimits
-from sidecar.requests.jobs import Job, Stage
+from sidecar.requests.jobs import Job, Lane, Stage
 from sidecar.requests.scheduler import BYTES_PER_SAMPLE, Scheduler
 
 LIMITS = Limits(
@@ -55,6 +55,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.ready = []
         self.cancelled = set()
         self.is_draining = False
+        self.n_live_in_a_row = 0
 
     def note(self, jobs):
         for done in jobs:
@@ -100,7 +101,7 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @rule()
     def start_to_decode(self):
-        item = self.scheduler.next_undecoded(self.now)
+        item = self.scheduler.next_undecoded(Lane.FILES, self.now)
         if item is not None:
             self.decoding.append(item)
 
@@ -122,7 +123,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         for _ in lengths:
             self.arrive(n_items=1, n_bytes=1, wait=wait)
         for length in lengths:
-            item = self.scheduler.next_undecoded(self.now)
+            item = self.scheduler.next_undecoded(Lane.FILES, self.now)
             if item is not None:
                 self.take_in(item, [length])
 
@@ -135,6 +136,14 @@ class AnyInterleaving(RuleBasedStateMachine):
     @initialize(limits=BATCH_LIMITS)
     def the_device(self, limits):
         self.scheduler.batch_limits = limits
+
+    def whose_turn(self, waiting):
+        """Live work's, but one call in four is long work's; that waits for no more than three."""
+        live = [item for item in waiting if item.is_live]
+        long = [item for item in waiting if not item.is_live]
+        is_longs = bool(long) and (not live or self.n_live_in_a_row == 3)
+        self.n_live_in_a_row = self.n_live_in_a_row + 1 if long and not is_longs else 0
+        return long if is_longs else live
 
     @precondition(lambda self: not self.running)
     @rule()
@@ -150,14 +159,16 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert len(set(batch)) == len(batch) <= limits.max_items
         longest = max(item.n_samples for item in batch)
         assert len(batch) == 1 or longest * len(batch) <= limits.max_padded_samples
-        assert batch[0] is min(still_in_time, key=lambda item: item.order), "the oldest waits on"
+        turn = self.whose_turn(still_in_time)
+        assert batch[0] is min(turn, key=lambda item: item.order), "the oldest waits on"
+        assert set(batch) <= set(turn), "live and long work share a call"
         for item in batch:
             assert item.job.id in self.open
             assert item.job.id not in self.cancelled, "ran although it was cancelled"
             assert item.job.deadline_at is None or item.job.deadline_at > self.now
             overtaken = [
                 other
-                for other in still_in_time
+                for other in turn
                 if other not in batch
                 and other.n_samples == item.n_samples
                 and other.order < item.order
@@ -239,7 +250,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert scheduler.oldest_queued() == oldest_at
         assert all(scheduler.holds(job.id) for job in jobs)
         enough = sum(i.n_samples for i in self.ready) * BYTES_PER_SAMPLE >= MAX_READY_BYTES
-        assert not (enough and scheduler.next_undecoded(self.now))
+        assert not (enough and scheduler.next_undecoded(Lane.FILES, self.now))
 
     def teardown(self):
         """From anywhere, a device that works on serves the rest in bounded steps: no starvation."""

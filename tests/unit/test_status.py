@@ -10,7 +10,7 @@ from protocol.messages import Result, decode_from_child, encode_result
 from sidecar.audio.waveform import Waveform
 from sidecar.config import DEFAULT_LIMITS
 from sidecar.engine.batch_limits import BatchLimits
-from sidecar.requests.jobs import Job
+from sidecar.requests.jobs import Job, Lane
 from sidecar.requests.meter import Meter
 from sidecar.requests.scheduler import Scheduler
 from sidecar.requests.status import Status
@@ -24,7 +24,7 @@ def served():
     scheduler.batch_limits = BatchLimits(3, 10**6, 0.1)
     for number in range(5):
         scheduler.admit(Job(number, None, 10, arrived_at=0.0), ["audio"])
-        item = scheduler.next_undecoded(1.0)
+        item = scheduler.next_undecoded(Lane.FILES, 1.0)
         scheduler.decoded(item, [Waveform(range(16_000 if number else 8_000))], 1.25)
     batch, _ = scheduler.next_batch(2.0)
     meter.call_starts(2.0)
