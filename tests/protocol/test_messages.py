@@ -40,6 +40,7 @@ from protocol.params import (
     ScoreParams,
     ShutdownParams,
     StoredEmbedding,
+    audios_of,
 )
 from protocol.payload import MAX_ARRAY_ITEMS, MAX_CONTAINERS, MAX_DEPTH, pack, unpack
 from protocol.reports import EmbedTimings, Progress, ScoreResult, to_wire
@@ -297,3 +298,22 @@ def test_fields_know_what_they_hold():
     assert "b" not in fields
     assert fields.value("a") == 1
     assert fields.required_real("a") == 1.0
+
+
+ONE, OTHER = PathAudio("/a.wav"), FileAudio(b"RIFF")
+STORED = StoredEmbedding(b"0123", "model")
+
+
+@pytest.mark.parametrize(
+    ("params", "audios"),
+    [
+        (EmbedParams(ONE), (ONE,)),
+        (EmbedWindowsParams(ONE, 2.0, 1.0), (ONE,)),
+        (EmbedBatchParams((ONE, OTHER)), (ONE, OTHER)),
+        (ScoreParams(OTHER, ONE), (OTHER, ONE)),
+        (ScoreParams(STORED, ONE), (ONE,)),
+        (ScoreParams(STORED, STORED), ()),
+    ],
+)
+def test_the_audios_of_a_request_come_in_its_order(params, audios):
+    assert audios_of(params) == audios
