@@ -197,7 +197,7 @@ def test_defaults(read):
             "[0] cannot be sent: 'utf-8' codec",
         ),
         ([{"payload": {"\ud800": 1}}], "[0] cannot be sent: 'utf-8' codec"),
-        ([{"payload": json.loads("[" * 600 + "]" * 600)}], "[0] cannot be sent: "),
+        ([{"payload": json.loads("[" * 999 + "]" * 999)}], "[0] cannot be sent: "),
         ([{**EMBED, "expect": {"results": 1}}], '[0].expect has no field "results"; it may have'),
         ([{**EMBED, "expect": "all"}], '[0].expect must be answer or nothing, not "all"'),
         (

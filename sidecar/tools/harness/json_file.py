@@ -112,7 +112,7 @@ def read_nodes(file: Path) -> list[Node]:
             else:
                 nodes.append(Node(f"{file}:{line}", "", value))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"{file}: it cannot be read: {error}") from error
+        raise BadFile(f"{file}: it cannot be read: {getattr(error, 'strerror', error)}") from error
     except json.JSONDecodeError as error:
         raise BadFile(f"{file}:{error.lineno}:{error.colno}: {error.msg}") from error
     except (ValueError, RecursionError) as error:
@@ -123,7 +123,7 @@ def read_nodes(file: Path) -> list[Node]:
 def _as_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     built = dict(pairs)
     if len(built) < len(pairs):
-        raise ValueError(f"a field comes twice among {', '.join(name for name, _ in pairs)}")
+        raise ValueError(f"a field comes twice among {', '.join(built)}")
     return built
 
 

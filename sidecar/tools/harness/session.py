@@ -163,10 +163,8 @@ class Session:
             self.faults.append(f"an answer came for which no entry waits: its id is {decoded.id!r}")
 
     def _take_notice(self, method: str, params: dict[str, Json]) -> None:
-        if not self._notices and method != "hello":
-            self.faults.append(f"the first frame is no hello but {method!r:.60}")
-        if method == "hello" and params.get("protocol") != PROTOCOL:
-            raise StartFailed(f"it speaks protocol {params.get('protocol')}, not {PROTOCOL}")
+        if not self._notices and (method != "hello" or params.get("protocol") != PROTOCOL):
+            raise StartFailed(f"its first frame is no hello of protocol {PROTOCOL}")
         self._notices.append({"method": method, "params": params})
 
     def _find_waiting(self, answer: Result | Failure) -> Entry | None:
@@ -187,9 +185,11 @@ class Session:
     def _take_end(self, fault: str | None) -> None:
         if fault is not None:
             self.faults.append(fault)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.process.wait(_EXIT_S)
-        self.exit_code = self._child.kill()
+        try:
+            self.exit_code = self._child.process.wait(_EXIT_S)
+        except subprocess.TimeoutExpired:
+            self.faults.append(f"the child lived on for {_EXIT_S:g} s after its output's end")
+            self.exit_code = self._child.kill()
 
     def _finish(self) -> None:
         reason = self.faults[-1] if self.exit_code is None else self._ending
