@@ -153,9 +153,9 @@ def test_defaults(read):
             '[0] has no field "expct"; it may have method, params, id, name, when, expect',
         ),
         ([{"close": True, "params": {}}], '[0] has no field "params"; it may have close,'),
-        ([{"close": False}], "[0].close must be True, not false"),
+        ([{"close": False}], "[0].close must be true, not false"),
         ([{"method": 3}], "[0].method must be a string, not 3"),
-        ([{**EMBED, "when": "later"}], '[0].when must be ready or now or idle, not "later"'),
+        ([{**EMBED, "when": "later"}], '[0].when must be "ready" or "now" or "idle", not "later"'),
         ([{**EMBED, "name": 1}], "[0].name must be a string, not 1"),
         ([{**EMBED, "name": "a"}, {**EMBED, "name": "a"}], "[1].name is that of FILE: [0] already"),
         ([{"cancel": "a"}], "[0].cancel is a name that no entry before it has"),
@@ -164,7 +164,7 @@ def test_defaults(read):
             "[1].cancel is that of FILE: [0], which has no id to cancel it by",
         ),
         ([{"name": "a", **EMBED, "id": -1}, {"cancel": "a"}], "[1].cancel is that of FILE: [0], "),
-        ([{"wait_for": "redy"}], "[0].wait_for must be loading or ready"),
+        ([{"wait_for": "redy"}], '[0].wait_for must be "loading" or "ready"'),
         ([{"wait_for": 3}], "[0].wait_for must be an object, not 3"),
         (
             [{"wait_for": {"method": "m", "params": {"x": {"min": "1"}}}}],
@@ -186,20 +186,19 @@ def test_defaults(read):
         ),
         ([{"raw": {"$text": "x", "$hex": "00"}}], "[0].raw must have one of $bin, $hex,"),
         ([{"payload": [{"$txt": "x"}]}], "[0].payload[0] must have one of $bin, $hex,"),
-        ([{"payload": {"$float": "one"}}], "[0].payload.$float must be nan or inf or -inf"),
+        ([{"payload": {"$float": "one"}}], '[0].payload.$float must be "nan" or "inf" or "-inf"'),
         (
             [{"payload": {"$float": "nan", "repeat": 2}}],
             '[0].payload has no field "repeat"; it may have $float',
         ),
-        ([{"payload": 2**64}], "[0] cannot be sent: Integer value out of range"),
+        ([{"payload": 2**64}], "[0] cannot be used: Integer value out of range"),
         (
             [{"method": "m", "params": {"a": ["\ud800"]}}],
-            "[0] cannot be sent: 'utf-8' codec",
+            "[0] cannot be used: 'utf-8' codec",
         ),
-        ([{"payload": {"\ud800": 1}}], "[0] cannot be sent: 'utf-8' codec"),
-        ([{"payload": json.loads("[" * 999 + "]" * 999)}], "[0] cannot be sent: "),
+        ([{"payload": {"\ud800": 1}}], "[0] cannot be used: 'utf-8' codec"),
         ([{**EMBED, "expect": {"results": 1}}], '[0].expect has no field "results"; it may have'),
-        ([{**EMBED, "expect": "all"}], '[0].expect must be answer or nothing, not "all"'),
+        ([{**EMBED, "expect": "all"}], '[0].expect must be "answer" or "nothing", not "all"'),
         (
             [{"close": True, "expect": {"result": {}}}],
             '[0].expect has no field "result"; it may have exit',
@@ -214,6 +213,13 @@ def test_a_bad_entry_is_refused_with_its_path(read, tmp_path, entries, message):
     assert str(caught.value).startswith(f"{file}: {message.replace('FILE', file)}")
 
 
+def test_what_is_nested_too_deeply_is_refused(tmp_path):
+    path = tmp_path / "file.json"
+    path.write_text(f'{{"payload": {"[" * 999 + "]" * 999}}}', "utf-8")
+    with pytest.raises(BadFile, match="recursion"):
+        read_entries(path)
+
+
 @pytest.mark.parametrize(
     ("audio", "message"),
     [
@@ -224,7 +230,7 @@ def test_a_bad_entry_is_refused_with_its_path(read, tmp_path, entries, message):
         ({"tone": {"duration_s": 1e9}}, ".tone would have "),
         ({"tone": {"duration_s": 1e999}}, ".tone would have "),
         ({"tone": {"duration_s": "x"}}, '.tone.duration_s must be a number, not "x"'),
-        ({"tone": {"encoding": "f64le"}}, ".tone.encoding must be f32le or s16le"),
+        ({"tone": {"encoding": "f64le"}}, '.tone.encoding must be "f32le" or "s16le"'),
         ({"tone": {"channels": 0}}, ".tone.channels must be an integer of at least 1, not 0"),
         ({"tone": {"channels": True}}, ".tone.channels must be an integer of at least 1, not true"),
         ({"base64": "?"}, ".base64 cannot be read"),

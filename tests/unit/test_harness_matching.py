@@ -92,11 +92,11 @@ def test_what_differs_is_told_in_words(compare, matcher, value, expected):
         ({"min": 1, "dim": 2}, " mixes operators (min) with fields (dim)"),
         ({"about": 1}, " must have both about and within: they belong together"),
         ({"within": 1}, " must have both about and within: they belong together"),
-        ({"type": "float"}, ".type must be null or boolean"),
+        ({"type": "float"}, '.type must be "null" or "boolean"'),
         ({"one_of": 1}, ".one_of must be an array, not 1"),
         ({"a": [{}, {"max": None}]}, ".a[1].max must be a number, not null"),
         ({"each": {"length": {"max": []}}}, ".each.length.max must be a number"),
-        ({"one_of": [1, {"type": 2}]}, ".one_of[1].type must be null or boolean"),
+        ({"one_of": [1, {"type": 2}]}, '.one_of[1].type must be "null" or "boolean"'),
     ],
 )
 def test_a_malformed_operator_is_refused_with_its_path(compare, matcher, message):

@@ -75,8 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         process = spawn(argv)
     except OSError as error:
-        message = f"{argv[0]} cannot be started: {error.strerror or error}"
-        raise Refusal(message, EXIT_UNAVAILABLE) from error
+        raise Refusal(f"{argv[0]} cannot be started: {error.strerror}", EXIT_UNAVAILABLE) from error
     try:
         with Child(process, session.take, session.take) as child:
             session.play(child)

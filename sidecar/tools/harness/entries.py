@@ -123,9 +123,10 @@ class _EntryReader:
             if kind == "method" and body.get("id") is None:
                 body["id"] = f"#{number}"
             wanted, expect = self._read_expectation(kind, node)
+            # msgpack asks about an embedding, which is still to come, and about too large integers.
             msgpack.packb(body, default=lambda held: held if isinstance(held, int) else None)
         except (ValueError, OverflowError, RecursionError) as error:
-            node.fail(f"cannot be sent: {error}")
+            node.fail(f"cannot be used: {error}")
         entry = Entry(
             number=number,
             kind=kind,

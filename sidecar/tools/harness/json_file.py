@@ -70,7 +70,7 @@ class Node:
                 wanted = f"{'an' if shape[0] in 'aio' else 'a'} {shape}"
             case _:
                 holds = self.value in list(shape)
-                wanted = " or ".join(map(str, shape))
+                wanted = " or ".join(map(shown, shape))
         if not holds:
             self.fail(f"must be {wanted}, not {shown(self.value)}")
         return self.value

@@ -170,8 +170,8 @@ class Session:
     def _find_waiting(self, answer: Result | Failure) -> Entry | None:
         """The entry that ``answer`` answers.
 
-        With the id nil that is the last one with a duplicate id; else the first one without an id
-        for answers; else the first one whose bytes the file chose. The child refuses in order.
+        With the id nil: the last one whose id was a duplicate; else the first one whose id no
+        answer can carry; else the first one whose bytes the file chose. The child refuses in order.
         """
         duplicate = answer.data.get("request_id") if isinstance(answer, Failure) else None
         wanted_id = duplicate if answer.id is None else answer.id
