@@ -174,7 +174,7 @@ def test_defaults(read):
             [{"wait_for": "ready", "expect": {}}],
             '[0] has no field "expect"; it may have wait_for, name, when',
         ),
-        ([{"frame": {"$hex": "0"}}], "[0].frame.$hex cannot be read: non-hex"),
+        ([{"frame": {"$hex": "0"}}], "[0].frame.$hex cannot be read: "),
         ([{"raw": "text"}], "[0].raw must be bytes, such as"),
         ([{"raw": {"$bin": "a"}}], "[0].raw.$bin cannot be read: "),
         ([{"raw": {"$bin": 1}}], "[0].raw.$bin must be a string, not 1"),
