@@ -127,28 +127,20 @@ class CancelParams:
     id: RequestId
 
 
-Params: TypeAlias = (
-    EmbedParams
-    | EmbedBatchParams
-    | EmbedWindowsParams
-    | ScoreParams
-    | HealthParams
-    | MetricsParams
-    | ShutdownParams
-)
+# What may have audio to be embedded.
+WorkParams: TypeAlias = EmbedParams | EmbedBatchParams | EmbedWindowsParams | ScoreParams
+Params: TypeAlias = WorkParams | HealthParams | MetricsParams | ShutdownParams
 
 
-def audios_of(params: Params) -> tuple[Audio, ...]:
+def audios_of(params: WorkParams) -> tuple[Audio, ...]:
     """The audios that a request sends, in the order in which it has them."""
-    match params:
-        case EmbedParams(audio=audio) | EmbedWindowsParams(audio=audio):
-            return (audio,)
-        case EmbedBatchParams(items=items):
-            return items
-        case ScoreParams(a=a, b=b):
-            return tuple(voice for voice in (a, b) if not isinstance(voice, StoredEmbedding))
-        case _:
-            return ()
+    if isinstance(params, EmbedBatchParams):
+        return params.items
+    if isinstance(params, ScoreParams):
+        return tuple(
+            voice for voice in (params.a, params.b) if not isinstance(voice, StoredEmbedding)
+        )
+    return (params.audio,)
 
 
 def read_request_id(value: object) -> RequestId:

@@ -44,16 +44,16 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     add("--gpu", action="store_true", help="like auto, but degraded if the CPU has to serve")
     add("--runtime", choices=RUNTIMES, default="auto", help="auto: OpenVINO on the CPU, else torch")
     add("--precision", choices=PRECISIONS, default="f32", help="bf16: on CPUs that have it")
-    add("--threads", type=_positive, metavar="N", help="for the CPU; default: cores, but one")
+    add("--threads", type=positive, metavar="N", help="for the CPU; default: cores, but one")
     add("--background", action="store_true", help="leave the CPU to others that want it")
-    add("--parent-pid", type=_positive, metavar="N", help="end when this process is gone")
+    add("--parent-pid", type=positive, metavar="N", help="end when this process is gone")
     add(
         "--path-root",
         type=_path_root,
         metavar="DIR|none",
         help="confine audio given by path to a folder, or turn it off",
     )
-    add("--max-frame-mib", type=_positive, default=64, metavar="N", help="default: %(default)s")
+    add("--max-frame-mib", type=positive, default=64, metavar="N", help="default: %(default)s")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-format", choices=("text", "json"), default="text")
 
@@ -103,7 +103,8 @@ def _refuse(message: str) -> NoReturn:
     raise SystemExit(EXIT_USAGE)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """The integer in ``text``, which must be at least 1; for argparse."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

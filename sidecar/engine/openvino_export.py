@@ -124,7 +124,7 @@ def _probes(min_duration_s: float) -> list[FloatArray]:
     """Something like a voice, and noise, of several lengths from the shortest on."""
     voice = device_check.waveform()
     random = np.random.default_rng(_SEED)
-    probes = []
+    probes: list[FloatArray] = []
     for duration_s in (min_duration_s, *_DURATIONS_S):
         n_samples = round(duration_s * len(voice))
         probes.append(np.resize(voice, n_samples))

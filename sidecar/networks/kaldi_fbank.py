@@ -114,7 +114,7 @@ def mel_matrix() -> Matrix:
     bins = mel(np.arange(N_BINS) * SAMPLE_RATE_HZ / FFT_SAMPLES)
     rising = (bins - left) / (centre - left)
     falling = (right - bins) / (right - centre)
-    return np.maximum(0, np.minimum(rising, falling))
+    return np.asarray(np.maximum(0, np.minimum(rising, falling)), dtype=np.float64)
 
 
 def mel(frequency_hz: float | Matrix) -> Matrix:

@@ -101,10 +101,11 @@ def mel_matrix() -> Matrix:
     Each is symmetric: it falls over as many hertz as lie between it and the centre to its left,
     so neighbours do not sum to 1 as textbook filters do.
     """
-    centres_hz = hertz(np.linspace(0, mel(HIGHEST_HZ), N_MELS + 2))
+    mels = np.linspace(0, mel(HIGHEST_HZ), N_MELS + 2, dtype=np.float64)
+    centres_hz = hertz(mels)
     centre, width = centres_hz[1:-1, np.newaxis], np.diff(centres_hz)[:-1, np.newaxis]
     bins_hz = np.arange(N_BINS) * SAMPLE_RATE_HZ / FRAME_SAMPLES
-    return np.maximum(0, 1 - np.abs(bins_hz - centre) / width)
+    return np.asarray(np.maximum(0, 1 - np.abs(bins_hz - centre) / width), dtype=np.float64)
 
 
 def mel(frequency_hz: float) -> float:

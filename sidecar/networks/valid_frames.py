@@ -61,5 +61,5 @@ def zero_behind(x: Tensor, valid: ValidFrames | None) -> Tensor:
     """
     if valid is None:
         return x
-    between = x.dim() - valid.mask.dim()
-    return x.mul_(valid.mask[(slice(None), *(None,) * between)])
+    index = (slice(None), *(None,) * (x.dim() - valid.mask.dim()))
+    return x.mul_(valid.mask[index])

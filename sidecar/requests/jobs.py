@@ -7,21 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from protocol.errors import SidecarError
-from protocol.params import (
-    Audio,
-    EmbedBatchParams,
-    EmbedParams,
-    EmbedWindowsParams,
-    RequestId,
-    ScoreParams,
-)
+from protocol.params import Audio, RequestId, WorkParams
 from sidecar.audio.waveform import Waveform
 
 if TYPE_CHECKING:
     # It imports numpy, for which ``hello`` does not wait.
     from sidecar.engine.encoder import Embedding
 
-JobParams: TypeAlias = EmbedParams | EmbedBatchParams | EmbedWindowsParams | ScoreParams
 # An audio's embedding, or the error that took its place.
 Outcome: TypeAlias = "Embedding | SidecarError"
 
@@ -96,7 +88,7 @@ class Job:
     """
 
     id: RequestId
-    params: JobParams
+    params: WorkParams
     n_bytes: int
     arrived_at: float
     deadline_at: float | None = None

@@ -148,6 +148,8 @@ def test_demo_without_a_file_asks_for_one(installed, as_a_user):
 
 def test_harness(installed, as_a_user, offline):
     argv, how = start_without_network(offline, [installed / PROGRAM, "harness"], as_a_user)
+    explained = run([*argv, "--help"], **how)
+    assert '{"wait_for": STATE}' in explained.stdout, explained.stderr
     listed = run([*argv, "--examples"], **how)
     assert listed.returncode == 0, listed.stderr
     [first_steps] = [line for line in listed.stdout.splitlines() if "first_steps" in line]

@@ -26,7 +26,7 @@ def play(monkeypatch):
     return run
 
 
-@pytest.fixture(params=sorted(command.EXAMPLES.iterdir()), ids=lambda path: path.stem)
+@pytest.fixture(params=sorted(command.EXAMPLES.glob("*.json*")), ids=lambda path: path.stem)
 def example(request):
     return request.param
 

@@ -46,6 +46,7 @@ from protocol.params import (
     ScoreParams,
     ShutdownParams,
     StoredEmbedding,
+    audios_of,
 )
 from protocol.payload import MAX_ARRAY_ITEMS, MAX_CONTAINERS, MAX_DEPTH, pack, unpack
 from protocol.reports import EmbedTimings, Progress, ScoreResult, to_wire
@@ -320,3 +321,22 @@ def test_what_the_child_tells_survives_text_that_is_no_unicode():
 def test_what_a_host_asks_for_is_not_changed_in_silence():
     with pytest.raises(UnicodeEncodeError):
         encode_request(1, EmbedParams(PathAudio(HALF_A_PAIR)))
+
+
+ONE, OTHER = PathAudio("/a.wav"), FileAudio(b"RIFF")
+STORED = StoredEmbedding(b"0123", "model")
+
+
+@pytest.mark.parametrize(
+    ("params", "audios"),
+    [
+        (EmbedParams(ONE), (ONE,)),
+        (EmbedWindowsParams(ONE, 2.0, 1.0), (ONE,)),
+        (EmbedBatchParams((ONE, OTHER)), (ONE, OTHER)),
+        (ScoreParams(OTHER, ONE), (OTHER, ONE)),
+        (ScoreParams(STORED, ONE), (ONE,)),
+        (ScoreParams(STORED, STORED), ()),
+    ],
+)
+def test_the_audios_of_a_request_come_in_its_order(params, audios):
+    assert audios_of(params) == audios

@@ -5,9 +5,8 @@ import struct
 
 import pytest
 
-from sidecar.tools.harness.entries import read_entries
+from sidecar.tools.harness.entries import Stored, read_entries
 from sidecar.tools.harness.json_file import BadFile
-from sidecar.tools.harness.values import Stored
 
 
 @pytest.fixture
@@ -81,8 +80,8 @@ def test_a_path_counts_from_the_files_folder(built, tmp_path):
     }
 
 
-@pytest.mark.parametrize("path", ["/a/b.wav", "C:\\a.wav", "\\\\server\\share\\a.wav"])
-def test_an_absolute_path_of_any_system_stays_as_it_is(built, path):
+def test_an_absolute_path_stays_as_it_is(built, tmp_path):
+    path = str(tmp_path.parent / "b.wav")
     assert built({"path": path}) == {"path": path}
 
 
@@ -122,8 +121,8 @@ def test_references(read):
         {"method": "score", "params": {"a": {"from": "a"}, "b": {"from": "b", "item": 0}}},
         {"cancel": "a"},
     )
-    assert entries[2].body["params"] == {"a": Stored(1, None), "b": Stored(2, 0)}
-    assert entries[3].body is entries[0]
+    assert entries[2].body["params"] == {"a": Stored(entries[0], None), "b": Stored(entries[1], 0)}
+    assert entries[3].body == {"jsonrpc": "2.0", "method": "cancel", "params": {"id": "#1"}}
 
 
 def test_defaults(read):
@@ -142,11 +141,11 @@ def test_defaults(read):
     [
         ([], "it has no entry"),
         ([3], "[0] must be an object, not 3"),
-        ([{}], "[0] must have exactly one of method, notification, cancel,"),
-        ([EMBED, {"methd": "embed"}], "[1] must have exactly one of method,"),
+        ([{}], "[0] must have one of method, notification, cancel,"),
+        ([EMBED, {"methd": "embed"}], "[1] must have one of method,"),
         (
             [{"method": "embed", "raw": {}}],
-            "[0] must have exactly one of method, notification, cancel, payload, frame, raw, "
+            "[0] must have one of method, notification, cancel, payload, frame, raw, "
             "close, wait_for, not method and raw",
         ),
         (
@@ -154,21 +153,19 @@ def test_defaults(read):
             '[0] has no field "expct"; it may have method, params, id, name, when, expect',
         ),
         ([{"close": True, "params": {}}], '[0] has no field "params"; it may have close,'),
-        ([{"close": False}], "[0].close must be true"),
+        ([{"close": False}], "[0].close must be true, not false"),
         ([{"method": 3}], "[0].method must be a string, not 3"),
-        ([{**EMBED, "id": None}], "[0].id must not be null"),
-        ([{**EMBED, "when": "later"}], '[0].when must be ready or now or idle, not "later"'),
-        ([{**EMBED, "name": ""}], "[0].name must not be empty"),
+        ([{**EMBED, "when": "later"}], '[0].when must be "ready" or "now" or "idle", not "later"'),
         ([{**EMBED, "name": 1}], "[0].name must be a string, not 1"),
         ([{**EMBED, "name": "a"}, {**EMBED, "name": "a"}], "[1].name is that of FILE: [0] already"),
-        ([{"cancel": "a"}], "[0].cancel is a name that no entry before this one has"),
+        ([{"cancel": "a"}], "[0].cancel is a name that no entry before it has"),
         (
             [{"name": "a", "close": True}, {"cancel": "a"}],
             "[1].cancel is that of FILE: [0], which has no id to cancel it by",
         ),
         ([{"name": "a", **EMBED, "id": -1}, {"cancel": "a"}], "[1].cancel is that of FILE: [0], "),
-        ([{"wait_for": "redy"}], "[0].wait_for must be loading or ready"),
-        ([{"wait_for": {"params": {}}}], "[0].wait_for must be a state, or name the method"),
+        ([{"wait_for": "redy"}], '[0].wait_for must be "loading" or "ready"'),
+        ([{"wait_for": 3}], "[0].wait_for must be an object, not 3"),
         (
             [{"wait_for": {"method": "m", "params": {"x": {"min": "1"}}}}],
             "[0].wait_for.params.x.min must be a number",
@@ -177,35 +174,31 @@ def test_defaults(read):
             [{"wait_for": "ready", "expect": {}}],
             '[0] has no field "expect"; it may have wait_for, name, when',
         ),
-        ([{"frame": {"$hex": ""}}], "[0].frame must not be empty"),
-        ([{"frame": {"$hex": "0"}}], "[0].frame.$hex cannot be decoded: non-hex"),
+        ([{"frame": {"$hex": "0"}}], "[0].frame.$hex cannot be read: "),
         ([{"raw": "text"}], "[0].raw must be bytes, such as"),
-        ([{"raw": {"$bin": "a"}}], "[0].raw.$bin cannot be decoded: "),
+        ([{"raw": {"$bin": "a"}}], "[0].raw.$bin cannot be read: "),
         ([{"raw": {"$bin": 1}}], "[0].raw.$bin must be a string, not 1"),
-        ([{"raw": {"$file": "absent"}}], "[0].raw.$file names absent, which cannot be read: "),
+        ([{"raw": {"$file": "absent"}}], "[0].raw.$file cannot be read: "),
         ([{"raw": {"$text": "x", "repeat": -1}}], "[0].raw.repeat must be an integer of at least"),
-        ([{"raw": {"$text": "x", "repeat": 2**40}}], "[0].raw has 1099511627776 bytes; at most"),
-        ([{"raw": {"$text": "x", "$hex": "00"}}], "[0].raw must have exactly one of $bin, $hex,"),
-        ([{"raw": {"$text": "x"}, "id": -1}], "[0].id must be the id inside the bytes"),
-        ([{"payload": [{"$txt": "x"}]}], '[0].payload[0] has no field "$txt"; it may have $bin,'),
-        ([{"payload": {"$float": "one"}}], "[0].payload.$float must be nan or inf or -inf"),
-        ([{"payload": {"$float": "nan", "repeat": 2}}], "[0].payload.repeat is for bytes alone"),
-        ([{"payload": 2**64}], "[0] cannot be packed: an integer of more than 64 bits"),
+        (
+            [{"raw": {"$text": "x", "repeat": 2**40}}],
+            "[0].raw would have 1.09951e+12 bytes; at most",
+        ),
+        ([{"raw": {"$text": "x", "$hex": "00"}}], "[0].raw must have one of $bin, $hex,"),
+        ([{"payload": [{"$txt": "x"}]}], "[0].payload[0] must have one of $bin, $hex,"),
+        ([{"payload": {"$float": "one"}}], '[0].payload.$float must be "nan" or "inf" or "-inf"'),
+        (
+            [{"payload": {"$float": "nan", "repeat": 2}}],
+            '[0].payload has no field "repeat"; it may have $float',
+        ),
+        ([{"payload": 2**64}], "[0] cannot be used: Integer value out of range"),
         (
             [{"method": "m", "params": {"a": ["\ud800"]}}],
-            "[0] cannot be packed: 'utf-8' codec",
+            "[0] cannot be used: 'utf-8' codec",
         ),
-        ([{"payload": {"\ud800": 1}}], "[0] cannot be packed: 'utf-8' codec"),
-        (
-            [{"payload": json.loads("[" * 65 + "]" * 65)}],
-            f"[0].payload{'[0]' * 63} is nested deeper than 64 levels",
-        ),
+        ([{"payload": {"\ud800": 1}}], "[0] cannot be used: 'utf-8' codec"),
         ([{**EMBED, "expect": {"results": 1}}], '[0].expect has no field "results"; it may have'),
-        (
-            [{**EMBED, "expect": {"result": 1, "error": 1}}],
-            "[0].expect has result and error, but an answer has only one of them",
-        ),
-        ([{**EMBED, "expect": "all"}], '[0].expect must be answer or nothing, not "all"'),
+        ([{**EMBED, "expect": "all"}], '[0].expect must be "answer" or "nothing", not "all"'),
         (
             [{"close": True, "expect": {"result": {}}}],
             '[0].expect has no field "result"; it may have exit',
@@ -220,39 +213,37 @@ def test_a_bad_entry_is_refused_with_its_path(read, tmp_path, entries, message):
     assert str(caught.value).startswith(f"{file}: {message.replace('FILE', file)}")
 
 
+def test_what_is_nested_too_deeply_is_refused(tmp_path):
+    path = tmp_path / "file.json"
+    path.write_text(f'{{"payload": {"[" * 999 + "]" * 999}}}', "utf-8")
+    with pytest.raises(BadFile, match="recursion"):
+        read_entries(path)
+
+
 @pytest.mark.parametrize(
     ("audio", "message"),
     [
         ({"tone": {"volume": 1}}, '.tone has no field "volume"; it may have duration_s'),
-        ({"tone": {"seed": 1}}, '.tone has no field "seed"'),
         ({"tone": {}, "loud": 1}, ' has no field "loud"; it may have tone, start_s, end_s'),
-        ({"tone": {}, "noise": {}}, " must have exactly one of tone, noise, silence, base64, from"),
-        ({"tone": {"duration_s": -1}}, ".tone cannot be made: it would have -16000 samples"),
-        ({"tone": {"duration_s": 1e9}}, ".tone cannot be made"),
-        ({"tone": {"duration_s": 1e999}}, ".tone cannot be made"),
+        ({"tone": {}, "noise": {}}, " must have one of tone, noise, silence, base64, from"),
+        ({"tone": {"duration_s": -1}}, ".tone would have -64000 bytes; at most"),
+        ({"tone": {"duration_s": 1e9}}, ".tone would have "),
+        ({"tone": {"duration_s": 1e999}}, ".tone would have "),
         ({"tone": {"duration_s": "x"}}, '.tone.duration_s must be a number, not "x"'),
-        ({"tone": {"encoding": "f64le"}}, ".tone.encoding must be f32le or s16le"),
+        ({"tone": {"encoding": "f64le"}}, '.tone.encoding must be "f32le" or "s16le"'),
         ({"tone": {"channels": 0}}, ".tone.channels must be an integer of at least 1, not 0"),
         ({"tone": {"channels": True}}, ".tone.channels must be an integer of at least 1, not true"),
-        ({"base64": "?"}, ".base64 cannot be decoded"),
-        ({"from": "x"}, ".from is a name that no entry before this one has"),
-        ({"from": "first"}, " must say which item: the result of embed_batch has several"),
-        ({"from": "second", "item": 0}, ".item is not for embed, whose result has only one"),
-        ({"from": "third"}, ".from is that of FILE:3, which does not embed"),
-        ({"from": "second", "items": 0}, ' has no field "items"; it may have from, item'),
+        ({"base64": "?"}, ".base64 cannot be read"),
+        ({"from": "x"}, ".from is a name that no entry before it has"),
+        ({"from": "first", "items": 0}, ' has no field "items"; it may have from, item'),
     ],
 )
 def test_a_bad_audio_is_refused_with_its_line_and_path(tmp_path, audio, message):
     path = tmp_path / "file.jsonl"
-    before = [
-        {"method": "embed_batch", "params": {"items": []}, "name": "first"},
-        {"method": "embed", "name": "second"},
-        {"method": "health", "name": "third"},
-    ]
+    before = {"method": "embed", "name": "first"}
     entry = {"method": "embed", "params": {"audio": audio}}
-    text = "\n".join(map(json.dumps, [*before, entry])).replace("Infinity", "1e999")
+    text = "\n".join(map(json.dumps, [before, entry])).replace("Infinity", "1e999")
     path.write_text(text, "utf-8")
     with pytest.raises(BadFile) as caught:
         read_entries(path)
-    wanted = f"{path}:4: params.audio{message.replace('FILE', str(path))}"
-    assert str(caught.value).startswith(wanted)
+    assert str(caught.value).startswith(f"{path}:2: params.audio{message}")

@@ -163,10 +163,10 @@ def test_a_part_that_a_scanner_holds_is_opened_a_moment_later(server, tmp_path, 
     refusals = [PermissionError(errno.EACCES, "Access is denied")] * 2
     opened = type(tmp_path).open
 
-    def open_if_allowed(self, mode="r"):
+    def open_if_allowed(self, mode="r", **how):
         if refusals and mode == "wb":
             raise refusals.pop()
-        return opened(self, mode)
+        return opened(self, mode, **how)
 
     monkeypatch.setattr(type(tmp_path), "open", open_if_allowed)
     monkeypatch.setattr("sidecar.store.shared_folder._PAUSE_S", 0)

@@ -146,7 +146,7 @@ class Run:
             for entry in (one.entry for one in field if one.entry.device == stick.entry.device):
                 ms = np.median(self.values["latency", x, entry.name, "ms"])
                 share = flop[x] / ms / 1e6 / rate
-                self.values["product_share", x, entry.name, "of 1"].append(share)
+                self.values["product_share", x, entry.name, "of 1"].append(float(share))
         return flop
 
 

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from protocol.python.child import Child, spawn
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.serve_options import positive
 from sidecar.tools.console import Refusal, exit_code_of, open_console
 from sidecar.tools.harness.entries import read_entries
 from sidecar.tools.harness.json_file import BadFile
 from sidecar.tools.harness.report import Report
 from sidecar.tools.harness.session import Session, StartFailed
-from sidecar.tools.harness.vocabulary import VOCABULARY
 from sidecar.tools.program import sidecar_argv
 
 EXIT_MISMATCH = 1
-
 EXAMPLES = Path(__file__).parent / "examples"
 
 
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "compares what comes with what FILE expects."
     )
     # argparse takes a percent sign in an epilog for the start of a name.
-    parser.epilog = VOCABULARY.replace("%", "%%")
+    parser.epilog = (EXAMPLES / "README.txt").read_text("utf-8").replace("%", "%%")
     # Whoever parses sets it to what stands behind "--".
     parser.set_defaults(child_argv=[])
     add = parser.add_argument
@@ -38,12 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     examples = "print the paths of the examples that come with it"
     what.add_argument("--examples", action="store_true", help=examples)
     jobs = "how many answers may be awaited at a time; default: %(default)s"
-    add("--jobs", type=_count, default=1, metavar="N", help=jobs)
+    add("--jobs", type=positive, default=1, metavar="N", help=jobs)
     add("--model", metavar="ID|DIR", help="of this program's own sidecar; default: the default one")
     add("--full", action="store_true", help="print audio and embeddings whole")
     add("--quiet", action="store_true", help="print no messages, only what came of the entries")
     timeout = "the longest wait for the start, an answer or the end; default: %(default)g"
-    add("--timeout-s", type=_seconds, default=120.0, metavar="S", help=timeout)
+    add("--timeout-s", type=float, default=120.0, metavar="S", help=timeout)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -76,8 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         process = spawn(argv)
     except OSError as error:
-        message = f"{argv[0]} cannot be started: {error.strerror or error}"
-        raise Refusal(message, EXIT_UNAVAILABLE) from error
+        raise Refusal(f"{argv[0]} cannot be started: {error.strerror}", EXIT_UNAVAILABLE) from error
     try:
         with Child(process, session.take, session.take) as child:
             session.play(child)
@@ -85,15 +83,3 @@ def _run(options: argparse.Namespace) -> int:
         told = "\n".join((*session.faults, f"the child did not start: {error}"))
         raise Refusal(told, EXIT_UNAVAILABLE) from error
     return EXIT_OK if report.finish(entries, session.faults) else EXIT_MISMATCH
-
-
-def _count(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    if not 0 < float(text) < float("inf"):
-        raise argparse.ArgumentTypeError("must be a number of seconds above 0")
-    return float(text)

@@ -6,15 +6,15 @@ import math
 from collections.abc import Callable, Iterator, Sized
 from typing import TypeAlias
 
-from sidecar.tools.harness.json_file import TYPES, Json, Node, is_a, shown
+from sidecar.tools.harness.json_file import TYPES, Json, Node, Shape, is_a, shown
 
-OPERATORS = ("min", "max", "about", "within", "length", "type", "contains", "one_of", "each")
-_SHAPES: dict[str, Json] = {
+_Operators: TypeAlias = dict[str, Json]
+_OPERATORS: dict[str, Shape] = {
     **dict.fromkeys(("min", "max", "about", "within"), "number"),
+    **dict.fromkeys(("length", "contains", "each")),
     "type": TYPES,
     "one_of": "array",
 }
-_Operators: TypeAlias = dict[str, Json]
 # Those that look at a value as a whole: whether it holds for one, and how that is said.
 _SIMPLE: dict[str, tuple[Callable[[_Operators, Json], bool], Callable[[_Operators], str]]] = {
     "min": (lambda of, x: _is_within(x, least=of["min"]), lambda of: f"at least {of['min']}"),
@@ -37,15 +37,14 @@ _SIMPLE: dict[str, tuple[Callable[[_Operators, Json], bool], Callable[[_Operator
 
 def check_expected(node: Node) -> None:
     """Raise ``BadFile`` if what ``node`` expects has a malformed operator."""
-    operators = [name for name in OPERATORS if is_a(node.value, "object") and name in node.value]
+    operators = [name for name in _OPERATORS if is_a(node.value, "object") and name in node.value]
     if operators and len(operators) < len(node.value):
         others = ", ".join(sorted(set(node.value) - set(operators)))
         node.fail(f"mixes operators ({', '.join(operators)}) with fields ({others})")
     if ("about" in operators) != ("within" in operators):
         node.fail("must have both about and within: they belong together")
     for name in operators:
-        if name in _SHAPES:
-            node[name].check(_SHAPES[name])
+        node[name].check(_OPERATORS[name])
     for child in node.children():
         if not child.path.endswith(".contains"):
             check_expected(child)
@@ -61,7 +60,7 @@ def differences(expected: Json, actual: Json, path: str = "") -> Iterator[str]:
     """
     wrong = f"{path} is {shown(actual)}, expected "
     match expected:
-        case dict() if not expected.keys().isdisjoint(OPERATORS):
+        case dict() if not expected.keys().isdisjoint(_OPERATORS):
             for name in expected:
                 yield from _operator_differences(name, expected, actual, path)
         case dict() if isinstance(actual, dict):

@@ -26,14 +26,12 @@ class Report:
     def sent(self, entry: Entry, body: Json) -> None:
         """The entry was sent: a message, bytes, or the input's end."""
         name = f"sent_{entry.kind}" if entry.kind in {"frame", "raw", "close"} else "sent"
-        self._show(entry.sent_at or 0.0, {"entry": entry.number, name: body})
+        self._show(entry.sent_at, {"entry": entry.number, name: body})
 
     def received(self, at: float, message: Json, entry: Entry | None = None) -> None:
         """A message came or, where it is none, bytes; ``entry`` is what it answers."""
-        line: dict[str, Json] = {}
-        if entry is not None and entry.took_ms is not None:
-            line = {"entry": entry.number, "took_ms": round(entry.took_ms, 1)}
-        self._show(at, {**line, "received": message})
+        of = {"entry": entry.number, "took_ms": round(entry.took_ms or 0.0, 1)} if entry else {}
+        self._show(at, {**of, "received": message})
 
     def _show(self, at: float, values: dict[str, Json]) -> None:
         if not self._is_quiet:
@@ -43,26 +41,20 @@ class Report:
 
     def finish(self, entries: Sequence[Entry], faults: Sequence[str]) -> bool:
         """Print what came of it; whether all matched."""
-        n_failed = 0
         for entry in entries:
             took = "" if entry.took_ms is None else f" ({entry.took_ms:.1f} ms)"
             if entry.differences:
-                n_failed += 1
-                self._print("FAILED", "red", f"{entry.title}{took}, {entry.place}")
-                for difference in entry.differences:
-                    self._print("", "", f"  {difference}")
+                lines = [f"{entry.title}{took}, {entry.place}", *entry.differences]
+                self._print("FAILED", "red", "\n         ".join(lines))
             else:
                 self._print("ok", "green", f"{entry.title}{took}")
         for fault in faults:
             self._print("FAILED", "red", fault)
-        noun = "entry" if len(entries) == 1 else "entries"
-        summary = f"{len(entries)} {noun}: {len(entries) - n_failed} as expected"
-        summary += f", {n_failed} not" if n_failed else ""
-        summary += f"; {len(faults)} faults of the whole" if faults else ""
-        self._console.print(
-            f"{summary}; {time.monotonic() - self._began_at:.1f} s", style="bold", soft_wrap=True
-        )
-        return not n_failed and not faults
+        n_matched = sum(not entry.differences for entry in entries)
+        summary = f"{n_matched} of {len(entries)} entries as expected"
+        took_s = time.monotonic() - self._began_at
+        self._console.print(f"{summary}; {took_s:.1f} s", style="bold", soft_wrap=True)
+        return n_matched == len(entries) and not faults
 
     def _print(self, verdict: str, style: str, text: str) -> None:
         self._console.print(f"{verdict:6}", style=style, end=" ")
@@ -73,13 +65,12 @@ def as_json(value: Json, *, is_full: bool) -> Json:
     """``value`` in the form in which a harness file would have it; bins shortened unless full."""
     if isinstance(value, dict):
         return {name: as_json(inner, is_full=is_full) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [as_json(inner, is_full=is_full) for inner in value]
     if isinstance(value, bytes):
-        if is_full or len(value) <= _SHORT_BIN_BYTES:
-            return {"$bin": base64.b64encode(value).decode()}
-        begin = base64.b64encode(value[:_SHORT_BIN_BYTES]).decode()
-        return {"$bin": f"{begin}...", "n_bytes": len(value)}
+        shown = value if is_full else value[:_SHORT_BIN_BYTES]
+        text = base64.b64encode(shown).decode()
+        return {"$bin": text} if shown == value else {"$bin": f"{text}...", "n_bytes": len(value)}
     if isinstance(value, float) and not math.isfinite(value):
         return {"$float": str(value)}
     return value

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import queue
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import msgpack
 
-from protocol.errors import SidecarError
+from protocol.errors import FramingError, SidecarError
 from protocol.framing import encode_frame
-from protocol.hello import JSONRPC, PROTOCOL
+from protocol.hello import PROTOCOL
 from protocol.messages import Failure, Notice, Result, decode_from_child
 from protocol.payload import unpack
 from protocol.python.child import Child
-from sidecar.tools.harness.entries import Entry
+from sidecar.tools.harness.entries import Entry, Stored
 from sidecar.tools.harness.json_file import Json
 from sidecar.tools.harness.matching import differences
 from sidecar.tools.harness.report import Report
-from sidecar.tools.harness.values import Stored, embedding_in
 
 # On Windows, Ctrl-C does not end a wait: it is noticed between two of them.
 _POLL_S = 0.1
@@ -44,9 +42,7 @@ class Session:
     Afterwards the ``entries`` and the ``faults`` tell what came of it.
     """
 
-    def __init__(
-        self, entries: Sequence[Entry], *, jobs: int, timeout_s: float, report: Report
-    ) -> None:
+    def __init__(self, entries: list[Entry], jobs: int, timeout_s: float, report: Report) -> None:
         self.entries = entries
         self.faults: list[str] = []
         self.exit_code: int | None = None
@@ -54,9 +50,8 @@ class Session:
         # When it came, and a payload, or what was wrong with the output at its end.
         self._events: queue.SimpleQueue[tuple[float, bytes | str | None]] = queue.SimpleQueue()
         self._waiting: list[Entry] = []
+        self._is_input_closed = False
         self._notices: list[dict[str, Json]] = []
-        taken = [entry.answer_id for entry in entries if entry.kind == "method"]
-        self._ids = (number for number in itertools.count(1) if number not in taken)
 
     def take(self, event: bytes | str | None) -> None:
         """Take a payload, or the fault of the output's end, if any; on any thread."""
@@ -67,103 +62,85 @@ class Session:
         self._child = child
         try:
             for entry in self.entries:
-                self._wait_until(self._events.empty, "silence")
+                self._wait_until(self._events.empty, "the child did not fall silent")
                 self._play(entry)
-            self._wait_until(lambda: not self._waiting, "an answer")
+            self._wait_until(lambda: not self._waiting, "an answer did not come")
             child.close_input()
-            self._wait_until(lambda: False, "the child's end")
+            self._wait_until(lambda: False, "the child did not end")
         except TimeoutError as timeout:
+            if not self._has_come(_SERVING):
+                raise StartFailed(str(timeout)) from timeout
             self.faults.append(str(timeout))
-            self._finish(str(timeout))
-        else:
-            self._finish(self._ending)
+        self._finish()
 
     @property
     def _ending(self) -> str:
         return f"the child ended with the exit code {self.exit_code}"
 
-    def _wait_until(self, holds: Callable[[], bool], what: str) -> None:
-        """Take in what comes until ``holds()``, or the child has ended."""
+    def _wait_until(self, holds: Callable[[], bool], failing: str) -> bool:
+        """Take in what comes until ``holds()``, or the child has ended; if it holds."""
         deadline_at = time.monotonic() + self._timeout_s
         while not holds() and self.exit_code is None:
             left_s = deadline_at - time.monotonic()
             if left_s <= 0:
-                raise TimeoutError(f"{what} did not come within {self._timeout_s:g} s")
+                raise TimeoutError(f"{failing} within {self._timeout_s:g} s")
             with contextlib.suppress(queue.Empty):
                 self._take(*self._events.get(timeout=min(_POLL_S, left_s)))
-
-    # Playing
+        return holds()
 
     def _play(self, entry: Entry) -> None:
         if entry.when != "now":
             self._wait_until_serving()
-            if entry.wanted != "nothing":
-                self._wait_until(lambda: len(self._waiting) < self._jobs, "an answer")
         if entry.when == "idle":
-            self._wait_until(lambda: not self._waiting, "an answer")
+            self._wait_until(lambda: not self._waiting, "an answer did not come")
+        elif entry.when == "ready" and entry.wanted != "nothing":
+            self._wait_until(lambda: len(self._waiting) < self._jobs, "an answer did not come")
+        missing = f"what {entry.title} waits for did not come"
         try:
-            if entry.kind == "wait_for":
-                self._wait_until(lambda: self._has_come(entry.body), entry.awaited)
-                if not self._has_come(entry.body):
-                    entry.differences.append(f"{entry.awaited} did not come: {self._ending}")
-            else:
-                self._act(entry)
-        except _NotSent as reason:
+            if entry.kind != "wait_for":
+                self._send(entry)
+            elif not self._wait_until(lambda: self._has_come(entry.body), missing):
+                entry.differences.append(f"{missing}: {self._ending}")
+        except (_NotSent, FramingError) as reason:
             entry.differences.append(f"not sent: {reason}")
         entry.is_played = True
 
     def _wait_until_serving(self) -> None:
-        try:
-            self._wait_until(lambda: self._has_come(_SERVING), "the start")
-        except TimeoutError as timeout:
-            raise StartFailed(f"it did not serve within {self._timeout_s:g} s") from timeout
-        if not self._has_come(_SERVING):
+        if not self._wait_until(lambda: self._has_come(_SERVING), "it did not serve"):
             reason = self._notices[-1]["params"].get("reason") if self._notices else None
             raise StartFailed(f"{self._ending}: {reason}" if reason else self._ending)
 
     def _has_come(self, wanted: Json) -> bool:
         return any(not list(differences(wanted, notice)) for notice in self._notices)
 
-    def _embedding_of(self, stored: Stored) -> dict[str, Json]:
-        entry = self.entries[stored.number - 1]
-        self._wait_until(lambda: not entry.is_waiting, "an answer")
-        embedding = embedding_in((entry.answer or {}).get("result", {}), stored.item)
-        if embedding is None:
-            which = "" if stored.item is None else f" at item {stored.item}"
-            raise _NotSent(f"{entry.title} has no embedding{which}")
-        return embedding
-
-    def _act(self, entry: Entry) -> None:
-        body = entry.body
-        if self.exit_code is not None:
-            raise _NotSent(self._ending)
-        if any(sent.kind == "close" and sent.sent_at for sent in self.entries):
-            raise _NotSent("the input had been closed")
-        if entry.kind == "cancel":
-            if body.sent_at is None:
-                raise _NotSent(f"nor was {body.title}")
-            body = {"jsonrpc": JSONRPC, "method": "cancel", "params": {"id": body.answer_id}}
-        elif entry.kind == "method" and "id" not in body:
-            entry.answer_id = next(self._ids)
-            body = {"jsonrpc": JSONRPC, "id": entry.answer_id, **body}
-        payload = body
+    def _send(self, entry: Entry) -> None:
+        if self._is_input_closed or self.exit_code is not None:
+            raise _NotSent("the child's input has ended")
+        body = data = entry.body
         if entry.kind not in {"frame", "raw", "close"}:
-            # msgpack asks for what it cannot pack: the embedding of an earlier entry.
-            payload = msgpack.packb(body, default=self._embedding_of)
-            body = msgpack.unpackb(payload, strict_map_key=False)
+            # msgpack asks for what it cannot pack.
+            data = msgpack.packb(body, default=self._embedding_of)
+            body = msgpack.unpackb(data, strict_map_key=False)
+        if entry.kind not in {"raw", "close"}:
+            # What a header can say; whether the child takes it is for the child to say.
+            data = encode_frame(data, 2**32 - 1)
         entry.sent_at = time.monotonic()
-        if entry.is_waiting:
+        if entry.wanted != "nothing":
             self._waiting.append(entry)
         self._report.sent(entry, body)
         if entry.kind == "close":
+            self._is_input_closed = True
             self._child.close_input()
-        elif entry.kind == "raw":
-            self._child.write(payload)
         else:
-            # What a header can say; whether the child takes it is for the child to say.
-            self._child.write(encode_frame(payload, 2**32 - 1))
+            self._child.write(data)
 
-    # What comes
+    def _embedding_of(self, stored: Stored) -> dict[str, Json]:
+        self._wait_until(lambda: stored.entry not in self._waiting, "an answer did not come")
+        try:
+            return stored.embedding()
+        except (LookupError, TypeError) as error:
+            which = "" if stored.item is None else f" at item {stored.item}"
+            raise _NotSent(f"{stored.entry.title} has no embedding{which}") from error
 
     def _take(self, at: float, event: bytes | str | None) -> None:
         if not isinstance(event, bytes):
@@ -175,43 +152,35 @@ class Session:
             self._report.received(at, event)
             self.faults.append(f"the child sent what is not of this protocol: {error.message}")
             return
-        if isinstance(decoded, Notice):
-            self._report.received(at, message)
-            self._take_notice(decoded.method, decoded.params)
-            return
-        entry = self._find_waiting(decoded)
-        if entry is None:
-            self.faults.append(f"an answer came for which no entry waits: its id is {decoded.id!r}")
-        else:
+        entry = None if isinstance(decoded, Notice) else self._find_waiting(decoded)
+        if entry is not None:
             self._waiting.remove(entry)
-            entry.take_answer(message, at)
+            entry.take_answer(event, at)
         self._report.received(at, message, entry)
+        if isinstance(decoded, Notice):
+            self._take_notice(decoded.method, decoded.params)
+        elif entry is None:
+            self.faults.append(f"an answer came for which no entry waits: its id is {decoded.id!r}")
 
     def _take_notice(self, method: str, params: dict[str, Json]) -> None:
-        if not self._notices and method != "hello":
-            self.faults.append(f"the first frame is no hello but {method!r:.60}")
-        if method == "hello" and params.get("protocol") != PROTOCOL:
-            raise StartFailed(f"it speaks protocol {params.get('protocol')}, not {PROTOCOL}")
+        if not self._notices and (method != "hello" or params.get("protocol") != PROTOCOL):
+            raise StartFailed(f"its first frame is no hello of protocol {PROTOCOL}")
         self._notices.append({"method": method, "params": params})
 
     def _find_waiting(self, answer: Result | Failure) -> Entry | None:
         """The entry that ``answer`` answers.
 
-        With the id nil that is the one whose id was a duplicate; else the first one without an id
-        that can be answered; else the first one whose bytes the file chose. The child reads in
-        order, and refuses at once.
+        With the id nil: the last one whose id was a duplicate; else the first one whose id no
+        answer can carry; else the first one whose bytes the file chose. The child refuses in order.
         """
-        waiting: Iterator[Entry] = iter(self._waiting)
-        if answer.id is not None:
-            return next((entry for entry in waiting if entry.answer_id == answer.id), None)
-        assert isinstance(answer, Failure)
-        duplicate = answer.data.get("request_id")
-        if duplicate is not None:
-            waiting = reversed(self._waiting)
-            return next((entry for entry in waiting if entry.answer_id == duplicate), None)
-        candidates = [entry for entry in waiting if entry.answer_id is None]
-        candidates += [entry for entry in self._waiting if entry.kind != "method"]
-        return candidates[0] if candidates else None
+        duplicate = answer.data.get("request_id") if isinstance(answer, Failure) else None
+        wanted_id = duplicate if answer.id is None else answer.id
+        found = [entry for entry in self._waiting if entry.answer_id == wanted_id]
+        if wanted_id is None:
+            found += [entry for entry in self._waiting if entry.kind != "method"]
+        elif answer.id is None:
+            found.reverse()
+        return found[0] if found else None
 
     def _take_end(self, fault: str | None) -> None:
         if fault is not None:
@@ -222,16 +191,14 @@ class Session:
             self.faults.append(f"the child lived on for {_EXIT_S:g} s after its output's end")
             self.exit_code = self._child.kill()
 
-    def _finish(self, reason: str) -> None:
+    def _finish(self) -> None:
+        reason = self.faults[-1] if self.exit_code is None else self._ending
         for entry in self.entries:
             if not entry.is_played:
                 entry.differences.append(f"not played: {reason}")
-            elif entry.is_waiting:
+            elif entry in self._waiting:
                 entry.differences.append(f"no answer: {reason}")
-            if "exit" in entry.expect and self.exit_code is not None:
-                exit_code = entry.expect["exit"]
-                entry.differences += differences(exit_code, self.exit_code, "the exit code")
-            elif "exit" in entry.expect and not entry.differences:
-                entry.differences.append(f"the child did not end: {reason}")
+            if "exit" in entry.expect:
+                entry.differences += differences(entry.expect["exit"], self.exit_code, "exit")
         if self.exit_code and not any("exit" in entry.expect for entry in self.entries):
             self.faults.append(f"{self._ending}, expected 0")

@@ -3,165 +3,118 @@
 from __future__ import annotations
 
 import base64
-import math
-import random
-import sys
-from array import array
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
+
+import numpy as np
 
 from sidecar.tools.harness.json_file import Json, Node, Shape
 
 _MAX_BIN_BYTES = 2**29
-_CROP = ("start_s", "end_s")
-_ENCODINGS = {"f32le": 4, "s16le": 2}  # bytes of a sample
-_PCM_SHAPES: dict[str, Shape] = {"encoding": _ENCODINGS, "sample_rate_hz": 1, "channels": 1}
-_SOUND_SHAPES: dict[str, Shape] = {"duration_s": "number", "level": "number", **_PCM_SHAPES}
-_SOUNDS: dict[str, dict[str, Shape]] = {
-    "tone": {**_SOUND_SHAPES, "frequency_hz": "number"},
-    "noise": {**_SOUND_SHAPES, "seed": 0},
-    "silence": _SOUND_SHAPES,
-}
-_DEFAULTS: dict[str, Json] = {
-    "duration_s": 1.0,
-    "level": 0.5,
-    "frequency_hz": 220.0,
-    "seed": 0,
-    "encoding": "f32le",
-    "sample_rate_hz": 16_000,
-    "channels": 1,
-}
-_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-_BINS: dict[str, Callable[[Path, str], bytes]] = {
-    "$bin": lambda _, text: base64.b64decode(text, validate=True),
-    "$hex": lambda _, text: bytes.fromhex(text),
-    "$text": lambda _, text: text.encode(),
-    "$file": lambda folder, name: (folder / name).read_bytes(),
-}
+# Where the protocol's methods have an audio or an embedding.
+_VOICE_PATH = re.compile(r"(\[\d+\]\.)?params\.(audio|a|b|items\[\d+\])")
 
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """In params, in place of the embedding that the result of the entry ``number`` has."""
-
-    number: int
-    item: int | None
+# The fields of a sound: their shapes and their defaults.
+_SOUND: dict[str, tuple[Shape, Json]] = {
+    "duration_s": ("number", 1.0),
+    "level": ("number", 0.5),
+    "frequency_hz": ("number", 220.0),
+    "seed": (0, 0),
+    "encoding": (("f32le", "s16le"), "f32le"),
+    "sample_rate_hz": (1, 16_000),
+    "channels": (1, 1),
+}
+_PCM = ("encoding", "sample_rate_hz", "channels")
+_CROP: dict[str, Shape] = {"start_s": None, "end_s": None}
+_VOICES: dict[str, dict[str, Shape]] = {
+    **{name: {name: "object", **_CROP} for name in ("tone", "noise", "silence")},
+    "base64": {"base64": "string", **_CROP, **dict.fromkeys(_PCM)},
+    "from": {"from": "string", "item": 0},
+}
+_SPECIALS: dict[str, dict[str, Shape]] = {
+    **{name: {name: "string", "repeat": 0} for name in ("$bin", "$hex", "$text", "$file")},
+    "$float": {"$float": ("nan", "inf", "-inf")},
+}
 
 
 class ValueBuilder:
-    """Builds what is sent. ``find_stored`` turns a ``{"from": ...}`` into the entry it names."""
+    """Builds what is sent. ``find_stored`` gives what stands for a ``{"from": ...}``."""
 
-    def __init__(self, folder: Path, find_stored: Callable[[Node], Stored]) -> None:
+    def __init__(self, folder: Path, find_stored: Callable[[Node], object]) -> None:
         self._folder = folder
         self._find_stored = find_stored
 
     def build(self, node: Node) -> Json:
-        """Any value; a ``$`` object becomes the bin or the float that it stands for."""
+        """Any value: a ``$`` object becomes a bin or a float, an audio what the wire has."""
         if isinstance(node.value, list):
             return [self.build(item) for item in node.children()]
         if not isinstance(node.value, dict):
             return node.value
         if any(name.startswith("$") for name in node.value):
             return self._build_special(node)
-        return {name: self.build(node[name]) for name in node.value}
-
-    def build_params(self, node: Node) -> Json:
-        """The params of a method: audios stand where the protocol's methods have them."""
-        built = self.build(node)
-        if isinstance(node.value, dict):
-            for name in built.keys() & {"audio", "a", "b"}:
-                built[name] = self._build_voice(node[name], built[name])
-            if isinstance(built.get("items"), list):
-                pairs = zip(node["items"].children(), built["items"], strict=True)
-                built["items"] = [self._build_voice(*pair) for pair in pairs]
+        is_voice = _VOICE_PATH.fullmatch(node.path) is not None
+        if is_voice and not node.value.keys().isdisjoint(_VOICES):
+            return self._build_voice(node)
+        built = {name: self.build(node[name]) for name in node.value}
+        if is_voice and isinstance(built.get("path"), str):
+            built["path"] = str(self._folder / built["path"])
         return built
 
-    def _build_special(self, node: Node) -> Json:
-        given = node.fields({**dict.fromkeys(_BINS, "string"), "$float": _FLOATS, "repeat": 0})
-        kind = node.only_one_of((*_BINS, "$float"))
+    def _build_special(self, node: Node) -> bytes | float:
+        kind = node.kind(_SPECIALS)
         if kind == "$float":
-            if "repeat" in given:
-                node["repeat"].fail("is for bytes alone")
-            return _FLOATS[given[kind]]
-        data, times = self._decode(node[kind], kind), given.get("repeat", 1)
-        if len(data) * times > _MAX_BIN_BYTES:
-            node.fail(f"has {len(data) * times} bytes; at most {_MAX_BIN_BYTES} can be made")
-        return data * times
+            return float(node.value[kind])
+        data, times = self._decode(node[kind], kind), node.value.get("repeat", 1)
+        _check_size(node, len(data) * times)
+        return data * int(times)
 
     def _decode(self, node: Node, kind: str) -> bytes:
+        text: str = node.value
         try:
-            return _BINS[kind](self._folder, node.value)
-        except OSError as error:
-            node.fail(f"names {node.value}, which cannot be read: {error.strerror or error}")
-        except ValueError as error:
-            node.fail(f"cannot be decoded: {error}")
+            match kind:
+                case "$hex":
+                    return bytes.fromhex(text)
+                case "$text":
+                    return text.encode()
+                case "$file":
+                    return (self._folder / text).read_bytes()
+            return base64.b64decode(text, validate=True)
+        except (OSError, ValueError) as error:
+            node.fail(f"cannot be read: {error}")
 
-    def _build_voice(self, node: Node, built: Json) -> Json:
-        """The audio or embedding at ``node``; ``built`` is what else it could be."""
-        kinds = (*_SOUNDS, "base64", "from")
-        if not isinstance(built, dict) or built.keys().isdisjoint(kinds):
-            if isinstance(built, dict) and isinstance(built.get("path"), str):
-                built["path"] = self._absolute(built["path"])
-            return built
-        kind = node.only_one_of(kinds)
+    def _build_voice(self, node: Node) -> Json:
+        kind = node.kind(_VOICES)
         if kind == "from":
-            node.fields({"from": "string", "item": 0})
             return self._find_stored(node)
-        shapes = dict.fromkeys((*_CROP, *(_PCM_SHAPES if kind == "base64" else ())))
-        node.fields({kind: "string" if kind == "base64" else "object", **shapes})
-        del built[kind]
+        others = {name: self.build(node[name]) for name in node.value if name != kind}
         if kind != "base64":
-            return {**_build_sound(node[kind], kind), **built}
-        holds = "file" if built.keys().isdisjoint(_PCM_SHAPES) else "pcm"
-        return {holds: self._decode(node[kind], "$bin"), **built}
-
-    def _absolute(self, path: str) -> str:
-        # Also another system's absolute paths stay as they are: to refuse them is the child's part.
-        if PurePosixPath(path).is_absolute() or PureWindowsPath(path).anchor:
-            return path
-        return str((self._folder / path).absolute())
-
-
-def embedding_in(result: Json, item: int | None) -> dict[str, Json] | None:
-    """The embedding in a result, of its ``item`` if it has several, with its fingerprint."""
-    try:
-        if item is not None and "embeddings" in result:
-            n_bytes = 4 * result["dim"]
-            embedding = result["embeddings"][item * n_bytes : (item + 1) * n_bytes]
-            result = {**result, "embedding": embedding} if embedding else {}
-        elif item is not None:
-            result = result["results"][item]["result"]
-        return {name: result[name] for name in ("embedding", "fingerprint")}
-    except (LookupError, TypeError):
-        return None
+            return {**_build_sound(node[kind], kind), **others}
+        holds = "file" if others.keys().isdisjoint(_PCM) else "pcm"
+        return {holds: self._decode(node[kind], "$bin"), **others}
 
 
 def _build_sound(node: Node, kind: str) -> dict[str, Json]:
-    sound = {**_DEFAULTS, **node.fields(_SOUNDS[kind])}
-    n_samples = sound["duration_s"] * sound["sample_rate_hz"] * sound["channels"]
-    if not 0 <= n_samples * _ENCODINGS[sound["encoding"]] <= _MAX_BIN_BYTES:
-        node.fail(f"cannot be made: it would have {n_samples:g} samples")
-    return {"pcm": _generate(kind, **sound), **{name: sound[name] for name in _PCM_SHAPES}}
+    given = node.fields({name: shape for name, (shape, _) in _SOUND.items()})
+    sound = {name: default for name, (_, default) in _SOUND.items()} | given
+    _check_size(node, 4 * sound["duration_s"] * sound["sample_rate_hz"] * sound["channels"])
+    return {"pcm": _samples(kind, sound), **{name: sound[name] for name in _PCM}}
 
 
-# Files tend to ask for the same sound again and again.
-@lru_cache(maxsize=32)
-def _generate(kind: str, **sound: Json) -> bytes:
+def _check_size(node: Node, n_bytes: float) -> None:
+    if not 0 <= n_bytes <= _MAX_BIN_BYTES:
+        node.fail(f"would have {n_bytes:g} bytes; at most {_MAX_BIN_BYTES} can be made")
+
+
+def _samples(kind: str, sound: dict[str, Json]) -> bytes:
     """Samples with a peak of ``level``, the same in all channels: a sine, or white noise."""
-    n_frames = round(sound["duration_s"] * sound["sample_rate_hz"])
-    frames = [0.0] * n_frames
+    frames = np.zeros(round(sound["duration_s"] * sound["sample_rate_hz"]))
     if kind == "noise":
-        numbers = random.Random(sound["seed"])  # noqa: S311 - a sound, no secret
-        frames = [sound["level"] * numbers.uniform(-1.0, 1.0) for _ in range(n_frames)]
+        frames = np.random.default_rng(sound["seed"]).uniform(-1, 1, len(frames))
     elif kind == "tone":
-        step = 2 * math.pi * sound["frequency_hz"] / sound["sample_rate_hz"]
-        frames = [sound["level"] * math.sin(step * n) for n in range(n_frames)]
-    values = [value for value in frames for _ in range(sound["channels"])]
-    samples: array[float] | array[int] = array("f", values)
+        step = 2 * np.pi * sound["frequency_hz"] / sound["sample_rate_hz"]
+        frames = np.sin(step * np.arange(len(frames)))
+    samples = np.repeat(sound["level"] * frames, sound["channels"])
     if sound["encoding"] == "s16le":
-        samples = array("h", [round(max(-1.0, min(1.0, value)) * 32767) for value in values])
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples.tobytes()
+        return bytes(np.rint(samples.clip(-1, 1) * 32767).astype("<i2"))
+    return bytes(samples.astype("<f4"))
