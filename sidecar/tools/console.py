@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -92,25 +91,21 @@ class ProgressLine:
     """How far something is, on stderr: a passing line on a terminal, else one now and then."""
 
     def __init__(self) -> None:
-        console = None if sys.stderr is None else open_console(stderr=True)
-        self._console = console
-        self._status: Status | None = None
-        if console is not None and console.is_terminal:
-            # The default spinner is drawn in Braille, which many a font lacks.
-            self._status = console.status("", spinner="line")
+        self._console = open_console(stderr=True)
+        # The default spinner is drawn in Braille, which many a font lacks.
+        self._status = self._console.status("", spinner="line")
         self._step = ""
         self._printed_at = 0.0
 
     def show(self, step: str, detail: str = "") -> None:
         """Show it. Without a terminal: a new ``step`` at once, a new ``detail`` now and then."""
         line = f"{step} {detail}".rstrip()
-        now = time.monotonic()
-        if self._status is not None:
+        if self._console.is_terminal:
             self._status.update(Text(line))
             self._status.start()
-        elif self._console is not None and (
-            step != self._step or now - self._printed_at >= _PLAIN_LINE_INTERVAL_S
-        ):
+            return
+        now = time.monotonic()
+        if step != self._step or now - self._printed_at >= _PLAIN_LINE_INTERVAL_S:
             self._console.print(line, soft_wrap=True)
             self._step, self._printed_at = step, now
 
@@ -121,8 +116,7 @@ class ProgressLine:
 
     def clear(self) -> None:
         """Take the passing line away."""
-        if self._status is not None:
-            self._status.stop()
+        self._status.stop()
 
 
 def exit_code_of(command: Callable[[ProgressLine], int]) -> int:

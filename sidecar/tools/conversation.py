@@ -10,9 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sidecar.tools.rttm import Turn
+from sidecar.tools.recording import Turn
 
-MIN_TURN_S = 1.0
 # Less speech gives a less certain embedding.
 SURE_TURN_S = 1.5
 
@@ -61,21 +60,17 @@ def group_voices(similarity: Similarity, threshold: float) -> list[list[int]]:
     The two groups with the highest mean cosine between their turns are joined, as long as that
     mean is not below ``threshold``.
     """
-    groups = [[index] for index in range(len(similarity))]
-    # Of all cosines between two groups.
-    sums = similarity.copy()
-    while len(groups) > 1:
-        sizes = [len(group) for group in groups]
-        means = sums / np.outer(sizes, sizes)
+    members = np.eye(len(similarity))  # a row for each group: 1 for its turns
+    while len(members) > 1:
+        sizes = members.sum(axis=1)
+        means = members @ similarity @ members.T / np.outer(sizes, sizes)
         np.fill_diagonal(means, -np.inf)
-        a, b = sorted(divmod(int(means.argmax()), len(groups)))
+        a, b = divmod(int(means.argmax()), len(members))
         if means[a, b] < threshold:
             break
-        groups[a] += groups.pop(b)
-        sums[a] += sums[b]
-        sums[:, a] += sums[:, b]
-        sums = np.delete(np.delete(sums, b, axis=0), b, axis=1)
-    return sorted(sorted(group) for group in groups)
+        members[a] += members[b]
+        members = np.delete(members, b, axis=0)
+    return sorted(np.flatnonzero(turns).tolist() for turns in members)
 
 
 def voice_name(index: int) -> str:
@@ -87,9 +82,8 @@ def nearest(similarity: Similarity) -> list[int]:
     """For each turn the place of the other one that sounds most like it; a lone turn has none."""
     if len(similarity) < 2:
         return []
-    apart = similarity.copy()
-    np.fill_diagonal(apart, -np.inf)
-    return [int(place) for place in apart.argmax(axis=1)]
+    places: list[int] = (similarity - 9 * np.eye(len(similarity))).argmax(axis=1).tolist()
+    return places
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,38 +91,35 @@ class Figures:
     """How the cosines of turns of ``SURE_TURN_S`` and more fit the annotated speakers.
 
     A mean is NaN where there is no such pair. ``strays`` are the numbers of the turns whose
-    nearest other turn is another speaker's.
+    nearest other turn is another speaker's. ``voices_are_people``: whether each voice has exactly
+    the turns of one speaker, short ones too.
     """
 
     n_turns: int
     mean_within: float
     mean_across: float
     strays: tuple[int, ...]
+    voices_are_people: bool
 
 
 def measure(conversation: Conversation) -> Figures:
     """The figures of annotated turns."""
-    places = [place for place, one in enumerate(conversation.heard) if not one.is_short]
-    sure = [conversation.heard[place] for place in places]
-    speakers = np.array([one.turn.speaker for one in sure])
-    similarity = conversation.similarity[np.ix_(places, places)]
-    is_same = speakers[:, None] == speakers
+    heard = conversation.heard
+    names = np.array([one.turn.speaker for one in heard])
+    turns_of_people = sorted(np.flatnonzero(names == name).tolist() for name in set(names))
+    places = [place for place, one in enumerate(heard) if not one.is_short]
+    similarity, names = conversation.similarity[np.ix_(places, places)], names[places]
+    is_same = names[:, None] == names
     is_pair = np.triu(np.ones_like(is_same), 1)
-    near = zip(sure, nearest(similarity), strict=False)
+    near = zip(places, names, names[nearest(similarity)], strict=False)
     return Figures(
-        n_turns=len(sure),
+        n_turns=len(places),
         mean_within=_mean(similarity[is_pair & is_same]),
         mean_across=_mean(similarity[is_pair & ~is_same]),
-        strays=tuple(o.number for o, other in near if o.turn.speaker != sure[other].turn.speaker),
+        strays=tuple(heard[place].number for place, own, other in near if own != other),
+        voices_are_people=turns_of_people == conversation.groups,
     )
 
 
 def _mean(cosines: Similarity) -> float:
     return float(cosines.mean()) if cosines.size else np.nan
-
-
-def matches_annotation(conversation: Conversation) -> bool:
-    """Whether there is one voice for each annotated speaker, with exactly the speaker's turns."""
-    groups = conversation.groups
-    speakers = [{conversation.heard[index].turn.speaker for index in group} for group in groups]
-    return all(len(names) == 1 for names in speakers) and len(set().union(*speakers)) == len(groups)

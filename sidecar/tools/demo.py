@@ -22,8 +22,8 @@ from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_mode
 from sidecar.tools import demo_report
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.tools.conversation import Conversation, HeardTurn
-from sidecar.tools.recording import Recording, cut, open_annotated
-from sidecar.tools.start import started_sidecar, wait_for
+from sidecar.tools.recording import Recording, open_recording
+from sidecar.tools.started_sidecar import started_sidecar, wait_for
 
 EXIT_NOT_MET = 1
 
@@ -73,7 +73,7 @@ def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
     if options.offline:
         serve_options.append("--offline")
     with started_sidecar(serve_options, progress) as (client, start):
-        console.print(demo_report.introduction(recording, start, client.health))
+        console.print(demo_report.introduction(recording, client, start))
         heard, refused = _hear(client, recording, progress)
     if not heard:
         raise Refusal(f"no turn gave an embedding: {refused[0]}", EXIT_UNAVAILABLE)
@@ -84,24 +84,20 @@ def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
 
 
 def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Recording:
-    if options.file is None and options.rttm is not None:
+    if options.file is not None:
+        return open_recording(options.file, options.rttm)
+    if options.rttm is not None:
         raise Refusal("--rttm goes with the --file that it annotates", EXIT_USAGE)
-    if options.file is None and is_bundle():
+    if is_bundle():
         raise Refusal("a bundle carries no recording: name one with --file", EXIT_USAGE)
-    if options.file is None:
-        return _fetch_sample(options, progress)
-    return cut(options.file) if options.rttm is None else open_annotated(options.file, options.rttm)
-
-
-def _fetch_sample(options: argparse.Namespace, progress: ProgressLine) -> Recording:
-    models_dir = options.models_dir or default_models_dir()
     sample = CONVERSATION_SAMPLE
+    models_dir = options.models_dir or default_models_dir()
     store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
     is_new = not all(store.path(sample, file).exists() for file in sample.files)
     files = store.ensure(sample)
     progress.clear()
     title = f"{sample.title}, fetched just now" if is_new else sample.title
-    recording = open_annotated(files["sample.wav"], files["sample.rttm"])
+    recording = open_recording(files["sample.wav"], files["sample.rttm"])
     return replace(recording, title=title, is_sample=True)
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from sidecar.tools import conversation_view as view
+from protocol.python import SpeakerSidecar
 from sidecar.tools.console import facts
-from sidecar.tools.conversation import SURE_TURN_S, Conversation, matches_annotation, measure
+from sidecar.tools.conversation import (
+    SURE_TURN_S,
+    Conversation,
+    HeardTurn,
+    measure,
+    nearest,
+    voice_name,
+)
 from sidecar.tools.recording import Recording
-from sidecar.tools.start import Start
+from sidecar.tools.started_sidecar import Start
 
 # The sample with this model must do as well as this.
 CAMPPLUS = "campplus-zh-en"
@@ -22,11 +30,30 @@ MIN_MEAN_WITHIN = 0.65
 MAX_MEAN_ACROSS = 0.38
 
 _GOOD, _BAD = "bold green", "bold red"
+_VOICE_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
+# For cosines below 0.1, then each 0.1, to 0.9 and above.
+_HEAT = (
+    *(f"color(231) on color({dark})" for dark in (17, 18, 19, 25, 31)),
+    *(f"color(16) on color({light})" for light in (36, 78, 149, 220, 220)),
+)
+_MARKS = " .:-=+*#%@"
+_MAX_NAME = 14
+# What a turn's line does without in a narrow console, from the least telling on.
+_DISPENSABLE = ("nearest", "end", "compute", "length", "reply")
+_LABEL_WIDTH = 8
+# By the width of a cell, from the roomiest to the tightest.
+_LEGENDS = {
+    6: "cosine: 1 is the same voice, 0 has nothing in common",
+    3: "cosine in hundredths: 99 is the same voice, 0 has nothing in common",
+    1: f"too many cosines for numbers; from 0 to 1 they are {' '.join(_MARKS)}",
+}
 
 
-def introduction(recording: Recording, start: Start, health: Mapping[str, Any]) -> Table:
-    """What is listened to, and by what; ``health`` is the child's report."""
-    hello, device, model = start.hello, health["device"], health["model"]
+def introduction(recording: Recording, client: SpeakerSidecar, start: Start) -> Table:
+    """What is listened to, and by what."""
+    assert client.hello is not None
+    hello, health = client.hello, client.health
+    device, model = health["device"], health["model"]
     model_text = f"{model['id']}, {model['embedding_dim']} dimensions"
     if start.fetched_bytes:
         model_text += f", fetched just now ({start.fetched_bytes / 1e6:.1f} MB)"
@@ -58,43 +85,40 @@ def findings(
     ``refused`` says for each turn without an embedding why. Also returned: whether this falls short
     of what is known to be possible with these turns and this model.
     """
-    heard = conversation.heard
     has_bar = recording.is_sample and model == CAMPPLUS
     checks = _checks(conversation) if conversation.is_annotated else []
     falls_short = has_bar and (bool(refused) or not all(is_met for *_, is_met in checks))
-    notes = [f"not embedded: {reason}" for reason in refused]
-    if any(one.is_short for one in heard):
-        notes.insert(0, f"* short: under {SURE_TURN_S:g} s, so less certain")
-    speech_s = sum(one.turn.duration_s for one in heard)
-    reply_s = sum(one.reply_ms for one in heard) / 1000
-    speed = f"{speech_s / reply_s:.1f} x real time"
-    notes.append(f"{speech_s:.1f} s of speech in {reply_s:.2f} s, turn by turn: {speed}")
+    linkage = f"average linkage, mean cosine of {conversation.threshold:g} and more"
+    parts: list[RenderableType] = [
+        *_heading("Who spoke when"),
+        lanes(conversation, console),
+        "",
+        turn_table(conversation, console),
+        *_notes(conversation, refused),
+        *_heading("How alike the turns sound"),
+        similarity_matrix(conversation, console),
+        *_heading("Which turns belong together"),
+        voice_list(conversation),
+        _note(f"From the embeddings alone: {linkage}."),
+    ]
+    if checks:
+        table = Table.grid("", Column(justify="right"), padding=(0, 2))
+        for name, value, bar, is_met in checks:
+            mark = Text("ok", _GOOD) if is_met else Text("NO", _BAD)
+            table.add_row(name, value.replace("nan", "-"), *((bar, mark) if has_bar else ()))
+        parts += ["", _note(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:"), table]
     if falls_short:
+        failed = ": they are not told apart as well as they should be."
+        parts += ["", Text.assemble(("FAIL", _BAD), failed)]
         step = "see if the device is at fault: speaker-sidecar demo --device cpu"
     elif has_bar:
+        parts += ["", Text.assemble(("PASS", _GOOD), ": the two people are told apart.")]
         step = "speaker-sidecar demo --file YOURS.wav; to build it in: README.md"
     elif checks:
         step = "too many voices? Lower --threshold. Too few? Raise it."
     else:
         step = "with --rttm FILE, real turns; too many voices: lower --threshold"
-    linkage = f"average linkage, mean cosine of {conversation.threshold:g} and more"
-    group = Group(
-        *_heading("Who spoke when"),
-        view.lanes(conversation, console),
-        "",
-        view.turn_table(conversation, console),
-        *map(_note, notes),
-        *_heading("How alike the turns sound"),
-        view.similarity_matrix(conversation, console),
-        *_heading("Which turns belong together"),
-        view.voice_list(conversation),
-        _note(f"From the embeddings alone: {linkage}."),
-        *(_figures(checks, has_bar=has_bar) if checks else ()),
-        *(_verdict(falls_short=falls_short) if has_bar else ()),
-        "",
-        facts([("Next", step)]),
-    )
-    return group, falls_short
+    return Group(*parts, "", facts([("Next", step)])), falls_short
 
 
 def _heading(title: str) -> tuple[RenderableType, ...]:
@@ -105,13 +129,24 @@ def _note(text: str) -> Text:
     return Text(text, "dim")
 
 
+def _notes(conversation: Conversation, refused: Sequence[str]) -> list[Text]:
+    heard = conversation.heard
+    notes = [f"not embedded: {reason}" for reason in refused]
+    if any(one.is_short for one in heard):
+        notes.insert(0, f"* short: under {SURE_TURN_S:g} s, so less certain")
+    speech_s = sum(one.turn.duration_s for one in heard)
+    reply_s = sum(one.reply_ms for one in heard) / 1000
+    speed = f"{speech_s / reply_s:.1f} x real time"
+    notes.append(f"{speech_s:.1f} s of speech in {reply_s:.2f} s, turn by turn: {speed}")
+    return [*map(_note, notes)]
+
+
 def _checks(conversation: Conversation) -> list[tuple[str, str, str, bool]]:
     """What is measured, its value, its bar, and whether that is met."""
     figures = measure(conversation)
-    within, across = figures.mean_within, figures.mean_across
+    within, across, same = figures.mean_within, figures.mean_across, figures.voices_are_people
     least, most = f"at least {MIN_MEAN_WITHIN}", f"at most {MAX_MEAN_ACROSS}"
     own = f"{figures.n_turns - len(figures.strays)} of {figures.n_turns}"
-    same = matches_annotation(conversation)
     return [
         ("mean within a speaker", f"{within:.3f}", least, within >= MIN_MEAN_WITHIN),
         ("mean across speakers", f"{across:.3f}", most, across <= MAX_MEAN_ACROSS),
@@ -120,18 +155,126 @@ def _checks(conversation: Conversation) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def _figures(checks: list[tuple[str, str, str, bool]], *, has_bar: bool) -> list[RenderableType]:
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    for name, value, bar, is_met in checks:
-        mark = Text("ok", _GOOD) if is_met else Text("NO", _BAD)
-        table.add_row(name, value.replace("nan", "-"), *((bar, mark) if has_bar else ()))
-    return ["", _note(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:"), table]
+def lanes(conversation: Conversation, console: Console) -> Text:
+    """One line for each voice: when it was heard, from 0 s to the end of the last turn."""
+    names = [f"voice {voice_name(voice)}  " for voice in range(len(conversation.groups))]
+    margin = max(map(len, names))
+    n_cells = console.width - margin
+    end_s = max(one.turn.end_s for one in conversation.heard)
+    speech, silence = "#." if console.options.ascii_only else "█·"
+    lines = [Text(" " * margin + _time_axis(end_s, n_cells), "dim")]
+    for voice, group in enumerate(conversation.groups):
+        cells = [silence] * n_cells
+        for turn in (conversation.heard[place].turn for place in group):
+            first = int(turn.start_s / end_s * n_cells)
+            last = max(first + 1, round(turn.end_s / end_s * n_cells))
+            cells[first:last] = [speech] * len(cells[first:last])
+        lines.append(Text(f"{names[voice]:{margin}}{''.join(cells)}", _style(voice)))
+    return Text("\n").join(lines)
 
 
-def _verdict(*, falls_short: bool) -> list[RenderableType]:
-    if falls_short:
-        failed = ": they are not told apart as well as they should be."
-        return ["", Text.assemble(("FAIL", _BAD), failed)]
-    return ["", Text.assemble(("PASS", _GOOD), ": the two people are told apart.")]
+def _time_axis(end_s: float, n_cells: int) -> str:
+    steps = (s * 10**power for power in range(6) for s in (1, 2, 5))
+    step_s = next(s for s in steps if s * n_cells / end_s >= 8 or s >= end_s)
+    axis = ""
+    for tick_s in range(0, int(end_s) + 1, step_s):
+        label = f"{tick_s} s"
+        place = int(tick_s / end_s * n_cells)
+        if place + len(label) <= n_cells:
+            axis = f"{axis:{place}}{label}"
+    return axis
+
+
+def turn_table(conversation: Conversation, console: Console) -> Table:
+    """One line for each turn. Columns that do not fit are left out, the least telling first."""
+    heard = conversation.heard
+    near = [str(heard[place].number) for place in nearest(conversation.similarity)]
+    voices = sorted((i, voice) for voice, group in enumerate(conversation.groups) for i in group)
+    columns: dict[str, list[str | Text]] = {
+        "turn": [_turn_name(one) for one in heard],
+        "start": [f"{one.turn.start_s:.2f} s" for one in heard],
+        "end": [f"{one.turn.end_s:.2f} s" for one in heard],
+        "length": [f"{one.turn.duration_s:.2f} s" for one in heard],
+        "voice": [Text(voice_name(voice), _style(voice)) for _i, voice in voices],
+        "annotated": [(one.turn.speaker or "")[:_MAX_NAME] for one in heard],
+        "nearest": [*near] or [""],
+        "reply": [f"{one.reply_ms:.1f} ms" for one in heard],
+        "compute": [f"{one.compute_ms:.1f} ms" for one in heard],
+    }
+    if not conversation.is_annotated:
+        del columns["annotated"]
+    for dispensable in _DISPENSABLE:
+        widths = [max(map(cell_len, map(str, (title, *cells)))) for title, cells in columns.items()]
+        if sum(widths) + 2 * (len(columns) - 1) > console.width:
+            del columns[dispensable]
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for title in columns:
+        table.add_column(title, justify="right", no_wrap=True)
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
+    return table
+
+
+def _turn_name(one: HeardTurn) -> str:
+    """The turn's number, starred if the turn is short."""
+    return f"{one.number}{'*' if one.is_short else ' '}"
+
+
+def similarity_matrix(conversation: Conversation, console: Console) -> Text:
+    """The cosines of all pairs, the turns of a voice side by side; or that there are too many."""
+    heard, groups = conversation.heard, conversation.groups
+    room = console.width - _LABEL_WIDTH - len(groups)
+    width = next((width for width in _LEGENDS if width * len(heard) <= room), None)
+    if width is None:
+        n = len(heard)
+        return _note(f"{n} x {n} cosines do not fit in {console.width} columns.")
+    bar, itself = "|." if console.options.ascii_only else "│·"
+    names, numbers = Text(" " * _LABEL_WIDTH), Text(" " * _LABEL_WIDTH)
+    rows = []
+    for voice, group in enumerate(groups):
+        style, name = _style(voice), voice_name(voice)
+        names.append(" ")
+        numbers.append(" ")
+        for place in group:
+            names.append(f"{name[:width]:^{width}}", style)
+            numbers.append(f"{heard[place].number:^{width}}", style)
+            row = Text.assemble((f"{name:3}{_turn_name(heard[place]):>4} ", style))
+            for other in groups:
+                row.append(bar, "dim")
+                for column in other:
+                    cosine = conversation.similarity[place, column]
+                    is_itself = column == place
+                    row.append_text(
+                        Text(f"{itself:^{width}}") if is_itself else _cell(cosine, width)
+                    )
+            rows.append(row)
+        rows.append(Text())
+    header = [names, numbers] if width > 1 else [names]
+    return Text("\n").join([*header, *rows[:-1], _note(_LEGENDS[width])])
+
+
+def _cell(cosine: float, width: int) -> Text:
+    tenths = max(0, min(9, int(10 * cosine)))
+    in_hundredths = f"{max(-99, min(99, round(100 * cosine))):2d}"
+    text = {6: f"{cosine:.2f}", 3: in_hundredths, 1: _MARKS[tenths]}[width]
+    return Text(f"{text:^{width}}", _HEAT[tenths])
+
+
+def _style(voice: int) -> str:
+    return _VOICE_STYLES[voice % len(_VOICE_STYLES)]
+
+
+def voice_list(conversation: Conversation) -> Table:
+    """One entry for each voice: its turns, and who they are annotated with."""
+    rows = []
+    for voice, group in enumerate(conversation.groups):
+        turns = [conversation.heard[place] for place in group]
+        noun = "turns" if len(turns) > 1 else "turn"
+        text = f"{noun} {', '.join(str(one.number) for one in turns)}"
+        counts = Counter(one.turn.speaker for one in turns if one.turn.speaker is not None)
+        if len(counts) == 1:
+            text += f": all {next(iter(counts))}"
+        elif counts:
+            text += ": " + ", ".join(f"{n} of {name}" for name, n in counts.most_common())
+        rows.append((Text(f"voice {voice_name(voice)}", _style(voice)), text))
+    return facts(rows)

@@ -18,10 +18,11 @@ from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.engine.export_process import ConversionFailed, convert_apart
 from sidecar.store.assets import Asset
 from sidecar.store.catalog import ASSETS, MODELS, ModelCard
-from sidecar.store.weights import MODELS_DIR_VARIABLE, State, WeightStore, default_models_dir
+from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_models_dir
 from sidecar.tools.console import ProgressLine, Refusal, complain, exit_code_of, open_console
 
-_STYLES = {"installed": "green", "absent": "dim", "damaged": "bold red"}
+# What a file's state may be, the worst first, and how it is shown.
+_STATES = {"damaged": "bold red", "absent": "dim", "installed": "green"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify = actions.add_parser("verify", help=check)
     models_dir = f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data"
     one = "one of the list{}; without it, all"
+    show.set_defaults(id=None)
     fetch.add_argument("id", nargs="?", metavar="ID", help=one.format(""))
     verify.add_argument("id", nargs="?", metavar="ID|DIR", help=one.format(", or a folder"))
     for action in (show, verify):
@@ -54,23 +56,21 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
     console = open_console()
-    asset_id: str | None = getattr(options, "id", None)
-    if options.action == "verify" and asset_id is not None and Path(asset_id).is_dir():
-        check = check_parity(Path(asset_id))
-        in_words = f"{check['folder']}: {check['text']}"
-        console.out(json.dumps(check, indent=2) if options.json else in_words)
+    if options.action == "verify" and options.id is not None and Path(options.id).is_dir():
+        check = check_parity(Path(options.id))
+        console.out(json.dumps(check, indent=2) if options.json else _in_words(check))
         return EXIT_OK if check["passed"] else EXIT_UNAVAILABLE
-    if asset_id is not None and asset_id not in ASSETS:
+    if options.id not in (None, *ASSETS):
         known = ", ".join(ASSETS)
-        raise Refusal(f"There is no {asset_id!r} in the catalog. It has: {known}.", EXIT_USAGE)
-    chosen = list(ASSETS.values()) if asset_id is None else [ASSETS[asset_id]]
+        raise Refusal(f"There is no {options.id!r} in the catalog. It has: {known}.", EXIT_USAGE)
+    assets = list(ASSETS.values()) if options.id is None else [ASSETS[options.id]]
     models_dir = options.models_dir or default_models_dir()
     store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
     if options.action == "fetch":
-        for asset in chosen:
+        for asset in assets:
             _fetch(store, asset, console, progress)
         return EXIT_OK
-    found = [_inspect(store, asset) for asset in chosen]
+    found = [_inspect(store, asset) for asset in assets]
     if options.json:
         console.out(json.dumps(found, indent=2))
     else:
@@ -78,15 +78,14 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
         console.out(f"The files lie in {store.models_dir}, each in a folder with its ID.")
     if options.action == "list":
         return EXIT_OK
+    # Of all that could be installed, something is to be.
     states = {one["state"] for one in found}
-    is_sound = State.INSTALLED.value in states and State.DAMAGED.value not in states
-    if asset_id is not None:  # else, what was never fetched is no fault
-        is_sound &= State.ABSENT.value not in states
-    for asset, one in zip(chosen, found, strict=True):
+    is_sound = "installed" in states and "damaged" not in states
+    for asset, one in zip(assets, found, strict=True):
         is_ecapa = isinstance(asset, ModelCard) and asset.network == "ecapa"
-        if is_ecapa and one["state"] == State.INSTALLED.value:
-            check = check_parity(Path(one["files"][0]["path"]).parent)
-            open_console(stderr=options.json).out(f"{check['folder']}: {check['text']}")
+        if is_ecapa and one["state"] == "installed":
+            check = check_parity(store.models_dir / asset.id)
+            open_console(stderr=options.json).out(_in_words(check))
             is_sound &= check["passed"] is not False
     return EXIT_OK if is_sound else EXIT_UNAVAILABLE
 
@@ -99,9 +98,8 @@ def _fetch(store: WeightStore, asset: Asset, console: Console, progress: Progres
 
     paths = store.ensure(asset)
     progress.clear()
-    console.out(f"{asset.id}: installed, {len(paths)} file(s) verified")
-    for path in paths.values():
-        console.out(f"  {path}")
+    installed = f"{asset.id}: installed, {len(paths)} file(s) verified"
+    console.out(installed, *paths.values(), sep="\n  ")
     if asset.id not in MODELS:
         return
     try:
@@ -125,7 +123,6 @@ def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
         }
         for file in asset.files
     ]
-    worst_first = (State.DAMAGED, State.ABSENT, State.INSTALLED)
     states = {file["state"] for file in files}
     return {
         "id": asset.id,
@@ -134,7 +131,7 @@ def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
         "licence": asset.licence,
         "homepage": asset.homepage,
         "n_bytes": asset.n_bytes,
-        "state": next(state.value for state in worst_first if state.value in states),
+        "state": next(state for state in _STATES if state in states),
         "files": files,
     }
 
@@ -146,7 +143,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
     for one in found:
         cells = one["id"], one["licence"], f"{one['n_bytes'] / 1e6:.1f} MB"
         for file in one["files"]:
-            state = Text(file["state"], _STYLES[file["state"]])
+            state = Text(file["state"], _STATES[file["state"]])
             table.add_row(*cells, state, Path(file["path"]).name)
             cells = "", "", ""
     return table
@@ -158,7 +155,7 @@ def check_parity(folder: Path) -> dict[str, Any]:
     SpeechBrain carries out what the folder's hyperparams.yaml says: check only a folder that is
     pinned by hash, or your own. ``passed`` is None where SpeechBrain could not be asked.
     """
-    check: dict[str, Any] = {"folder": str(folder), "passed": None, "text": "", "figures": {}}
+    check: dict[str, Any] = {"folder": str(folder), "passed": None, "figures": {}}
     try:
         from sidecar.networks.speechbrain_parity import compare_with_speechbrain  # noqa: PLC0415
 
@@ -175,3 +172,7 @@ def check_parity(folder: Path) -> dict[str, Any]:
         f"{report.max_difference_db:.1e} dB, {report.max_faint_difference_db:.1e} dB in faint bands"
     )
     return check | {"passed": report.passed, "text": text, "figures": asdict(report)}
+
+
+def _in_words(check: dict[str, Any]) -> str:
+    return f"{check['folder']}: {check['text']}"

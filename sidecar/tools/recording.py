@@ -1,10 +1,20 @@
-"""What the demo listens to: a recording, and the turns to be sent of it."""
+"""What the demo listens to: a recording, and the turns to be sent of it.
+
+They come from RTTM, NIST's text format for who speaks when, one ``SPEAKER`` line for each turn; or
+the recording is cut blindly. RTTM's fields, as in the Rich Transcription 2009 evaluation plan,
+appendix A: type, file, channel, start (s), duration (s), orthography, speaker type, speaker,
+confidence, lookahead.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +22,31 @@ import soundfile
 
 from sidecar.config import EXIT_USAGE
 from sidecar.tools.console import Refusal
-from sidecar.tools.conversation import MIN_TURN_S
-from sidecar.tools.rttm import Turn, parse_rttm
 
+MIN_TURN_S = 1.0
 # Long enough for a voice, short enough that two people are seldom in one.
 WINDOW_S = 1.5
 # What is softer than the loudest window by more than this holds no speech, or little.
 QUIET_DB = 30.0
-# A person reads the result, and clustering takes n^3.
+# A person reads the result, and clustering takes n^4.
 MAX_TURNS = 200
+
+_N_FIELDS = 8  # the speaker is the last one that is needed
+_TYPE = re.compile("[A-Z/_-]+")  # SPEAKER, and others as NON-LEX, NO_RT_METADATA, A/P
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of one recording in which one person speaks; ``speaker`` is None if not known."""
+
+    start_s: float
+    end_s: float
+    speaker: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts."""
+        return self.end_s - self.start_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,82 +63,103 @@ class Recording:
     is_sample: bool = False
 
 
-def open_annotated(path: Path, rttm_path: Path) -> Recording:
-    """The turns that an RTTM file lists.
+def open_recording(path: Path, rttm: Path | None) -> Recording:
+    """The turns that an RTTM file lists, or else equal windows, without the quiet ones.
 
     Raises:
         Refusal: one of the files cannot be used.
     """
-    path = _require_readable(path)
-    try:
-        text = rttm_path.read_text(encoding="utf-8-sig")
-        turns = parse_rttm(text, path.stem)
-    except (OSError, ValueError) as error:
-        raise _unusable(f"{rttm_path} cannot be used as RTTM", error) from error
-    kept = [turn for turn in turns if turn.duration_s >= MIN_TURN_S]
-    remark = f"{len(turns)} turns are annotated"
-    if len(kept) < len(turns):
-        remark += f"; {len(turns) - len(kept)} under {MIN_TURN_S:g} s are left out"
-    return _recording(path, kept, remark)
-
-
-def cut(path: Path) -> Recording:
-    """Equal windows over the whole recording, the quiet ones left out.
-
-    Raises:
-        Refusal: the file cannot be used.
-    """
-    path = _require_readable(path)
-    windows, levels = _measure_windows(path)
-    loud = find_loud(levels)
-    kept = [windows[index] for index in loud]
-    remark = f"{len(windows)} windows of {WINDOW_S:g} s, cut without regard to who speaks"
-    if len(kept) < len(windows):
-        remark += f"; {len(windows) - len(kept)} of them too quiet to send"
-    return _recording(path, kept, remark)
-
-
-def find_loud(levels: Sequence[float]) -> list[int]:
-    """Where ``levels`` (RMS) are not quieter than the highest by more than ``QUIET_DB``."""
-    floor = max(levels, default=0.0) * 10 ** (-QUIET_DB / 20)
-    return [index for index, level in enumerate(levels) if level > 0 and level >= floor]
-
-
-def _measure_windows(path: Path) -> tuple[list[Turn], list[float]]:
-    windows, levels = [], []
-    try:
-        with soundfile.SoundFile(path) as audio:
-            rate_hz = audio.samplerate
-            blocks = audio.blocks(round(WINDOW_S * rate_hz), dtype="float32", always_2d=True)
-            for index, block in enumerate(blocks):
-                if len(block) >= MIN_TURN_S * rate_hz:
-                    start_s = index * WINDOW_S
-                    windows.append(Turn(start_s, start_s + len(block) / rate_hz))
-                    level = float(np.sqrt(np.mean(np.square(block))))
-                    levels.append(level if math.isfinite(level) else 0.0)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise _unusable(f"{path} cannot be read as audio", error) from error
-    return windows, levels
-
-
-def _recording(path: Path, turns: Sequence[Turn], remark: str) -> Recording:
+    # Not resolved: on Windows that makes a network path of a mapped drive, which is refused.
+    path = path.expanduser().absolute()
+    with _refusing(f"{path} cannot be read"):
+        path.open("rb").close()
+    if rttm is None:
+        with _refusing(f"{path} cannot be read as audio"):
+            turns, remark = _cut(path)
+    else:
+        with _refusing(f"{rttm} cannot be used as RTTM"):
+            annotated = parse_rttm(rttm.read_text(encoding="utf-8-sig"), path.stem)
+        turns = [turn for turn in annotated if turn.duration_s >= MIN_TURN_S]
+        remark = f"{len(annotated)} turns are annotated"
+        if len(turns) < len(annotated):
+            remark += f"; {len(annotated) - len(turns)} under {MIN_TURN_S:g} s are left out"
     if not turns:
-        raise _unusable(f"{path}: {remark}; there is nothing left to send")
+        raise Refusal(f"{path}: {remark}; there is nothing left to send", EXIT_USAGE)
     if len(turns) > MAX_TURNS:
         remark += f"; only the first {MAX_TURNS} are sent"
     return Recording(path, str(path), turns[:MAX_TURNS], remark)
 
 
-def _require_readable(path: Path) -> Path:
-    # Not resolved: on Windows that makes a network path of a mapped drive, which is refused.
-    path = path.expanduser().absolute()
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
     try:
-        with path.open("rb"):
-            return path
-    except OSError as error:
-        raise _unusable(f"{path} cannot be read", error) from error
+        yield
+    except (OSError, ValueError, soundfile.SoundFileError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Refusal(f"{what}: {why}", EXIT_USAGE) from error
 
 
-def _unusable(what: str, error: Exception | None = None) -> Refusal:
-    why = "" if error is None else f": {getattr(error, 'strerror', None) or error}"
-    return Refusal(f"{what}{why}", EXIT_USAGE)
+def _cut(path: Path) -> tuple[list[Turn], str]:
+    windows, levels = [], []
+    with soundfile.SoundFile(path) as audio:
+        rate_hz = audio.samplerate
+        blocks = audio.blocks(round(WINDOW_S * rate_hz), dtype="float32", always_2d=True)
+        for index, block in enumerate(blocks):
+            if len(block) >= MIN_TURN_S * rate_hz:
+                start_s = index * WINDOW_S
+                windows.append(Turn(start_s, start_s + len(block) / rate_hz))
+                level = float(np.sqrt(np.mean(np.square(block))))
+                levels.append(level if math.isfinite(level) else 0.0)
+    floor = max(levels, default=0.0) * 10 ** (-QUIET_DB / 20)
+    loud = [turn for turn, level in zip(windows, levels, strict=True) if level >= floor and level]
+    remark = f"{len(windows)} windows of {WINDOW_S:g} s, cut without regard to who speaks"
+    if len(loud) < len(windows):
+        remark += f"; {len(windows) - len(loud)} of them too quiet to send"
+    return loud, remark
+
+
+def parse_rttm(text: str, recording: str) -> list[Turn]:
+    """The turns in ``text``, by their start.
+
+    Where several recordings are annotated, only the turns of the one named ``recording`` count.
+
+    Raises:
+        ValueError: a line, which the message names, is malformed; there is no turn, or none of
+            ``recording``.
+    """
+    found = defaultdict(list)
+    # Not splitlines: it would also break at characters that may occur inside names.
+    for number, line in enumerate(text.split("\n"), start=1):
+        fields = line.split()
+        kind = fields[0] if fields else ";;"
+        if kind == "SPEAKER":
+            recording_name, turn = _read_speaker_line(number, fields)
+            found[recording_name].append(turn)
+        elif not kind.startswith(";;") and not _TYPE.fullmatch(kind):
+            raise ValueError(f"line {number} begins with {kind!r:.40}, which is no RTTM type")
+    name = recording if len(found) > 1 else next(iter(found), "")
+    if name not in found:
+        missing = f" of {name!r}, only of {', '.join(sorted(found))}" if found else ""
+        raise ValueError(f"it has no SPEAKER line{missing}")
+    return sorted(found[name], key=attrgetter("start_s", "end_s"))
+
+
+def _read_speaker_line(number: int, fields: list[str]) -> tuple[str, Turn]:
+    n = len(fields)
+    if n < _N_FIELDS:
+        raise ValueError(
+            f"line {number} has {n} fields, but a SPEAKER line has {_N_FIELDS} or more"
+        )
+    start_s = _read_seconds(number, "start", fields[3])
+    duration_s = _read_seconds(number, "duration", fields[4])
+    return fields[1], Turn(start_s, start_s + duration_s, fields[7])
+
+
+def _read_seconds(number: int, name: str, word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"line {number}: the {name} {word!r:.40} is no number of seconds")
+    return seconds

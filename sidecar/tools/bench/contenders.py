@@ -23,7 +23,7 @@ from sidecar.tools.bench.rounds import Call
 from sidecar.tools.bench.tasks import Turn, utterance
 from sidecar.tools.console import ProgressLine, Refusal
 from sidecar.tools.program import own_argv
-from sidecar.tools.start import Start, started_sidecar, tail
+from sidecar.tools.started_sidecar import Start, started_sidecar, tail
 
 _PRODUCTS = Turn((1,), warm_ups=1, calls=3)
 _END_TIMEOUT_S = 10.0

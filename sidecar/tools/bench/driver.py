@@ -25,7 +25,7 @@ from sidecar.tools.bench.report import Figure, Findings, Member
 from sidecar.tools.bench.rounds import Call, alternate
 from sidecar.tools.bench.tasks import Task, tasks_of
 from sidecar.tools.console import ProgressLine, Refusal
-from sidecar.tools.start import started_sidecar
+from sidecar.tools.started_sidecar import started_sidecar
 
 _MATRIX_FLOP = 2 * 2048**3
 _Ready = Sidecar | Worker

@@ -19,51 +19,55 @@ from sidecar.tools.program import sidecar_argv
 # On Windows, Ctrl-C does not end a wait: it is noticed between two of them.
 _POLL_S = 0.1
 _LOG_TAIL_LINES = 8
-_PHASES = {"load": "loads the model", "convert": "converts the model", "warmup": "warms up"}
+_PHASES = {
+    "download": "fetches the model:",
+    "load": "loads the model",
+    "convert": "converts the model",
+    "warmup": "warms up",
+}
 
 
 class Start:
-    """What a child tells while it starts. Fed on the client's thread, read on the main one."""
+    """How far a child's start is. Fed on the client's thread, read on the main one.
+
+    ``hello_ms`` and ``ready_ms`` count from when it was started, and are 0 before.
+    """
 
     def __init__(self) -> None:
-        self._spawned_at = time.monotonic()
-        self.hello: dict[str, Any] = {}
+        self._began_at = time.monotonic()
         self.hello_ms = 0.0
         self.ready_ms = 0.0
         self.fetched_bytes = 0
         self._step = "starting the sidecar"
         self._detail = ""
 
-    @property
-    def _elapsed_s(self) -> float:
-        return time.monotonic() - self._spawned_at
-
     def take(self, notice: Notice) -> None:
         """Take a notification in."""
         params: dict[str, Any] = notice.params
         if notice.method == "hello":
-            self.hello = params
-            self.hello_ms = 1000 * self._elapsed_s
+            self.hello_ms = self._elapsed_ms()
         elif notice.method == "health" and params["state"] == "loading":
             self._step, self._detail = f"the sidecar is {params['reason']}", ""
         elif notice.method == "progress":
-            self._take_progress(**params)
-
-    def _take_progress(self, phase: str, done: int, total: int | None, **_: object) -> None:
-        if phase == "download":
-            self.fetched_bytes = done
-            self._step = "the sidecar fetches the model:"
-            self._detail = in_megabytes(done, total)
-        else:
+            phase = params["phase"]
             self._step, self._detail = f"the sidecar {_PHASES.get(phase, phase)}", ""
+            if phase == "download":
+                self.fetched_bytes = params["done"]
+                self._detail = in_megabytes(self.fetched_bytes, params["total"])
 
-    def note_ready(self) -> None:
-        """The child serves from now on."""
-        self.ready_ms = 1000 * self._elapsed_s
+    def watch(self, client: SpeakerSidecar, progress: ProgressLine) -> None:
+        """Show how far it is until the child serves; raises ``ChildGone`` if it never will."""
+        while not self.ready_ms:
+            progress.show(self._step, self._detail or f"({self._elapsed_ms() / 1000:.0f} s)")
+            try:
+                client.wait_until_ready(_POLL_S)
+            except TimeoutError:
+                continue
+            self.ready_ms = self._elapsed_ms()
+        progress.clear()
 
-    def show(self, progress: ProgressLine) -> None:
-        """Show how far it is."""
-        progress.show(self._step, self._detail or f"({self._elapsed_s:.0f} s)")
+    def _elapsed_ms(self) -> float:
+        return 1000 * (time.monotonic() - self._began_at)
 
 
 @contextmanager
@@ -78,7 +82,6 @@ def started_sidecar(
     # Its log is not to break the progress line, and is kept to explain a death.
     argv = [*sidecar_argv(), *serve_options, "--log-level", "warning"]
     start = Start()
-    is_ready = False
     with tempfile.TemporaryFile() as log:
         try:
             client = SpeakerSidecar.start(argv, on_notice=start.take, stderr=log)
@@ -87,29 +90,15 @@ def started_sidecar(
             raise Refusal(message, EXIT_UNAVAILABLE) from error
         try:
             with client:
-                _wait_until_ready(client, start, progress)
-                is_ready = True
+                start.watch(client, progress)
                 yield client, start
         except ChildGone as error:
-            message = str(error)
-            has_told = client.health.get("state") == "failed"
-            if is_ready:
-                message = f"the sidecar died: {client.health['reason'] if has_told else error}"
-            if not has_told:
+            message = f"the sidecar died: {error}" if start.ready_ms else str(error)
+            if client.health.get("state") != "failed":
                 message += f" (exit code {client.process.returncode}){tail(log)}"
-            raise Refusal(message, EXIT_SOFTWARE if is_ready else EXIT_UNAVAILABLE) from error
-
-
-def _wait_until_ready(client: SpeakerSidecar, start: Start, progress: ProgressLine) -> None:
-    while True:
-        start.show(progress)
-        try:
-            client.wait_until_ready(_POLL_S)
-        except TimeoutError:
-            continue
-        start.note_ready()
-        progress.clear()
-        return
+            elif start.ready_ms:
+                message = f"the sidecar died: {client.health['reason']}"
+            raise Refusal(message, EXIT_SOFTWARE if start.ready_ms else EXIT_UNAVAILABLE) from error
 
 
 def wait_for(future: Future[dict[str, Any]]) -> dict[str, Any]:

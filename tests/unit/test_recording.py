@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from sidecar.tools.rttm import Turn, parse_rttm
+from sidecar.tools.console import Refusal
+from sidecar.tools.recording import Turn, open_recording, parse_rttm
 
 
 def line(start="1.5", duration="2.0", speaker="anna", recording="talk") -> str:
@@ -58,3 +62,43 @@ def test_a_single_recording_may_have_any_name():
 def test_a_fault_is_told_with_its_line(text, fault):
     with pytest.raises(ValueError, match=re.escape(fault)):
         parse_rttm(text, "talk")
+
+
+def write_wav(path: Path, levels: list[float], seconds_each=1.5) -> Path:
+    tone = np.sin(np.arange(round(seconds_each * 8000)) * 0.3)
+    soundfile.write(path, np.concatenate([level * tone for level in levels]), 8000)
+    return path
+
+
+class TestRecording:
+    def test_quiet_windows_are_left_out(self, tmp_path):
+        recording = open_recording(write_wav(tmp_path / "a.wav", [0.5, 0.005, 0.1, 0.0]), None)
+        assert [(turn.start_s, turn.end_s) for turn in recording.turns] == [(0.0, 1.5), (3.0, 4.5)]
+        assert "4 windows of 1.5 s" in recording.remark
+        assert "2 of them too quiet" in recording.remark
+
+    def test_a_last_window_under_1_s_is_left_out(self, tmp_path):
+        recording = open_recording(
+            write_wav(tmp_path / "a.wav", [0.5, 0.5], seconds_each=1.2), None
+        )
+        assert [(turn.start_s, turn.end_s) for turn in recording.turns] == [(0.0, 1.5)]
+
+    def test_silence_has_nothing_to_send(self, tmp_path):
+        with pytest.raises(Refusal, match="nothing left to send"):
+            open_recording(write_wav(tmp_path / "a.wav", [0.0, 0.0]), None)
+
+    def test_annotated_turns_under_1_s_are_left_out(self, tmp_path):
+        rttm = tmp_path / "a.rttm"
+        rttm.write_text(
+            "SPEAKER a 1 0.0 0.9 <NA> <NA> anna <NA> <NA>\n"
+            "SPEAKER a 1 1.0 1.0 <NA> <NA> ben <NA> <NA>\n",
+            encoding="utf-8-sig",
+        )
+        recording = open_recording(write_wav(tmp_path / "a.wav", [0.5]), rttm)
+        assert recording.turns == [Turn(1.0, 2.0, "ben")]
+        assert "1 under 1 s are left out" in recording.remark
+
+    def test_the_path_is_absolute(self, tmp_path, monkeypatch):
+        write_wav(tmp_path / "a.wav", [0.5])
+        monkeypatch.chdir(tmp_path)
+        assert open_recording(Path("a.wav"), None).path == tmp_path / "a.wav"
