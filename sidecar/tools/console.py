@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from protocol.errors import ModelUnavailable
@@ -73,9 +73,8 @@ def complain(message: str) -> None:
 
 def facts(rows: Iterable[tuple[str | Text, str]]) -> Table:
     """Names, and what is to be said about each, wrapped beside it."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    columns = Column(style="bold", no_wrap=True), Column(overflow="fold")
+    table = Table.grid(*columns, padding=(0, 2))
     for name, text in rows:
         table.add_row(name, text)
     return table

@@ -39,19 +39,18 @@ def run(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
     try:
         folder = _converted(options, progress)
-    except (SidecarError, OSError, ImportError) as error:
-        refusal = Refusal(getattr(error, "message", str(error)), EXIT_UNAVAILABLE)
-    except Exception as error:  # noqa: BLE001 - torch and OpenVINO raise anything
-        refusal = Refusal(f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE)
-    else:
-        progress.clear()
+    except Exception as error:  # torch and OpenVINO raise anything
+        message, exit_code = f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE
+        if isinstance(error, (SidecarError, OSError, ImportError)):
+            message, exit_code = getattr(error, "message", str(error)), EXIT_UNAVAILABLE
         if not options.json:
-            open_console().out(folder)
-        return EXIT_OK
+            raise Refusal(message, exit_code) from error
+        print(json.dumps({"error": message}), flush=True)
+        return exit_code
+    progress.clear()
     if not options.json:
-        raise refusal
-    print(json.dumps({"error": str(refusal)}), flush=True)
-    return refusal.exit_code
+        open_console().out(folder)
+    return EXIT_OK
 
 
 def _converted(options: argparse.Namespace, progress: ProgressLine) -> Path:

@@ -60,16 +60,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
     console = open_console()
-    models_dir: Path | None = options.models_dir
-    model = options.model
-    if model is None:
-        model = default_model(models_dir) if is_bundle() else demo_report.CAMPPLUS
+    default = default_model(options.models_dir) if is_bundle() else demo_report.CAMPPLUS
+    model = options.model or default
     if not DEVICE_PATTERN.fullmatch(options.device):
         raise Refusal(f"--device {options.device}: must be auto, cpu, cuda or cuda:N", EXIT_USAGE)
     recording = _choose_recording(options, progress)
     serve_options = ["--model", model, "--device", options.device]
-    if models_dir is not None:
-        serve_options += ["--models-dir", str(models_dir.expanduser().absolute())]
+    if options.models_dir is not None:
+        serve_options += ["--models-dir", str(options.models_dir)]
     if options.offline:
         serve_options.append("--offline")
     with started_sidecar(serve_options, progress) as (client, start):
@@ -93,12 +91,10 @@ def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Re
     sample = CONVERSATION_SAMPLE
     models_dir = options.models_dir or default_models_dir()
     store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
-    is_new = not all(store.path(sample, file).exists() for file in sample.files)
     files = store.ensure(sample)
     progress.clear()
-    title = f"{sample.title}, fetched just now" if is_new else sample.title
     recording = open_recording(files["sample.wav"], files["sample.rttm"])
-    return replace(recording, title=title, is_sample=True)
+    return replace(recording, title=sample.title, is_sample=True)
 
 
 def _hear(
@@ -110,9 +106,8 @@ def _hear(
         progress.show("embedding", f"turn {number} of {len(recording.turns)}")
         audio = PathAudio(str(recording.path), turn.start_s, turn.end_s)
         sent_at = time.monotonic()
-        _id, future = client.send(EmbedParams(audio))
         try:
-            result = wait_for(future)
+            result = wait_for(client.send(EmbedParams(audio))[1])
         except RemoteError as error:
             refused.append(f"turn {number}: {error.failure.message}")
             continue

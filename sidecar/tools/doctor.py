@@ -75,34 +75,31 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     }
     try:
         from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
+        from sidecar.hardware import cpu, device, machine  # noqa: PLC0415
 
-        config = Config(model=model or default_model(models_dir), models_dir=models_dir)
         models = _models(models_dir)
+        config = Config(model=model or _first_installed(models), models_dir=models_dir)
         SpeechEngine(config).import_libraries()
     except SidecarError as error:
         return {**about, "fault": error.message}
     except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
         fault = f"a library cannot be imported: {type(error).__name__}: {error}"
         return {**about, "fault": f"{fault}; install speaker-sidecar anew"}
-    from sidecar.hardware import device, machine  # noqa: PLC0415
-    from sidecar.hardware.cpu import cpu  # noqa: PLC0415
-
-    known = machine.facts(Config())
+    known = machine.facts(config)
     choice = device.choose("auto", wants_gpu=False, facts=known)
-    tried = model or _first_installed(models)
     devices = ["cpu", *(f"cuda:{gpu.index}" for gpu in known.gpus)]
     return {
         **about,
         "selected": choice.selected,
         "reason": choice.reason,
-        "cpu": to_wire(cpu()),
+        "cpu": to_wire(cpu.cpu()),
         "driver": to_wire(known.driver),
         "torch": to_wire(known.torch),
         "gpus": to_wire(known.gpus),
         "cuda_visible_devices": known.visible_devices,
         "models": models,
-        "tried_model": tried,
-        "devices": [_try_device(name, tried, models_dir) for name in devices],
+        "tried_model": config.model,
+        "devices": [_try_device(name, config.model, models_dir) for name in devices],
     }
 
 

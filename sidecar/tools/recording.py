@@ -75,14 +75,17 @@ def open_recording(path: Path, rttm: Path | None) -> Recording:
         path.open("rb").close()
     if rttm is None:
         with _refusing(f"{path} cannot be read as audio"):
-            turns, remark = _cut(path)
+            found, turns = _cut(path)
+        remark = f"{len(found)} windows of {WINDOW_S:g} s, cut without regard to who speaks"
+        left_out = "of them too quiet to send"
     else:
         with _refusing(f"{rttm} cannot be used as RTTM"):
-            annotated = parse_rttm(rttm.read_text(encoding="utf-8-sig"), path.stem)
-        turns = [turn for turn in annotated if turn.duration_s >= MIN_TURN_S]
-        remark = f"{len(annotated)} turns are annotated"
-        if len(turns) < len(annotated):
-            remark += f"; {len(annotated) - len(turns)} under {MIN_TURN_S:g} s are left out"
+            found = parse_rttm(rttm.read_text(encoding="utf-8-sig"), path.stem)
+        turns = [turn for turn in found if turn.duration_s >= MIN_TURN_S]
+        remark = f"{len(found)} turns are annotated"
+        left_out = f"under {MIN_TURN_S:g} s are left out"
+    if len(turns) < len(found):
+        remark += f"; {len(found) - len(turns)} {left_out}"
     if not turns:
         raise Refusal(f"{path}: {remark}; there is nothing left to send", EXIT_USAGE)
     if len(turns) > MAX_TURNS:
@@ -99,7 +102,8 @@ def _refusing(what: str) -> Iterator[None]:
         raise Refusal(f"{what}: {why}", EXIT_USAGE) from error
 
 
-def _cut(path: Path) -> tuple[list[Turn], str]:
+def _cut(path: Path) -> tuple[list[Turn], list[Turn]]:
+    """All windows, and those that are not quiet."""
     windows, levels = [], []
     with soundfile.SoundFile(path) as audio:
         rate_hz = audio.samplerate
@@ -108,14 +112,10 @@ def _cut(path: Path) -> tuple[list[Turn], str]:
             if len(block) >= MIN_TURN_S * rate_hz:
                 start_s = index * WINDOW_S
                 windows.append(Turn(start_s, start_s + len(block) / rate_hz))
-                level = float(np.sqrt(np.mean(np.square(block))))
-                levels.append(level if math.isfinite(level) else 0.0)
-    floor = max(levels, default=0.0) * 10 ** (-QUIET_DB / 20)
-    loud = [turn for turn, level in zip(windows, levels, strict=True) if level >= floor and level]
-    remark = f"{len(windows)} windows of {WINDOW_S:g} s, cut without regard to who speaks"
-    if len(loud) < len(windows):
-        remark += f"; {len(windows) - len(loud)} of them too quiet to send"
-    return loud, remark
+                levels.append(np.sqrt(np.mean(np.square(block))))
+    known = np.nan_to_num(levels, nan=0.0, posinf=0.0)
+    floor = known.max(initial=0.0) * 10 ** (-QUIET_DB / 20)
+    return windows, [windows[index] for index in np.flatnonzero((known > 0) & (known >= floor))]
 
 
 def parse_rttm(text: str, recording: str) -> list[Turn]:

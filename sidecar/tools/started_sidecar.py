@@ -19,12 +19,7 @@ from sidecar.tools.program import sidecar_argv
 # On Windows, Ctrl-C does not end a wait: it is noticed between two of them.
 _POLL_S = 0.1
 _LOG_TAIL_LINES = 8
-_PHASES = {
-    "download": "fetches the model:",
-    "load": "loads the model",
-    "convert": "converts the model",
-    "warmup": "warms up",
-}
+_VERBS = {"download": "fetches", "load": "loads", "convert": "converts", "warmup": "warms up"}
 
 
 class Start:
@@ -50,10 +45,10 @@ class Start:
             self._step, self._detail = f"the sidecar is {params['reason']}", ""
         elif notice.method == "progress":
             phase = params["phase"]
-            self._step, self._detail = f"the sidecar {_PHASES.get(phase, phase)}", ""
+            self._step, self._detail = f"the sidecar {_VERBS.get(phase, phase)} the model", ""
             if phase == "download":
                 self.fetched_bytes = params["done"]
-                self._detail = in_megabytes(self.fetched_bytes, params["total"])
+                self._detail = f"({in_megabytes(self.fetched_bytes, params['total'])})"
 
     def watch(self, client: SpeakerSidecar, progress: ProgressLine) -> None:
         """Show how far it is until the child serves; raises ``ChildGone`` if it never will."""

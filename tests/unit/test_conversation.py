@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from unit.heard_turns import TWO_PEOPLE, converse, hear
 
-from sidecar.tools.conversation import group_voices, measure, voice_name
+from sidecar.tools.conversation import Conversation, group_voices, measure, voice_name
 
 
 def randomly(n: int, seed: int) -> np.ndarray:
@@ -47,26 +47,43 @@ class TestGrouping:
         assert [voice_name(index) for index in (0, 25, 26)] == ["A", "Z", "V27"]
 
 
+def figures(conversation: Conversation) -> dict[str, tuple[str, bool]]:
+    return {figure.name: (figure.value, figure.is_met) for figure in measure(conversation)}
+
+
 class TestFigures:
     def test_means_of_pairs_within_and_across(self):
-        figures = measure(converse(TWO_PEOPLE))
-        within = [math.cos(math.radians(d)) for d in (10, 10, 20, 10)]
-        assert figures.mean_within == pytest.approx(fmean(within))
-        assert figures.mean_across == pytest.approx(
-            fmean(math.sin(math.radians(d)) for d in (0, 10, 20, -10, 0, 10))
-        )
-        assert figures.strays == ()
+        within = fmean(math.cos(math.radians(d)) for d in (10, 10, 20, 10))
+        across = fmean(math.sin(math.radians(d)) for d in (0, 10, 20, -10, 0, 10))
+        assert figures(converse(TWO_PEOPLE)) == {
+            "mean within a speaker": (f"{within:.3f}", True),
+            "mean across speakers": (f"{across:.3f}", True),
+            "nearest turn is their own": ("5 of 5", True),
+            "voices match the people": ("yes", True),
+        }
 
-    def test_a_turn_nearer_to_another_person_is_named(self):
+    @pytest.mark.parametrize(("degrees", "is_met"), [(49, True), (50, False)])
+    def test_the_bar_within_a_speaker(self, degrees, is_met):
+        found = figures(converse(hear((0, "anna"), (degrees, "anna"))))
+        assert found["mean within a speaker"][1] is is_met
+
+    @pytest.mark.parametrize(("degrees", "is_met"), [(68, True), (67, False)])
+    def test_the_bar_across_speakers(self, degrees, is_met):
+        found = figures(converse(hear((0, "anna"), (degrees, "ben"))))
+        assert found["mean across speakers"][1] is is_met
+
+    def test_a_turn_nearer_to_another_person_is_not_their_own(self):
         heard = hear((0, "anna"), (10, "anna"), (90, "ben"), (30, "ben"))
-        assert measure(converse(heard)).strays == (4,)
+        assert figures(converse(heard))["nearest turn is their own"] == ("3 of 4", False)
 
     def test_short_turns_do_not_count(self):
         heard = hear((0, "anna"), (90, "ben"), length_s=1.2)
-        figures = measure(converse(heard))
-        assert (figures.n_turns, figures.strays) == (0, ())
-        assert math.isnan(figures.mean_within)
-        assert math.isnan(figures.mean_across)
+        assert figures(converse(heard)) == {
+            "mean within a speaker": ("nan", False),
+            "mean across speakers": ("nan", False),
+            "nearest turn is their own": ("0 of 0", True),
+            "voices match the people": ("yes", True),
+        }
 
     @pytest.mark.parametrize(
         ("groups", "right"),
@@ -80,4 +97,4 @@ class TestFigures:
     def test_voices_must_be_the_people(self, groups, right):
         conversation = converse(TWO_PEOPLE)
         conversation.groups = groups
-        assert measure(conversation).voices_are_people is right
+        assert figures(conversation)["voices match the people"][1] is right
