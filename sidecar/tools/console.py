@@ -126,20 +126,18 @@ def exit_code_of(command: Callable[[ProgressLine], int]) -> int:
     """
     progress = ProgressLine()
     try:
-        try:
-            return command(progress)
-        finally:
-            progress.clear()
+        return command(progress)
     except Refusal as refusal:
-        complain(str(refusal))
-        return refusal.exit_code
+        message, exit_code = str(refusal), refusal.exit_code
     except ModelUnavailable as error:
-        complain(error.message)
-        return EXIT_UNAVAILABLE
+        message, exit_code = error.message, EXIT_UNAVAILABLE
     except KeyboardInterrupt:
-        complain("Stopped.")
-        return EXIT_INTERRUPTED
+        message, exit_code = "Stopped.", EXIT_INTERRUPTED
     except BrokenPipeError:
         # Else the interpreter would complain at its end that it cannot flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_IO
+    finally:
+        progress.clear()
+    complain(message)
+    return exit_code

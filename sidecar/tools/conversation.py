@@ -44,8 +44,8 @@ class HeardTurn:
 class Conversation:
     """What was heard, in the order of time.
 
-    ``groups`` has for each voice the places of its turns in ``heard``: turns are one voice's from
-    a mean cosine of ``threshold`` on.
+    ``groups`` has for each voice the places of its turns in ``heard``, ``voices`` for each turn its
+    voice: turns are one voice's from a mean cosine of ``threshold`` on.
     """
 
     def __init__(self, heard: Sequence[HeardTurn], threshold: float) -> None:
@@ -54,6 +54,8 @@ class Conversation:
         embeddings = np.array([one.embedding for one in heard], np.float64)
         self.similarity: Similarity = embeddings @ embeddings.T
         self.groups = group_voices(self.similarity, threshold)
+        voices = {place: voice for voice, group in enumerate(self.groups) for place in group}
+        self.voices = [voices[place] for place in range(len(heard))]
         self.is_annotated = all(one.turn.speaker is not None for one in heard)
 
 

@@ -37,8 +37,25 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
+    def tell(done: int, total: int) -> None:
+        if options.json:
+            print(json.dumps({"done": done, "total": total}), flush=True)
+        else:
+            progress.show("converting:", f"{done} of {total} steps")
+
     try:
-        folder = _converted(options, progress)
+        from sidecar.engine.loading import converted_origin, converted_root  # noqa: PLC0415
+        from sidecar.engine.openvino_export import convert  # noqa: PLC0415
+        from sidecar.engine.openvino_library import VERSION  # noqa: PLC0415
+        from sidecar.store.installed import find_card, fingerprint, install  # noqa: PLC0415
+        from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
+
+        models_dir = options.models_dir or default_models_dir()
+        card = find_card(options.model)
+        installed = install(options.model, card, WeightStore(models_dir, offline=True))
+        made_by = fingerprint(card, installed.weights_sha256, card.recipe)
+        origin = converted_origin(made_by, VERSION)
+        folder = convert(installed, converted_root(models_dir), origin, tell).folder
     except Exception as error:  # torch and OpenVINO raise anything
         message, exit_code = f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE
         if isinstance(error, (SidecarError, OSError, ImportError)):
@@ -51,27 +68,6 @@ def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
     if not options.json:
         open_console().out(folder)
     return EXIT_OK
-
-
-def _converted(options: argparse.Namespace, progress: ProgressLine) -> Path:
-    from sidecar.engine.loading import converted_origin, converted_root  # noqa: PLC0415
-    from sidecar.engine.openvino_export import convert  # noqa: PLC0415
-    from sidecar.engine.openvino_library import VERSION  # noqa: PLC0415
-    from sidecar.store.installed import find_card, fingerprint, install  # noqa: PLC0415
-    from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
-
-    def tell(done: int, total: int) -> None:
-        if options.json:
-            print(json.dumps({"done": done, "total": total}), flush=True)
-        else:
-            progress.show("converting:", f"{done} of {total} steps")
-
-    models_dir = options.models_dir or default_models_dir()
-    card = find_card(options.model)
-    installed = install(options.model, card, WeightStore(models_dir, offline=True))
-    made_by = fingerprint(card, installed.weights_sha256, card.recipe)
-    origin = converted_origin(made_by, VERSION)
-    return convert(installed, converted_root(models_dir), origin, tell).folder
 
 
 def _end_with(parent_pid: int) -> None:

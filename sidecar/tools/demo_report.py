@@ -17,7 +17,6 @@ from sidecar.tools.console import facts
 from sidecar.tools.conversation import (
     SURE_TURN_S,
     Conversation,
-    HeardTurn,
     measure,
     nearest,
     voice_name,
@@ -87,7 +86,9 @@ def findings(
     has_bar = recording.is_sample and model == CAMPPLUS
     figures = measure(conversation) if conversation.is_annotated else []
     falls_short = has_bar and (bool(refused) or not all(figure.is_met for figure in figures))
-    short = [f"* short: under {SURE_TURN_S:g} s, so less certain"]
+    notes = [f"not embedded: {reason}" for reason in refused]
+    if any(one.is_short for one in heard):
+        notes.insert(0, f"* short: under {SURE_TURN_S:g} s, so less certain")
     speech_s = sum(one.turn.duration_s for one in heard)
     reply_s = sum(one.reply_ms for one in heard) / 1000
     speed = f"{speech_s / reply_s:.1f} x real time"
@@ -97,14 +98,13 @@ def findings(
         lanes(conversation, console),
         "",
         turn_table(conversation, console),
-        *map(_note, short if any(one.is_short for one in heard) else []),
-        *(_note(f"not embedded: {reason}") for reason in refused),
-        _note(f"{speech_s:.1f} s of speech in {reply_s:.2f} s, turn by turn: {speed}"),
+        *(Text(note, "dim") for note in notes),
+        Text(f"{speech_s:.1f} s of speech in {reply_s:.2f} s, turn by turn: {speed}", "dim"),
         *_heading("How alike the turns sound"),
         similarity_matrix(conversation, console),
         *_heading("Which turns belong together"),
         voice_list(conversation),
-        _note(f"From the embeddings alone: {linkage}."),
+        Text(f"From the embeddings alone: {linkage}.", "dim"),
     ]
     if figures:
         table = Table.grid("", Column(justify="right"), padding=(0, 2))
@@ -112,7 +112,11 @@ def findings(
             mark = Text("ok", _GOOD) if figure.is_met else Text("NO", _BAD)
             bar = (figure.bar, mark) if has_bar else ()
             table.add_row(figure.name, figure.value.replace("nan", "-"), *bar)
-        parts += ["", _note(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:"), table]
+        parts += [
+            "",
+            Text(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:", "dim"),
+            table,
+        ]
     if falls_short:
         failed = ": they are not told apart as well as they should be."
         parts += ["", Text.assemble(("FAIL", _BAD), failed)]
@@ -131,17 +135,13 @@ def _heading(title: str) -> tuple[RenderableType, ...]:
     return "", Rule(Text(title, "bold"), align="left", style="dim")
 
 
-def _note(text: str) -> Text:
-    return Text(text, "dim")
-
-
 def lanes(conversation: Conversation, console: Console) -> Text:
     """One line for each voice: when it was heard, from 0 s to the end of the last turn."""
     margin = len(f"voice {voice_name(len(conversation.groups) - 1)}  ")
     n_cells = console.width - margin
     end_s = max(one.turn.end_s for one in conversation.heard)
     speech, silence = "#." if console.options.ascii_only else "█·"
-    lines = [Text(" " * margin + _time_axis(end_s, n_cells), "dim")]
+    lines = [Text(f"{'0 s':>{margin + 3}}{f'{end_s:.0f} s':>{n_cells - 3}}", "dim")]
     for voice, group in enumerate(conversation.groups):
         cells = np.full(n_cells, silence)
         for turn in (conversation.heard[place].turn for place in group):
@@ -152,29 +152,16 @@ def lanes(conversation: Conversation, console: Console) -> Text:
     return Text("\n").join(lines)
 
 
-def _time_axis(end_s: float, n_cells: int) -> str:
-    steps = (s * 10**power for power in range(6) for s in (1, 2, 5))
-    step_s = next(s for s in steps if s * n_cells / end_s >= 8 or s >= end_s)
-    axis = ""
-    for tick_s in range(0, int(end_s) + 1, step_s):
-        label = f"{tick_s} s"
-        place = int(tick_s / end_s * n_cells)
-        if place + len(label) <= n_cells:
-            axis = f"{axis:{place}}{label}"
-    return axis
-
-
 def turn_table(conversation: Conversation, console: Console) -> Table:
     """One line for each turn. Columns that do not fit are left out, the least telling first."""
     heard = conversation.heard
     near = [str(heard[place].number) for place in nearest(conversation.similarity)]
-    voices = sorted((i, voice) for voice, group in enumerate(conversation.groups) for i in group)
     columns: dict[str, list[str | Text]] = {
-        "turn": [_turn_name(one) for one in heard],
+        "turn": [f"{one.number}{'*' if one.is_short else ' '}" for one in heard],
         "start": [f"{one.turn.start_s:.2f} s" for one in heard],
         "end": [f"{one.turn.end_s:.2f} s" for one in heard],
         "length": [f"{one.turn.duration_s:.2f} s" for one in heard],
-        "voice": [Text(voice_name(voice), _style(voice)) for _i, voice in voices],
+        "voice": [Text(voice_name(voice), _style(voice)) for voice in conversation.voices],
         "annotated": [(one.turn.speaker or "")[:_MAX_NAME] for one in heard],
         "nearest": [*near] or [""],
         "reply": [f"{one.reply_ms:.1f} ms" for one in heard],
@@ -193,11 +180,6 @@ def turn_table(conversation: Conversation, console: Console) -> Table:
     return table
 
 
-def _turn_name(one: HeardTurn) -> str:
-    """The turn's number, starred if the turn is short."""
-    return f"{one.number}{'*' if one.is_short else ' '}"
-
-
 def similarity_matrix(conversation: Conversation, console: Console) -> Text:
     """The cosines of all pairs, the turns of a voice side by side; or that there are too many."""
     heard, groups = conversation.heard, conversation.groups
@@ -205,37 +187,35 @@ def similarity_matrix(conversation: Conversation, console: Console) -> Text:
     width = next((width for width in _LEGENDS if width * len(heard) <= room), None)
     if width is None:
         n = len(heard)
-        return _note(f"{n} x {n} cosines do not fit in {console.width} columns.")
+        return Text(f"{n} x {n} cosines do not fit in {console.width} columns.", "dim")
     bar, itself = "|." if console.options.ascii_only else "│·"
-    names, numbers = Text(" " * _LABEL_WIDTH), Text(" " * _LABEL_WIDTH)
-    rows = []
-    for voice, group in enumerate(groups):
-        style, name = _style(voice), voice_name(voice)
-        names.append(" ")
-        numbers.append(" ")
+    titles = [
+        Text(f"{voice_name(voice)}{one.number}{'*' if one.is_short else ''}", _style(voice))
+        for voice, one in zip(conversation.voices, heard, strict=True)
+    ]
+
+    def line(label: Text, bar: str, cells: Sequence[Text]) -> Text:
+        for cell in cells:
+            cell.align("center", width)
+        label.align("left", _LABEL_WIDTH)
+        parts = [Text().join(cells[place] for place in group) for group in groups]
+        return Text.assemble((bar, "dim")).join([label, *parts])
+
+    lines = [line(Text(), " ", [title.copy() for title in titles])]
+    for group in groups:
         for place in group:
-            names.append(f"{name[:width]:^{width}}", style)
-            numbers.append(f"{heard[place].number:^{width}}", style)
-            row = Text.assemble((f"{name:3}{_turn_name(heard[place]):>4} ", style))
-            for other in groups:
-                row.append(bar, "dim")
-                for column in other:
-                    cosine = conversation.similarity[place, column]
-                    is_itself = column == place
-                    row.append_text(
-                        Text(f"{itself:^{width}}") if is_itself else _cell(cosine, width)
-                    )
-            rows.append(row)
-        rows.append(Text())
-    header = [names, numbers] if width > 1 else [names]
-    return Text("\n").join([*header, *rows[:-1], _note(_LEGENDS[width])])
+            cells = [_cell(cosine, width) for cosine in conversation.similarity[place]]
+            cells[place] = Text(itself)
+            lines.append(line(titles[place], bar, cells))
+        lines.append(Text())
+    return Text("\n").join([*lines[:-1], Text(_LEGENDS[width], "dim")])
 
 
 def _cell(cosine: float, width: int) -> Text:
     tenths = max(0, min(9, int(10 * cosine)))
     in_hundredths = f"{max(-99, min(99, round(100 * cosine))):2d}"
     text = {6: f"{cosine:.2f}", 3: in_hundredths, 1: _MARKS[tenths]}[width]
-    return Text(f"{text:^{width}}", _HEAT[tenths])
+    return Text(text, _HEAT[tenths])
 
 
 def _style(voice: int) -> str:

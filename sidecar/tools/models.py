@@ -58,7 +58,9 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
     console = open_console()
     if options.action == "verify" and options.id is not None and Path(options.id).is_dir():
         check = check_parity(Path(options.id))
-        console.out(json.dumps(check, indent=2) if options.json else _in_words(check))
+        console.out(
+            json.dumps(check, indent=2) if options.json else f"{options.id}: {check['text']}"
+        )
         return EXIT_OK if check["passed"] else EXIT_UNAVAILABLE
     if options.id not in (None, *ASSETS):
         known = ", ".join(ASSETS)
@@ -85,7 +87,7 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
         is_ecapa = isinstance(asset, ModelCard) and asset.network == "ecapa"
         if is_ecapa and one["state"] == "installed":
             check = check_parity(store.models_dir / asset.id)
-            open_console(stderr=options.json).out(_in_words(check))
+            open_console(stderr=options.json).out(check["folder"], check["text"], sep=": ")
             is_sound &= check["passed"] is not False
     return EXIT_OK if is_sound else EXIT_UNAVAILABLE
 
@@ -160,9 +162,7 @@ def check_parity(folder: Path) -> dict[str, Any]:
         from sidecar.networks.speechbrain_parity import compare_with_speechbrain  # noqa: PLC0415
 
         report = compare_with_speechbrain(folder)
-    except ImportError as error:
-        return check | {"text": f"SpeechBrain cannot be imported: {error}"}
-    except (ModelUnavailable, OSError, KeyError, ValueError) as error:
+    except (ImportError, ModelUnavailable, OSError, KeyError, ValueError) as error:
         text = f"SpeechBrain cannot load this folder: {type(error).__name__}: {error}"
         return check | {"text": text}
     text = (
@@ -172,7 +172,3 @@ def check_parity(folder: Path) -> dict[str, Any]:
         f"{report.max_difference_db:.1e} dB, {report.max_faint_difference_db:.1e} dB in faint bands"
     )
     return check | {"passed": report.passed, "text": text, "figures": asdict(report)}
-
-
-def _in_words(check: dict[str, Any]) -> str:
-    return f"{check['folder']}: {check['text']}"

@@ -31,7 +31,7 @@ QUIET_DB = 30.0
 # A person reads the result, and clustering takes n^4.
 MAX_TURNS = 200
 
-_N_FIELDS = 8  # the speaker is the last one that is needed
+_SPEAKER = 7  # the last field that is needed
 _TYPE = re.compile("[A-Z/_-]+")  # SPEAKER, and others as NON-LEX, NO_RT_METADATA, A/P
 
 
@@ -133,8 +133,11 @@ def parse_rttm(text: str, recording: str) -> list[Turn]:
         fields = line.split()
         kind = fields[0] if fields else ";;"
         if kind == "SPEAKER":
-            recording_name, turn = _read_speaker_line(number, fields)
-            found[recording_name].append(turn)
+            if (n := len(fields)) <= _SPEAKER:
+                raise ValueError(f"line {number} has {n} fields: too few for a SPEAKER line")
+            start_s = _read_seconds(number, "start", fields[3])
+            duration_s = _read_seconds(number, "duration", fields[4])
+            found[fields[1]].append(Turn(start_s, start_s + duration_s, fields[_SPEAKER]))
         elif not kind.startswith(";;") and not _TYPE.fullmatch(kind):
             raise ValueError(f"line {number} begins with {kind!r:.40}, which is no RTTM type")
     name = recording if len(found) > 1 else next(iter(found), "")
@@ -142,17 +145,6 @@ def parse_rttm(text: str, recording: str) -> list[Turn]:
         missing = f" of {name!r}, only of {', '.join(sorted(found))}" if found else ""
         raise ValueError(f"it has no SPEAKER line{missing}")
     return sorted(found[name], key=attrgetter("start_s", "end_s"))
-
-
-def _read_speaker_line(number: int, fields: list[str]) -> tuple[str, Turn]:
-    n = len(fields)
-    if n < _N_FIELDS:
-        raise ValueError(
-            f"line {number} has {n} fields, but a SPEAKER line has {_N_FIELDS} or more"
-        )
-    start_s = _read_seconds(number, "start", fields[3])
-    duration_s = _read_seconds(number, "duration", fields[4])
-    return fields[1], Turn(start_s, start_s + duration_s, fields[7])
 
 
 def _read_seconds(number: int, name: str, word: str) -> float:

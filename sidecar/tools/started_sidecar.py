@@ -81,8 +81,7 @@ def started_sidecar(
         try:
             client = SpeakerSidecar.start(argv, on_notice=start.take, stderr=log)
         except OSError as error:
-            message = f"the sidecar cannot be started: {error}"
-            raise Refusal(message, EXIT_UNAVAILABLE) from error
+            raise Refusal(f"the sidecar cannot be started: {error}", EXIT_UNAVAILABLE) from error
         try:
             with client:
                 start.watch(client, progress)

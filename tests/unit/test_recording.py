@@ -51,7 +51,7 @@ def test_a_single_recording_may_have_any_name():
     ("text", "fault"),
     [
         ("", "it has no SPEAKER line"),
-        (line() + "SPEAKER talk 1 0.5\n", "line 2 has 4 fields"),
+        (line() + "SPEAKER talk 1 0.5\n", "line 2 has 4 fields: too few"),
         (line() + "\n" + line(start="now"), "line 3: the start 'now' is no number of seconds"),
         (line(duration="-1"), "line 1: the duration '-1' is no number of seconds"),
         (line(start="nan"), "line 1: the start 'nan'"),
