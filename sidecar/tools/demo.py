@@ -111,14 +111,9 @@ def _hear(
         except RemoteError as error:
             refused.append(f"turn {number}: {error.failure.message}")
             continue
-        heard.append(
-            HeardTurn(
-                number=number,
-                turn=turn,
-                embedding=np.frombuffer(result["embedding"], "<f4"),
-                reply_ms=1000 * (time.monotonic() - sent_at),
-                compute_ms=result["timings"]["compute_ms"],
-            )
-        )
+        reply_ms = 1000 * (time.monotonic() - sent_at)
+        embedding = np.frombuffer(result["embedding"], "<f4")
+        compute_ms = result["timings"]["compute_ms"]
+        heard.append(HeardTurn(number, turn, embedding, reply_ms, compute_ms))
     progress.clear()
     return heard, refused

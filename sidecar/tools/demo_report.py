@@ -28,11 +28,8 @@ CAMPPLUS = "campplus-zh-en"
 
 _GOOD, _BAD = "bold green", "bold red"
 _VOICE_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
-# For cosines below 0.1, then each 0.1, to 0.9 and above.
-_HEAT = (
-    *(f"color(231) on color({dark})" for dark in (17, 18, 19, 25, 31)),
-    *(f"color(16) on color({light})" for light in (36, 78, 149, 220, 220)),
-)
+# Backgrounds for cosines below 0.1, then each 0.1, to 0.9 and above; the second half is light.
+_HEAT = (17, 18, 19, 25, 31, 36, 78, 149, 220, 220)
 _MARKS = " .:-=+*#%@"
 _MAX_NAME = 14
 # What a turn's line does without in a narrow console, from the least telling on.
@@ -215,7 +212,8 @@ def _cell(cosine: float, width: int) -> Text:
     tenths = max(0, min(9, int(10 * cosine)))
     in_hundredths = f"{max(-99, min(99, round(100 * cosine))):2d}"
     text = {6: f"{cosine:.2f}", 3: in_hundredths, 1: _MARKS[tenths]}[width]
-    return Text(text, _HEAT[tenths])
+    colour = 231 if tenths < len(_HEAT) // 2 else 16
+    return Text(text, f"color({colour}) on color({_HEAT[tenths]})")
 
 
 def _style(voice: int) -> str:

@@ -19,7 +19,6 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from protocol.errors import SidecarError
 from protocol.reports import to_wire
 from sidecar import __version__
 from sidecar.bundle import is_bundle
@@ -80,11 +79,10 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         models = _models(models_dir)
         config = Config(model=model or _first_installed(models), models_dir=models_dir)
         SpeechEngine(config).import_libraries()
-    except SidecarError as error:
-        return {**about, "fault": error.message}
     except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
-        fault = f"a library cannot be imported: {type(error).__name__}: {error}"
-        return {**about, "fault": f"{fault}; install speaker-sidecar anew"}
+        failure = f"a library cannot be imported: {type(error).__name__}: {error}"
+        fault = getattr(error, "message", f"{failure}; install speaker-sidecar anew")
+        return {**about, "fault": fault}
     known = machine.facts(config)
     choice = device.choose("auto", wants_gpu=False, facts=known)
     devices = ["cpu", *(f"cuda:{gpu.index}" for gpu in known.gpus)]

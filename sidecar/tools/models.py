@@ -21,27 +21,24 @@ from sidecar.store.catalog import ASSETS, MODELS, ModelCard
 from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_models_dir
 from sidecar.tools.console import ProgressLine, Refusal, complain, exit_code_of, open_console
 
+_ACTIONS = {
+    "list": "what there is, and what of it is installed",
+    "fetch": "what is missing or damaged",
+    "verify": "hash what is installed, and compare ECAPA-TDNN, or a folder, with SpeechBrain",
+}
 # What a file's state may be, the worst first, and how it is shown.
 _STATES = {"damaged": "bold red", "absent": "dim", "installed": "green"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions and options of the command to ``parser``."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    show = actions.add_parser("list", help="what there is, and what of it is installed")
-    fetch = actions.add_parser("fetch", help="fetch what is missing or damaged")
-    check = "hash what is installed; compare ECAPA-TDNN with SpeechBrain"
-    verify = actions.add_parser("verify", help=check)
+    """Add the action and the options of the command to ``parser``."""
+    add = parser.add_argument
     models_dir = f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data"
-    one = "one of the list{}; without it, all"
-    show.set_defaults(id=None)
-    fetch.add_argument("id", nargs="?", metavar="ID", help=one.format(""))
-    verify.add_argument("id", nargs="?", metavar="ID|DIR", help=one.format(", or a folder"))
-    for action in (show, verify):
-        action.add_argument("--json", action="store_true", help="print JSON")
-    for action in (show, fetch, verify):
-        action.add_argument("--models-dir", type=Path, metavar="DIR", help=models_dir)
-        action.add_argument("--offline", action="store_true", help="never touch the network")
+    add("action", choices=_ACTIONS, help="; ".join(f"{a}: {does}" for a, does in _ACTIONS.items()))
+    add("id", nargs="?", metavar="ID|DIR", help="one of the list, or a folder; without it, all")
+    add("--json", action="store_true", help="print JSON")
+    add("--models-dir", type=Path, metavar="DIR", help=models_dir)
+    add("--offline", action="store_true", help="never touch the network")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,44 +52,49 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
-    console = open_console()
+    console, words = open_console(), open_console(stderr=options.json)
     if options.action == "verify" and options.id is not None and Path(options.id).is_dir():
         check = check_parity(Path(options.id))
-        console.out(
-            json.dumps(check, indent=2) if options.json else f"{options.id}: {check['text']}"
-        )
+        words.out(check["folder"], check["text"], sep=": ")
+        if options.json:
+            console.out(json.dumps(check, indent=2))
         return EXIT_OK if check["passed"] else EXIT_UNAVAILABLE
-    if options.id not in (None, *ASSETS):
-        known = ", ".join(ASSETS)
-        raise Refusal(f"There is no {options.id!r} in the catalog. It has: {known}.", EXIT_USAGE)
-    assets = list(ASSETS.values()) if options.id is None else [ASSETS[options.id]]
+    assets = _chosen(options.id)
     models_dir = options.models_dir or default_models_dir()
     store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
     if options.action == "fetch":
         for asset in assets:
-            _fetch(store, asset, console, progress)
-        return EXIT_OK
+            _fetch(store, asset, words, progress)
     found = [_inspect(store, asset) for asset in assets]
     if options.json:
         console.out(json.dumps(found, indent=2))
-    else:
+    elif options.action != "fetch":
         console.print(_table(found))
         console.out(f"The files lie in {store.models_dir}, each in a folder with its ID.")
-    if options.action == "list":
+    if options.action != "verify":
         return EXIT_OK
-    # Of all that could be installed, something is to be.
-    states = {one["state"] for one in found}
+    # What was never fetched is no fault, unless that is all there is.
+    states = [one["state"] for one in found]
     is_sound = "installed" in states and "damaged" not in states
-    for asset, one in zip(assets, found, strict=True):
+    for asset, state in zip(assets, states, strict=True):
         is_ecapa = isinstance(asset, ModelCard) and asset.network == "ecapa"
-        if is_ecapa and one["state"] == "installed":
+        if is_ecapa and state == "installed":
             check = check_parity(store.models_dir / asset.id)
-            open_console(stderr=options.json).out(check["folder"], check["text"], sep=": ")
+            words.out(check["folder"], check["text"], sep=": ")
             is_sound &= check["passed"] is not False
     return EXIT_OK if is_sound else EXIT_UNAVAILABLE
 
 
-def _fetch(store: WeightStore, asset: Asset, console: Console, progress: ProgressLine) -> None:
+def _chosen(asset_id: str | None) -> list[Asset]:
+    if asset_id is None:
+        return list(ASSETS.values())
+    if asset_id not in ASSETS:
+        known = ", ".join(ASSETS)
+        raise Refusal(f"There is no {asset_id!r} in the catalog. It has: {known}.", EXIT_USAGE)
+    return [ASSETS[asset_id]]
+
+
+def _fetch(store: WeightStore, asset: Asset, words: Console, progress: ProgressLine) -> None:
     """Fetch it. A model is converted for OpenVINO, and is fetched also where that fails."""
 
     def show(done: Progress) -> None:
@@ -101,7 +103,7 @@ def _fetch(store: WeightStore, asset: Asset, console: Console, progress: Progres
     paths = store.ensure(asset)
     progress.clear()
     installed = f"{asset.id}: installed, {len(paths)} file(s) verified"
-    console.out(installed, *paths.values(), sep="\n  ")
+    words.out(installed, *paths.values(), sep="\n  ")
     if asset.id not in MODELS:
         return
     try:
@@ -111,7 +113,7 @@ def _fetch(store: WeightStore, asset: Asset, console: Console, progress: Progres
         complain(f"{asset.id} could not be converted for OpenVINO, torch will run it: {error}")
     else:
         progress.clear()
-        console.out(f"{asset.id}: converted for OpenVINO")
+        words.out(f"{asset.id}: converted for OpenVINO")
 
 
 def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
