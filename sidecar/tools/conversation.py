@@ -45,12 +45,14 @@ class Conversation:
     """What was heard, in the order of time.
 
     ``groups`` has for each voice the places of its turns in ``heard``, ``voices`` for each turn its
-    voice: turns are one voice's from a mean cosine of ``threshold`` on.
+    voice: turns are one voice's from a mean cosine of ``threshold`` on. ``refused`` says of each
+    turn that has no embedding why.
     """
 
-    def __init__(self, heard: Sequence[HeardTurn], threshold: float) -> None:
-        self.heard = heard
-        self.threshold = threshold
+    def __init__(
+        self, heard: Sequence[HeardTurn], threshold: float, refused: Sequence[str] = ()
+    ) -> None:
+        self.heard, self.threshold, self.refused = heard, threshold, refused
         embeddings = np.array([one.embedding for one in heard], np.float64)
         self.similarity: Similarity = embeddings @ embeddings.T
         self.groups = group_voices(self.similarity, threshold)

@@ -75,8 +75,8 @@ def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
         heard, refused = _hear(client, recording, progress)
     if not heard:
         raise Refusal(f"no turn gave an embedding: {refused[0]}", EXIT_UNAVAILABLE)
-    conversation = Conversation(heard, options.threshold)
-    findings, falls_short = demo_report.findings(recording, model, conversation, refused, console)
+    conversation = Conversation(heard, options.threshold, refused)
+    findings, falls_short = demo_report.findings(recording, model, conversation, console)
     console.print(findings)
     return EXIT_NOT_MET if falls_short else EXIT_OK
 
@@ -92,7 +92,6 @@ def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Re
     models_dir = options.models_dir or default_models_dir()
     store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
     files = store.ensure(sample)
-    progress.clear()
     recording = open_recording(files["sample.wav"], files["sample.rttm"])
     return replace(recording, title=sample.title, is_sample=True)
 

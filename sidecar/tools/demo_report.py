@@ -53,6 +53,7 @@ def introduction(recording: Recording, client: SpeakerSidecar, start: Start) -> 
         model_text += f", fetched just now ({start.fetched_bytes / 1e6:.1f} MB)"
     marks = {"hello": start.hello_ms} | health["timings"]
     after = (f"{name.removesuffix('_ms')} after {ms / 1000:.2f} s" for name, ms in marks.items())
+    degraded = [("Degraded", health["reason"])] if health["state"] == "degraded" else []
     rows = [
         ("Recording", recording.title),
         ("Turns", recording.remark),
@@ -61,29 +62,25 @@ def introduction(recording: Recording, client: SpeakerSidecar, start: Start) -> 
         ("Model", model_text),
         ("Device", f"{device['selected']}, {device['runtime']}, {device['precision']}"),
         ("Why", device["reason"]),
+        *degraded,
     ]
-    if health["state"] == "degraded":
-        rows.append(("Degraded", health["reason"]))
     return facts(rows)
 
 
 def findings(
-    recording: Recording,
-    model: str,
-    conversation: Conversation,
-    refused: Sequence[str],
-    console: Console,
+    recording: Recording, model: str, conversation: Conversation, console: Console
 ) -> tuple[Group, bool]:
     """Who spoke when, how alike the turns are, which belong together, and the verdict.
 
-    ``refused`` says for each turn without an embedding why. Also returned: whether this falls short
-    of what is known to be possible with these turns and this model.
+    Also whether this falls short of what is known to be possible with these turns and this model.
     """
     heard = conversation.heard
     has_bar = recording.is_sample and model == CAMPPLUS
     figures = measure(conversation) if conversation.is_annotated else []
-    falls_short = has_bar and (bool(refused) or not all(figure.is_met for figure in figures))
-    notes = [f"not embedded: {reason}" for reason in refused]
+    falls_short = has_bar and (
+        bool(conversation.refused) or not all(figure.is_met for figure in figures)
+    )
+    notes = [f"not embedded: {reason}" for reason in conversation.refused]
     if any(one.is_short for one in heard):
         notes.insert(0, f"* short: under {SURE_TURN_S:g} s, so less certain")
     speech_s = sum(one.turn.duration_s for one in heard)
@@ -121,10 +118,8 @@ def findings(
     elif has_bar:
         parts += ["", Text.assemble(("PASS", _GOOD), ": the two people are told apart.")]
         step = "speaker-sidecar demo --file YOURS.wav; to build it in: README.md"
-    elif figures:
-        step = "too many voices? Lower --threshold. Too few? Raise it."
     else:
-        step = "with --rttm FILE, real turns; too many voices: lower --threshold"
+        step = "too many voices? Lower --threshold. Too few? Raise it."
     return Group(*parts, "", facts([("Next", step)])), falls_short
 
 

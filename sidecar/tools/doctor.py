@@ -1,7 +1,4 @@
-"""``speaker-sidecar doctor``: all that a bug report needs, in words or as JSON.
-
-It takes no part in serving: it looks at this machine with the parts that serve.
-"""
+"""``speaker-sidecar doctor``: all that a bug report needs, in words or as JSON."""
 
 from __future__ import annotations
 
@@ -139,8 +136,9 @@ def in_words(report: dict[str, Any]) -> Group:
 def _driver_in_words(driver: dict[str, Any] | None) -> str:
     if driver is None:
         return "none answers"
-    cards = ", ".join(f"{c['name']} ({_dotted(c['capability'])})" for c in driver["cards"])
-    return f"{driver['version']}, CUDA {_dotted(driver['cuda'])} at most; {cards or 'no card'}"
+    cuda = "CUDA {}.{} at most".format(*driver["cuda"])
+    cards = ["{} ({}.{})".format(card["name"], *card["capability"]) for card in driver["cards"]]
+    return f"{driver['version']}, {cuda}; {', '.join(cards) or 'no card'}"
 
 
 def _torch_in_words(torch: dict[str, Any] | None) -> str:
@@ -150,16 +148,12 @@ def _torch_in_words(torch: dict[str, Any] | None) -> str:
         return f"{torch['version']}, a CPU-only build"
     words = f"{torch['version']}, built for CUDA {torch['cuda']}"
     oldest = torch["oldest_capability"]
-    return words if oldest is None else f"{words} and cards since {_dotted(oldest)}"
+    return words if oldest is None else "{} and cards since {}.{}".format(words, *oldest)
 
 
 def _gpu_in_words(gpu: dict[str, Any]) -> str:
     free_gib, total_gib = (gpu[f"memory_{of}_bytes"] / 2**30 for of in ("free", "total"))
     return f"{gpu['name']}, {free_gib:.1f} of {total_gib:.1f} GiB free"
-
-
-def _dotted(numbers: list[int]) -> str:
-    return ".".join(map(str, numbers))
 
 
 def _trial_in_words(trial: dict[str, Any]) -> str:

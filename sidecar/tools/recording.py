@@ -8,7 +8,6 @@ confidence, lookahead.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -31,8 +30,12 @@ QUIET_DB = 30.0
 # A person reads the result, and clustering takes n^4.
 MAX_TURNS = 200
 
-_SPEAKER = 7  # the last field that is needed
-_TYPE = re.compile("[A-Z/_-]+")  # SPEAKER, and others as NON-LEX, NO_RT_METADATA, A/P
+_SECONDS = r"(\d{1,9}(?:\.\d*)?(?:e-\d+)?|\.\d+)"
+_SPEAKER_LINE = re.compile(
+    rf"\s*SPEAKER (\S+) \S+ {_SECONDS} {_SECONDS} \S+ \S+ (\S+)".replace(" ", r"\s+"), re.ASCII
+)
+# Nothing, a comment, or another type, such as NON-LEX, NO_RT_METADATA, A/P.
+_OTHER_LINE = re.compile(r"\s*($|;;|(?!SPEAKER(\s|$))[A-Z/_-]+(\s|$))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,28 +133,13 @@ def parse_rttm(text: str, recording: str) -> list[Turn]:
     found = defaultdict(list)
     # Not splitlines: it would also break at characters that may occur inside names.
     for number, line in enumerate(text.split("\n"), start=1):
-        fields = line.split()
-        kind = fields[0] if fields else ";;"
-        if kind == "SPEAKER":
-            if (n := len(fields)) <= _SPEAKER:
-                raise ValueError(f"line {number} has {n} fields: too few for a SPEAKER line")
-            start_s = _read_seconds(number, "start", fields[3])
-            duration_s = _read_seconds(number, "duration", fields[4])
-            found[fields[1]].append(Turn(start_s, start_s + duration_s, fields[_SPEAKER]))
-        elif not kind.startswith(";;") and not _TYPE.fullmatch(kind):
-            raise ValueError(f"line {number} begins with {kind!r:.40}, which is no RTTM type")
+        if match := _SPEAKER_LINE.match(line):
+            name, start_s, duration_s, speaker = match.groups()
+            found[name].append(Turn(float(start_s), float(start_s) + float(duration_s), speaker))
+        elif not _OTHER_LINE.match(line):
+            raise ValueError(f"line {number} is malformed: {line.strip()!r:.70}")
     name = recording if len(found) > 1 else next(iter(found), "")
     if name not in found:
         missing = f" of {name!r}, only of {', '.join(sorted(found))}" if found else ""
         raise ValueError(f"it has no SPEAKER line{missing}")
     return sorted(found[name], key=attrgetter("start_s", "end_s"))
-
-
-def _read_seconds(number: int, name: str, word: str) -> float:
-    try:
-        seconds = float(word)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise ValueError(f"line {number}: the {name} {word!r:.40} is no number of seconds")
-    return seconds

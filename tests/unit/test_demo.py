@@ -50,7 +50,7 @@ class TestRefusals:
     def test_an_rttm_with_a_fault_in_line_1(self, run, audio, tmp_path, told):
         (tmp_path / "a.rttm").write_bytes(b"SPEAKER a 1 zero 1 <NA> <NA> anna\n")
         assert run("--file", audio, "--rttm", str(tmp_path / "a.rttm")) == 64
-        assert "line 1: the start 'zero'" in told()
+        assert "line 1 is malformed: 'SPEAKER a 1 zero 1" in told()
 
     def test_an_rttm_without_its_recording(self, run, tmp_path):
         assert run("--rttm", str(tmp_path / "a.rttm")) == 64

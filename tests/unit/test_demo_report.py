@@ -145,10 +145,10 @@ class TestReport:
 
         def view(conversation, console):
             nonlocal falls_short
-            shown, falls_short = findings(recording, model, conversation, refused, console)
+            shown, falls_short = findings(recording, model, conversation, console)
             return shown
 
-        return "\n".join(shown(view, converse(heard), **options)), falls_short
+        return "\n".join(shown(view, converse(heard, refused=refused), **options)), falls_short
 
     def test_the_sample_passes(self):
         text, falls_short = self.report(TWO_PEOPLE)

@@ -32,6 +32,14 @@ def test_windows_line_ends_and_a_missing_lookahead_do_no_harm():
     assert parse_rttm(text, "talk") == [Turn(0.0, 1.0, "anna")]
 
 
+def test_seconds_may_be_written_in_other_ways():
+    text = line(".5", "2.") + line("1e-05", "3")
+    assert [(turn.start_s, turn.duration_s) for turn in parse_rttm(text, "talk")] == [
+        (1e-05, 3.0),
+        (0.5, 2.0),
+    ]
+
+
 def test_a_name_may_hold_a_unicode_line_separator():
     assert parse_rttm(line(speaker="an\x85na") + line("9"), "talk")[1].start_s == 9.0
 
@@ -51,12 +59,15 @@ def test_a_single_recording_may_have_any_name():
     ("text", "fault"),
     [
         ("", "it has no SPEAKER line"),
-        (line() + "SPEAKER talk 1 0.5\n", "line 2 has 4 fields: too few"),
-        (line() + "\n" + line(start="now"), "line 3: the start 'now' is no number of seconds"),
-        (line(duration="-1"), "line 1: the duration '-1' is no number of seconds"),
-        (line(start="nan"), "line 1: the start 'nan'"),
-        (line(duration="inf"), "line 1: the duration 'inf'"),
-        ("RIFF....WAVE", "line 1 begins with 'RIFF....WAVE', which is no RTTM type"),
+        (line() + "SPEAKER talk 1 0.5\n", "line 2 is malformed: 'SPEAKER talk 1 0.5'"),
+        (line() + "\n" + line(start="now"), "line 3 is malformed: 'SPEAKER talk 1 now"),
+        (line(duration="-1"), "line 1 is malformed"),
+        (line(start="nan"), "line 1 is malformed"),
+        (line(duration="inf"), "line 1 is malformed"),
+        (line(duration="9" * 400), "line 1 is malformed"),
+        (line(duration="1.2.3"), "line 1 is malformed"),
+        ("SPEAKER\n", "line 1 is malformed"),
+        ("RIFF....WAVE", "line 1 is malformed: 'RIFF....WAVE'"),
     ],
 )
 def test_a_fault_is_told_with_its_line(text, fault):
