@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -49,9 +48,7 @@ class Conversation:
     turn that has no embedding why.
     """
 
-    def __init__(
-        self, heard: Sequence[HeardTurn], threshold: float, refused: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, heard: list[HeardTurn], threshold: float, refused: list[str]) -> None:
         self.heard, self.threshold, self.refused = heard, threshold, refused
         embeddings = np.array([one.embedding for one in heard], np.float64)
         self.similarity: Similarity = embeddings @ embeddings.T
@@ -89,8 +86,8 @@ def nearest(similarity: Similarity) -> list[int]:
     """For each turn the place of the other one that sounds most like it; a lone turn has none."""
     if len(similarity) < 2:
         return []
-    places: list[int] = (similarity - 9 * np.eye(len(similarity))).argmax(axis=1).tolist()
-    return places
+    apart = np.where(np.eye(len(similarity), dtype=bool), -np.inf, similarity)
+    return [int(place) for place in apart.argmax(axis=1)]
 
 
 class Figure(NamedTuple):
@@ -112,7 +109,8 @@ def measure(conversation: Conversation) -> list[Figure]:
     similarity, speakers = conversation.similarity[np.ix_(sure, sure)], speakers[sure]
     is_same = speakers[:, None] == speakers
     is_pair = np.triu(np.ones_like(is_same), 1)
-    within, across = (_mean(similarity[is_pair & kind]) for kind in (is_same, ~is_same))
+    kinds = (similarity[is_pair & kind] for kind in (is_same, ~is_same))
+    within, across = (float(cosines.mean()) if cosines.size else np.nan for cosines in kinds)
     strays = [place for place, near in enumerate(nearest(similarity)) if not is_same[place, near]]
     own, least, most = len(sure) - len(strays), MIN_MEAN_WITHIN, MAX_MEAN_ACROSS
     return [
@@ -121,7 +119,3 @@ def measure(conversation: Conversation) -> list[Figure]:
         Figure("nearest turn is their own", f"{own} of {len(sure)}", "all", not strays),
         Figure("voices match the people", "yes" if is_match else "no", "yes", is_match),
     ]
-
-
-def _mean(cosines: Similarity) -> float:
-    return float(cosines.mean()) if cosines.size else np.nan

@@ -17,8 +17,6 @@ from sidecar.config import EXIT_OK, EXIT_SOFTWARE, EXIT_UNAVAILABLE
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.wire.host_watch import HostWatch
 
-_WATCH_S = 0.25
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
@@ -73,5 +71,5 @@ def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
 def _end_with(parent_pid: int) -> None:
     watch = HostWatch(parent_pid)
     while not watch.is_gone():
-        time.sleep(_WATCH_S)
+        time.sleep(0.25)
     os._exit(EXIT_SOFTWARE)

@@ -1,11 +1,9 @@
-"""``speaker-sidecar demo``: the whole product at work, on a conversation, for a person to see.
-
-A real child is started as a host would start it, and gets each turn over the wire.
-"""
+"""``speaker-sidecar demo``: a real child at work on a conversation, for a person to see."""
 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +21,7 @@ from sidecar.tools import demo_report
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.tools.conversation import Conversation, HeardTurn
 from sidecar.tools.recording import Recording, open_recording
-from sidecar.tools.started_sidecar import started_sidecar, wait_for
+from sidecar.tools.started_sidecar import POLL_S, started_sidecar
 
 EXIT_NOT_MET = 1
 
@@ -105,8 +103,11 @@ def _hear(
         progress.show("embedding", f"turn {number} of {len(recording.turns)}")
         audio = PathAudio(str(recording.path), turn.start_s, turn.end_s)
         sent_at = time.monotonic()
+        _id, future = client.send(EmbedParams(audio))
+        while not future.done():  # on Windows, Ctrl-C is noticed between two waits
+            concurrent.futures.wait([future], POLL_S)
         try:
-            result = wait_for(client.send(EmbedParams(audio))[1])
+            result = future.result()
         except RemoteError as error:
             refused.append(f"turn {number}: {error.failure.message}")
             continue

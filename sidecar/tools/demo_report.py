@@ -14,13 +14,7 @@ from rich.text import Text
 
 from protocol.python import SpeakerSidecar
 from sidecar.tools.console import facts
-from sidecar.tools.conversation import (
-    SURE_TURN_S,
-    Conversation,
-    measure,
-    nearest,
-    voice_name,
-)
+from sidecar.tools.conversation import SURE_TURN_S, Conversation, measure, nearest, voice_name
 from sidecar.tools.recording import Recording
 from sidecar.tools.started_sidecar import Start
 
@@ -53,7 +47,6 @@ def introduction(recording: Recording, client: SpeakerSidecar, start: Start) -> 
         model_text += f", fetched just now ({start.fetched_bytes / 1e6:.1f} MB)"
     marks = {"hello": start.hello_ms} | health["timings"]
     after = (f"{name.removesuffix('_ms')} after {ms / 1000:.2f} s" for name, ms in marks.items())
-    degraded = [("Degraded", health["reason"])] if health["state"] == "degraded" else []
     rows = [
         ("Recording", recording.title),
         ("Turns", recording.remark),
@@ -62,8 +55,9 @@ def introduction(recording: Recording, client: SpeakerSidecar, start: Start) -> 
         ("Model", model_text),
         ("Device", f"{device['selected']}, {device['runtime']}, {device['precision']}"),
         ("Why", device["reason"]),
-        *degraded,
     ]
+    if health["state"] == "degraded":
+        rows.append(("Degraded", health["reason"]))
     return facts(rows)
 
 
@@ -139,8 +133,8 @@ def lanes(conversation: Conversation, console: Console) -> Text:
         for turn in (conversation.heard[place].turn for place in group):
             first = int(turn.start_s / end_s * n_cells)
             cells[first : max(first + 1, round(turn.end_s / end_s * n_cells))] = speech
-        name = f"voice {voice_name(voice)}"
-        lines.append(Text(f"{name:{margin}}{''.join(cells)}", _style(voice)))
+        name = f"voice {voice_name(voice)}".ljust(margin)
+        lines.append(Text(name + "".join(cells), _style(voice)))
     return Text("\n").join(lines)
 
 

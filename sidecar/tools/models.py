@@ -24,7 +24,7 @@ from sidecar.tools.console import ProgressLine, Refusal, complain, exit_code_of,
 _ACTIONS = {
     "list": "what there is, and what of it is installed",
     "fetch": "what is missing or damaged",
-    "verify": "hash what is installed, and compare ECAPA-TDNN, or a folder, with SpeechBrain",
+    "verify": "hash what is installed, and compare ECAPA-TDNN (or a folder) with SpeechBrain",
 }
 # What a file's state may be, the worst first, and how it is shown.
 _STATES = {"damaged": "bold red", "absent": "dim", "installed": "green"}
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what ``options`` ask.
+    """List, fetch or verify.
 
     Returns:
         0; 64 for an unknown id; 69 if something is unavailable or damaged, or disagrees with
@@ -77,8 +77,7 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
     states = [one["state"] for one in found]
     is_sound = "installed" in states and "damaged" not in states
     for asset, state in zip(assets, states, strict=True):
-        is_ecapa = isinstance(asset, ModelCard) and asset.network == "ecapa"
-        if is_ecapa and state == "installed":
+        if state == "installed" and isinstance(asset, ModelCard) and asset.network == "ecapa":
             check = check_parity(store.models_dir / asset.id)
             words.out(check["folder"], check["text"], sep=": ")
             is_sound &= check["passed"] is not False

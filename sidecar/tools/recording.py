@@ -101,8 +101,7 @@ def _refusing(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, soundfile.SoundFileError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise Refusal(f"{what}: {why}", EXIT_USAGE) from error
+        raise Refusal(f"{what}: {getattr(error, 'strerror', None) or error}", EXIT_USAGE) from error
 
 
 def _cut(path: Path) -> tuple[list[Turn], list[Turn]]:

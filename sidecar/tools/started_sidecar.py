@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -17,7 +15,7 @@ from sidecar.tools.console import ProgressLine, Refusal, in_megabytes
 from sidecar.tools.program import sidecar_argv
 
 # On Windows, Ctrl-C does not end a wait: it is noticed between two of them.
-_POLL_S = 0.1
+POLL_S = 0.1
 _LOG_TAIL_LINES = 8
 _VERBS = {"download": "fetches", "load": "loads", "convert": "converts", "warmup": "warms up"}
 
@@ -33,8 +31,7 @@ class Start:
         self.hello_ms = 0.0
         self.ready_ms = 0.0
         self.fetched_bytes = 0
-        self._step = "starting the sidecar"
-        self._detail = ""
+        self._step, self._detail = "starting the sidecar", ""
 
     def take(self, notice: Notice) -> None:
         """Take a notification in."""
@@ -55,7 +52,7 @@ class Start:
         while not self.ready_ms:
             progress.show(self._step, self._detail or f"({self._elapsed_ms() / 1000:.0f} s)")
             try:
-                client.wait_until_ready(_POLL_S)
+                client.wait_until_ready(POLL_S)
             except TimeoutError:
                 continue
             self.ready_ms = self._elapsed_ms()
@@ -93,13 +90,6 @@ def started_sidecar(
             elif start.ready_ms:
                 message = f"the sidecar died: {client.health['reason']}"
             raise Refusal(message, EXIT_SOFTWARE if start.ready_ms else EXIT_UNAVAILABLE) from error
-
-
-def wait_for(future: Future[dict[str, Any]]) -> dict[str, Any]:
-    """The result, or what it raises, without a time limit; Ctrl-C ends it on every system."""
-    while not future.done():
-        concurrent.futures.wait([future], _POLL_S)
-    return future.result()
 
 
 def tail(log: IO[bytes]) -> str:

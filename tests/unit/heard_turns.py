@@ -22,8 +22,8 @@ def hear(*degrees_and_speakers: tuple[float, str | None], length_s=2.0) -> list[
     ]
 
 
-def converse(heard: list[HeardTurn], refused=()) -> Conversation:
-    return Conversation(heard, 0.5, refused)
+def converse(heard: list[HeardTurn], refused=None) -> Conversation:
+    return Conversation(heard, 0.5, refused or [])
 
 
 TWO_PEOPLE = hear((0, "anna"), (90, "ben"), (10, "anna"), (100, "ben"), (20, "anna"))
