@@ -187,7 +187,8 @@ def similarity_matrix(conversation: Conversation, console: Console) -> Text:
         parts = [Text().join(cells[place] for place in group) for group in groups]
         return Text.assemble((bar, "dim")).join([label, *parts])
 
-    lines = [line(Text(), " ", [title.copy() for title in titles])]
+    # A cell of 3 has no room for the voice beside the number.
+    lines = [line(Text(), " ", [title[1:] if width == 3 else title.copy() for title in titles])]
     for group in groups:
         for place in group:
             cells = [_cell(cosine, width) for cosine in conversation.similarity[place]]

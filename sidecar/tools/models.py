@@ -158,7 +158,7 @@ def check_parity(folder: Path) -> dict[str, Any]:
     SpeechBrain carries out what the folder's hyperparams.yaml says: check only a folder that is
     pinned by hash, or your own. ``passed`` is None where SpeechBrain could not be asked.
     """
-    check: dict[str, Any] = {"folder": str(folder), "passed": None, "figures": {}}
+    check: dict[str, Any] = {"folder": str(folder), "passed": None, "text": "", "figures": {}}
     try:
         from sidecar.networks.speechbrain_parity import compare_with_speechbrain  # noqa: PLC0415
 

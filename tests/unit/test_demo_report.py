@@ -72,6 +72,9 @@ class TestMatrix:
         assert row in [line.rstrip() for line in lines]
         assert any(line.startswith(legend) for line in lines)
 
+    def test_a_narrow_header_has_the_numbers_alone(self):
+        assert shown(similarity_matrix, converse(TWO_PEOPLE), 39)[0] == "          1  3  5   2  4"
+
     def test_opposites_fit_a_narrow_cell(self):
         lines = shown(similarity_matrix, converse(hear((0, "anna"), (180, "ben"))), 20)
         assert "A1      | . |-99" in lines
