@@ -71,9 +71,8 @@ def findings(
     heard = conversation.heard
     has_bar = recording.is_sample and model == CAMPPLUS
     figures = measure(conversation) if conversation.is_annotated else []
-    falls_short = has_bar and (
-        bool(conversation.refused) or not all(figure.is_met for figure in figures)
-    )
+    is_told_apart = not conversation.refused and all(figure.is_met for figure in figures)
+    falls_short = has_bar and not is_told_apart
     notes = [f"not embedded: {reason}" for reason in conversation.refused]
     if any(one.is_short for one in heard):
         notes.insert(0, f"* short: under {SURE_TURN_S:g} s, so less certain")
@@ -114,6 +113,7 @@ def findings(
         step = "speaker-sidecar demo --file YOURS.wav; to build it in: README.md"
     else:
         step = "too many voices? Lower --threshold. Too few? Raise it."
+        step += "" if figures else " For real turns: --rttm FILE."
     return Group(*parts, "", facts([("Next", step)])), falls_short
 
 
