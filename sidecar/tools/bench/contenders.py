@@ -26,7 +26,7 @@ from sidecar.serve_options import parse_serve_options
 from sidecar.tools.bench.engines import ENGINES, About, Engine
 from sidecar.tools.bench.plan import Call, Entry, Turn, Waveforms
 from sidecar.tools.console import ProgressLine, Refusal
-from sidecar.tools.start import started_sidecar, tail
+from sidecar.tools.started_sidecar import started_sidecar, tail
 
 Deed = Callable[[Any], Any]
 

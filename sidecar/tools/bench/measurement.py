@@ -22,7 +22,7 @@ from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.tools.bench.contenders import Contender, opened
 from sidecar.tools.bench.plan import Call, Entry, Extent, Key, Turn, entries_of, entry_of
 from sidecar.tools.console import ProgressLine, Refusal
-from sidecar.tools.start import started_sidecar
+from sidecar.tools.started_sidecar import started_sidecar
 
 PAUSE_S = 0.25
 
