@@ -5,5 +5,5 @@ sidecar as any host does, over the wire, or look at this machine with the parts 
 that serves may need a tool.
 
 Rooms: protocol, bundle, config, serve_options, audio, engine, hardware, networks, store, wire.
-Libraries: msgpack, numpy, onnx, psutil, rich, soundfile, torch.
+Libraries: msgpack, numpy, psutil, rich, soundfile.
 """

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.status import Status
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from protocol.errors import ModelUnavailable
@@ -74,9 +73,8 @@ def complain(message: str) -> None:
 
 def facts(rows: Iterable[tuple[str | Text, str]]) -> Table:
     """Names, and what is to be said about each, wrapped beside it."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    columns = Column(style="bold", no_wrap=True), Column(overflow="fold")
+    table = Table.grid(*columns, padding=(0, 2))
     for name, text in rows:
         table.add_row(name, text)
     return table
@@ -92,25 +90,21 @@ class ProgressLine:
     """How far something is, on stderr: a passing line on a terminal, else one now and then."""
 
     def __init__(self) -> None:
-        console = None if sys.stderr is None else open_console(stderr=True)
-        self._console = console
-        self._status: Status | None = None
-        if console is not None and console.is_terminal:
-            # The default spinner is drawn in Braille, which many a font lacks.
-            self._status = console.status("", spinner="line")
+        self._console = open_console(stderr=True)
+        # The default spinner is drawn in Braille, which many a font lacks.
+        self._status = self._console.status("", spinner="line")
         self._step = ""
         self._printed_at = 0.0
 
     def show(self, step: str, detail: str = "") -> None:
         """Show it. Without a terminal: a new ``step`` at once, a new ``detail`` now and then."""
         line = f"{step} {detail}".rstrip()
-        now = time.monotonic()
-        if self._status is not None:
+        if self._console.is_terminal:
             self._status.update(Text(line))
             self._status.start()
-        elif self._console is not None and (
-            step != self._step or now - self._printed_at >= _PLAIN_LINE_INTERVAL_S
-        ):
+            return
+        now = time.monotonic()
+        if step != self._step or now - self._printed_at >= _PLAIN_LINE_INTERVAL_S:
             self._console.print(line, soft_wrap=True)
             self._step, self._printed_at = step, now
 
@@ -121,8 +115,7 @@ class ProgressLine:
 
     def clear(self) -> None:
         """Take the passing line away."""
-        if self._status is not None:
-            self._status.stop()
+        self._status.stop()
 
 
 def exit_code_of(command: Callable[[ProgressLine], int]) -> int:
@@ -133,20 +126,18 @@ def exit_code_of(command: Callable[[ProgressLine], int]) -> int:
     """
     progress = ProgressLine()
     try:
-        try:
-            return command(progress)
-        finally:
-            progress.clear()
+        return command(progress)
     except Refusal as refusal:
-        complain(str(refusal))
-        return refusal.exit_code
+        message, exit_code = str(refusal), refusal.exit_code
     except ModelUnavailable as error:
-        complain(error.message)
-        return EXIT_UNAVAILABLE
+        message, exit_code = error.message, EXIT_UNAVAILABLE
     except KeyboardInterrupt:
-        complain("Stopped.")
-        return EXIT_INTERRUPTED
+        message, exit_code = "Stopped.", EXIT_INTERRUPTED
     except BrokenPipeError:
         # Else the interpreter would complain at its end that it cannot flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_IO
+    finally:
+        progress.clear()
+    complain(message)
+    return exit_code

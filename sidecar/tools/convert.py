@@ -17,8 +17,6 @@ from sidecar.config import EXIT_OK, EXIT_SOFTWARE, EXIT_UNAVAILABLE
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.wire.host_watch import HostWatch
 
-_WATCH_S = 0.25
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
@@ -37,46 +35,41 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
-    try:
-        folder = _converted(options, progress)
-    except (SidecarError, OSError, ImportError) as error:
-        refusal = Refusal(getattr(error, "message", str(error)), EXIT_UNAVAILABLE)
-    except Exception as error:  # noqa: BLE001 - torch and OpenVINO raise anything
-        refusal = Refusal(f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE)
-    else:
-        progress.clear()
-        if not options.json:
-            open_console().out(folder)
-        return EXIT_OK
-    if not options.json:
-        raise refusal
-    print(json.dumps({"error": str(refusal)}), flush=True)
-    return refusal.exit_code
-
-
-def _converted(options: argparse.Namespace, progress: ProgressLine) -> Path:
-    from sidecar.engine.loading import converted_origin, converted_root  # noqa: PLC0415
-    from sidecar.engine.openvino_export import convert  # noqa: PLC0415
-    from sidecar.engine.openvino_library import VERSION  # noqa: PLC0415
-    from sidecar.store.installed import find_card, fingerprint, install  # noqa: PLC0415
-    from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
-
     def tell(done: int, total: int) -> None:
         if options.json:
             print(json.dumps({"done": done, "total": total}), flush=True)
         else:
             progress.show("converting:", f"{done} of {total} steps")
 
-    models_dir = options.models_dir or default_models_dir()
-    card = find_card(options.model)
-    installed = install(options.model, card, WeightStore(models_dir, offline=True))
-    made_by = fingerprint(card, installed.weights_sha256, card.recipe)
-    origin = converted_origin(made_by, VERSION)
-    return convert(installed, converted_root(models_dir), origin, tell).folder
+    try:
+        from sidecar.engine.loading import converted_origin, converted_root  # noqa: PLC0415
+        from sidecar.engine.openvino_export import convert  # noqa: PLC0415
+        from sidecar.engine.openvino_library import VERSION  # noqa: PLC0415
+        from sidecar.store.installed import find_card, fingerprint, install  # noqa: PLC0415
+        from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
+
+        models_dir = options.models_dir or default_models_dir()
+        card = find_card(options.model)
+        installed = install(options.model, card, WeightStore(models_dir, offline=True))
+        made_by = fingerprint(card, installed.weights_sha256, card.recipe)
+        origin = converted_origin(made_by, VERSION)
+        folder = convert(installed, converted_root(models_dir), origin, tell).folder
+    except Exception as error:  # torch and OpenVINO raise anything
+        message, exit_code = f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE
+        if isinstance(error, (SidecarError, OSError, ImportError)):
+            message, exit_code = getattr(error, "message", str(error)), EXIT_UNAVAILABLE
+        if not options.json:
+            raise Refusal(message, exit_code) from error
+        print(json.dumps({"error": message}), flush=True)
+        return exit_code
+    progress.clear()
+    if not options.json:
+        open_console().out(folder)
+    return EXIT_OK
 
 
 def _end_with(parent_pid: int) -> None:
     watch = HostWatch(parent_pid)
     while not watch.is_gone():
-        time.sleep(_WATCH_S)
+        time.sleep(0.25)
     os._exit(EXIT_SOFTWARE)

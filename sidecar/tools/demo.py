@@ -1,11 +1,9 @@
-"""``speaker-sidecar demo``: the whole product at work, on a conversation, for a person to see.
-
-A real child is started as a host would start it, and gets each turn over the wire.
-"""
+"""``speaker-sidecar demo``: a real child at work on a conversation, for a person to see."""
 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +20,8 @@ from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_mode
 from sidecar.tools import demo_report
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.tools.conversation import Conversation, HeardTurn
-from sidecar.tools.recording import Recording, cut, open_annotated
-from sidecar.tools.start import started_sidecar, wait_for
+from sidecar.tools.recording import Recording, open_recording
+from sidecar.tools.started_sidecar import POLL_S, started_sidecar
 
 EXIT_NOT_MET = 1
 
@@ -60,49 +58,40 @@ def run(options: argparse.Namespace) -> int:
 
 def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
     console = open_console()
-    models_dir: Path | None = options.models_dir
-    model = options.model
-    if model is None:
-        model = default_model(models_dir) if is_bundle() else demo_report.CAMPPLUS
+    default = default_model(options.models_dir) if is_bundle() else demo_report.CAMPPLUS
+    model = options.model or default
     if not DEVICE_PATTERN.fullmatch(options.device):
         raise Refusal(f"--device {options.device}: must be auto, cpu, cuda or cuda:N", EXIT_USAGE)
     recording = _choose_recording(options, progress)
     serve_options = ["--model", model, "--device", options.device]
-    if models_dir is not None:
-        serve_options += ["--models-dir", str(models_dir.expanduser().absolute())]
+    if options.models_dir is not None:
+        serve_options += ["--models-dir", str(options.models_dir)]
     if options.offline:
         serve_options.append("--offline")
     with started_sidecar(serve_options, progress) as (client, start):
-        console.print(demo_report.introduction(recording, start, client.health))
+        console.print(demo_report.introduction(recording, client, start))
         heard, refused = _hear(client, recording, progress)
     if not heard:
         raise Refusal(f"no turn gave an embedding: {refused[0]}", EXIT_UNAVAILABLE)
-    conversation = Conversation(heard, options.threshold)
-    findings, falls_short = demo_report.findings(recording, model, conversation, refused, console)
+    conversation = Conversation(heard, options.threshold, refused)
+    findings, falls_short = demo_report.findings(recording, model, conversation, console)
     console.print(findings)
     return EXIT_NOT_MET if falls_short else EXIT_OK
 
 
 def _choose_recording(options: argparse.Namespace, progress: ProgressLine) -> Recording:
-    if options.file is None and options.rttm is not None:
+    if options.file is not None:
+        return open_recording(options.file, options.rttm)
+    if options.rttm is not None:
         raise Refusal("--rttm goes with the --file that it annotates", EXIT_USAGE)
-    if options.file is None and is_bundle():
+    if is_bundle():
         raise Refusal("a bundle carries no recording: name one with --file", EXIT_USAGE)
-    if options.file is None:
-        return _fetch_sample(options, progress)
-    return cut(options.file) if options.rttm is None else open_annotated(options.file, options.rttm)
-
-
-def _fetch_sample(options: argparse.Namespace, progress: ProgressLine) -> Recording:
-    models_dir = options.models_dir or default_models_dir()
     sample = CONVERSATION_SAMPLE
+    models_dir = options.models_dir or default_models_dir()
     store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
-    is_new = not all(store.path(sample, file).exists() for file in sample.files)
     files = store.ensure(sample)
-    progress.clear()
-    title = f"{sample.title}, fetched just now" if is_new else sample.title
-    recording = open_annotated(files["sample.wav"], files["sample.rttm"])
-    return replace(recording, title=title, is_sample=True)
+    recording = open_recording(files["sample.wav"], files["sample.rttm"])
+    return replace(recording, title=sample.title, is_sample=True)
 
 
 def _hear(
@@ -115,19 +104,16 @@ def _hear(
         audio = PathAudio(str(recording.path), turn.start_s, turn.end_s)
         sent_at = time.monotonic()
         _id, future = client.send(EmbedParams(audio))
+        while not future.done():  # on Windows, Ctrl-C is noticed between two waits
+            concurrent.futures.wait([future], POLL_S)
         try:
-            result = wait_for(future)
+            result = future.result()
         except RemoteError as error:
             refused.append(f"turn {number}: {error.failure.message}")
             continue
-        heard.append(
-            HeardTurn(
-                number=number,
-                turn=turn,
-                embedding=np.frombuffer(result["embedding"], "<f4"),
-                reply_ms=1000 * (time.monotonic() - sent_at),
-                compute_ms=result["timings"]["compute_ms"],
-            )
-        )
+        reply_ms = 1000 * (time.monotonic() - sent_at)
+        embedding = np.frombuffer(result["embedding"], "<f4")
+        compute_ms = result["timings"]["compute_ms"]
+        heard.append(HeardTurn(number, turn, embedding, reply_ms, compute_ms))
     progress.clear()
     return heard, refused

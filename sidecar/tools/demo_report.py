@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
 
+import numpy as np
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from sidecar.tools import conversation_view as view
+from protocol.python import SpeakerSidecar
 from sidecar.tools.console import facts
-from sidecar.tools.conversation import SURE_TURN_S, Conversation, matches_annotation, measure
+from sidecar.tools.conversation import SURE_TURN_S, Conversation, measure, nearest, voice_name
 from sidecar.tools.recording import Recording
-from sidecar.tools.start import Start
+from sidecar.tools.started_sidecar import Start
 
-# The sample with this model must do as well as this.
 CAMPPLUS = "campplus-zh-en"
-MIN_MEAN_WITHIN = 0.65
-MAX_MEAN_ACROSS = 0.38
 
 _GOOD, _BAD = "bold green", "bold red"
+_VOICE_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
+# Backgrounds for cosines below 0.1, then each 0.1, to 0.9 and above; the second half is light.
+_HEAT = (17, 18, 19, 25, 31, 36, 78, 149, 220, 220)
+_MARKS = " .:-=+*#%@"
+_MAX_NAME = 14
+# What a turn's line does without in a narrow console, from the least telling on.
+_DISPENSABLE = ("nearest", "end", "compute", "length", "reply")
+_LABEL_WIDTH = 8
+# By the width of a cell, from the roomiest to the tightest.
+_LEGENDS = {
+    6: "cosine: 1 is the same voice, 0 has nothing in common",
+    3: "cosine in hundredths: 99 is the same voice, 0 has nothing in common",
+    1: f"too many cosines for numbers; from 0 to 1 they are {' '.join(_MARKS)}",
+}
 
 
-def introduction(recording: Recording, start: Start, health: Mapping[str, Any]) -> Table:
-    """What is listened to, and by what; ``health`` is the child's report."""
-    hello, device, model = start.hello, health["device"], health["model"]
+def introduction(recording: Recording, client: SpeakerSidecar, start: Start) -> Table:
+    """What is listened to, and by what."""
+    assert client.hello is not None
+    hello, health = client.hello, client.health
+    device, model = health["device"], health["model"]
     model_text = f"{model['id']}, {model['embedding_dim']} dimensions"
     if start.fetched_bytes:
         model_text += f", fetched just now ({start.fetched_bytes / 1e6:.1f} MB)"
@@ -47,91 +62,165 @@ def introduction(recording: Recording, start: Start, health: Mapping[str, Any]) 
 
 
 def findings(
-    recording: Recording,
-    model: str,
-    conversation: Conversation,
-    refused: Sequence[str],
-    console: Console,
+    recording: Recording, model: str, conversation: Conversation, console: Console
 ) -> tuple[Group, bool]:
     """Who spoke when, how alike the turns are, which belong together, and the verdict.
 
-    ``refused`` says for each turn without an embedding why. Also returned: whether this falls short
-    of what is known to be possible with these turns and this model.
+    Also whether this falls short of what is known to be possible with these turns and this model.
     """
     heard = conversation.heard
     has_bar = recording.is_sample and model == CAMPPLUS
-    checks = _checks(conversation) if conversation.is_annotated else []
-    falls_short = has_bar and (bool(refused) or not all(is_met for *_, is_met in checks))
-    notes = [f"not embedded: {reason}" for reason in refused]
+    figures = measure(conversation) if conversation.is_annotated else []
+    is_told_apart = not conversation.refused and all(figure.is_met for figure in figures)
+    falls_short = has_bar and not is_told_apart
+    notes = [f"not embedded: {reason}" for reason in conversation.refused]
     if any(one.is_short for one in heard):
         notes.insert(0, f"* short: under {SURE_TURN_S:g} s, so less certain")
     speech_s = sum(one.turn.duration_s for one in heard)
     reply_s = sum(one.reply_ms for one in heard) / 1000
     speed = f"{speech_s / reply_s:.1f} x real time"
-    notes.append(f"{speech_s:.1f} s of speech in {reply_s:.2f} s, turn by turn: {speed}")
+    linkage = f"average linkage, mean cosine of {conversation.threshold:g} and more"
+    parts: list[RenderableType] = [
+        *_heading("Who spoke when"),
+        lanes(conversation, console),
+        "",
+        turn_table(conversation, console),
+        *(Text(note, "dim") for note in notes),
+        Text(f"{speech_s:.1f} s of speech in {reply_s:.2f} s, turn by turn: {speed}", "dim"),
+        *_heading("How alike the turns sound"),
+        similarity_matrix(conversation, console),
+        *_heading("Which turns belong together"),
+        voice_list(conversation),
+        Text(f"From the embeddings alone: {linkage}.", "dim"),
+    ]
+    if figures:
+        table = Table.grid("", Column(justify="right"), padding=(0, 2))
+        for figure in figures:
+            mark = Text("ok", _GOOD) if figure.is_met else Text("NO", _BAD)
+            bar = (figure.bar, mark) if has_bar else ()
+            table.add_row(figure.name, figure.value.replace("nan", "-"), *bar)
+        parts += [
+            "",
+            Text(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:", "dim"),
+            table,
+        ]
     if falls_short:
+        failed = ": they are not told apart as well as they should be."
+        parts += ["", Text.assemble(("FAIL", _BAD), failed)]
         step = "see if the device is at fault: speaker-sidecar demo --device cpu"
     elif has_bar:
+        parts += ["", Text.assemble(("PASS", _GOOD), ": the two people are told apart.")]
         step = "speaker-sidecar demo --file YOURS.wav; to build it in: README.md"
-    elif checks:
-        step = "too many voices? Lower --threshold. Too few? Raise it."
     else:
-        step = "with --rttm FILE, real turns; too many voices: lower --threshold"
-    linkage = f"average linkage, mean cosine of {conversation.threshold:g} and more"
-    group = Group(
-        *_heading("Who spoke when"),
-        view.lanes(conversation, console),
-        "",
-        view.turn_table(conversation, console),
-        *map(_note, notes),
-        *_heading("How alike the turns sound"),
-        view.similarity_matrix(conversation, console),
-        *_heading("Which turns belong together"),
-        view.voice_list(conversation),
-        _note(f"From the embeddings alone: {linkage}."),
-        *(_figures(checks, has_bar=has_bar) if checks else ()),
-        *(_verdict(falls_short=falls_short) if has_bar else ()),
-        "",
-        facts([("Next", step)]),
-    )
-    return group, falls_short
+        step = "too many voices? Lower --threshold. Too few? Raise it."
+        step += "" if figures else " For real turns: --rttm FILE."
+    return Group(*parts, "", facts([("Next", step)])), falls_short
 
 
 def _heading(title: str) -> tuple[RenderableType, ...]:
     return "", Rule(Text(title, "bold"), align="left", style="dim")
 
 
-def _note(text: str) -> Text:
-    return Text(text, "dim")
+def lanes(conversation: Conversation, console: Console) -> Text:
+    """One line for each voice: when it was heard, from 0 s to the end of the last turn."""
+    margin = len(f"voice {voice_name(len(conversation.groups) - 1)}  ")
+    n_cells = console.width - margin
+    end_s = max(one.turn.end_s for one in conversation.heard)
+    speech, silence = "#." if console.options.ascii_only else "█·"
+    lines = [Text(f"{'0 s':>{margin + 3}}{f'{end_s:.0f} s':>{n_cells - 3}}", "dim")]
+    for voice, group in enumerate(conversation.groups):
+        cells = np.full(n_cells, silence)
+        for turn in (conversation.heard[place].turn for place in group):
+            first = int(turn.start_s / end_s * n_cells)
+            cells[first : max(first + 1, round(turn.end_s / end_s * n_cells))] = speech
+        name = f"voice {voice_name(voice)}".ljust(margin)
+        lines.append(Text(name + "".join(cells), _style(voice)))
+    return Text("\n").join(lines)
 
 
-def _checks(conversation: Conversation) -> list[tuple[str, str, str, bool]]:
-    """What is measured, its value, its bar, and whether that is met."""
-    figures = measure(conversation)
-    within, across = figures.mean_within, figures.mean_across
-    least, most = f"at least {MIN_MEAN_WITHIN}", f"at most {MAX_MEAN_ACROSS}"
-    own = f"{figures.n_turns - len(figures.strays)} of {figures.n_turns}"
-    same = matches_annotation(conversation)
-    return [
-        ("mean within a speaker", f"{within:.3f}", least, within >= MIN_MEAN_WITHIN),
-        ("mean across speakers", f"{across:.3f}", most, across <= MAX_MEAN_ACROSS),
-        ("nearest turn is their own", own, "all", not figures.strays),
-        ("voices match the people", "yes" if same else "no", "yes", same),
+def turn_table(conversation: Conversation, console: Console) -> Table:
+    """One line for each turn. Columns that do not fit are left out, the least telling first."""
+    heard = conversation.heard
+    near = [str(heard[place].number) for place in nearest(conversation.similarity)]
+    columns: dict[str, list[str | Text]] = {
+        "turn": [f"{one.number}{'*' if one.is_short else ' '}" for one in heard],
+        "start": [f"{one.turn.start_s:.2f} s" for one in heard],
+        "end": [f"{one.turn.end_s:.2f} s" for one in heard],
+        "length": [f"{one.turn.duration_s:.2f} s" for one in heard],
+        "voice": [Text(voice_name(voice), _style(voice)) for voice in conversation.voices],
+        "annotated": [(one.turn.speaker or "")[:_MAX_NAME] for one in heard],
+        "nearest": [*near] or [""],
+        "reply": [f"{one.reply_ms:.1f} ms" for one in heard],
+        "compute": [f"{one.compute_ms:.1f} ms" for one in heard],
+    }
+    if not conversation.is_annotated:
+        del columns["annotated"]
+    for dispensable in _DISPENSABLE:
+        widths = [max(map(cell_len, map(str, (title, *cells)))) for title, cells in columns.items()]
+        if sum(widths) + 2 * (len(columns) - 1) > console.width:
+            del columns[dispensable]
+    headers = [Column(title, justify="right", no_wrap=True) for title in columns]
+    table = Table(*headers, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
+    return table
+
+
+def similarity_matrix(conversation: Conversation, console: Console) -> Text:
+    """The cosines of all pairs, the turns of a voice side by side; or that there are too many."""
+    heard, groups = conversation.heard, conversation.groups
+    room = console.width - _LABEL_WIDTH - len(groups)
+    width = next((width for width in _LEGENDS if width * len(heard) <= room), None)
+    if width is None:
+        n = len(heard)
+        return Text(f"{n} x {n} cosines do not fit in {console.width} columns.", "dim")
+    bar, itself = "|." if console.options.ascii_only else "│·"
+    titles = [
+        Text(f"{voice_name(voice)}{one.number}{'*' if one.is_short else ''}", _style(voice))
+        for voice, one in zip(conversation.voices, heard, strict=True)
     ]
 
+    def line(label: Text, bar: str, cells: Sequence[Text]) -> Text:
+        for cell in cells:
+            cell.align("center", width)
+        label.align("left", _LABEL_WIDTH)
+        parts = [Text().join(cells[place] for place in group) for group in groups]
+        return Text.assemble((bar, "dim")).join([label, *parts])
 
-def _figures(checks: list[tuple[str, str, str, bool]], *, has_bar: bool) -> list[RenderableType]:
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    for name, value, bar, is_met in checks:
-        mark = Text("ok", _GOOD) if is_met else Text("NO", _BAD)
-        table.add_row(name, value.replace("nan", "-"), *((bar, mark) if has_bar else ()))
-    return ["", _note(f"Turns of {SURE_TURN_S:g} s and more, by the annotation:"), table]
+    # A cell of 3 has no room for the voice beside the number.
+    lines = [line(Text(), " ", [title[1:] if width == 3 else title.copy() for title in titles])]
+    for group in groups:
+        for place in group:
+            cells = [_cell(cosine, width) for cosine in conversation.similarity[place]]
+            cells[place] = Text(itself)
+            lines.append(line(titles[place], bar, cells))
+        lines.append(Text())
+    return Text("\n").join([*lines[:-1], Text(_LEGENDS[width], "dim")])
 
 
-def _verdict(*, falls_short: bool) -> list[RenderableType]:
-    if falls_short:
-        failed = ": they are not told apart as well as they should be."
-        return ["", Text.assemble(("FAIL", _BAD), failed)]
-    return ["", Text.assemble(("PASS", _GOOD), ": the two people are told apart.")]
+def _cell(cosine: float, width: int) -> Text:
+    tenths = max(0, min(9, int(10 * cosine)))
+    in_hundredths = f"{max(-99, min(99, round(100 * cosine))):2d}"
+    text = {6: f"{cosine:.2f}", 3: in_hundredths, 1: _MARKS[tenths]}[width]
+    colour = 231 if tenths < len(_HEAT) // 2 else 16
+    return Text(text, f"color({colour}) on color({_HEAT[tenths]})")
+
+
+def _style(voice: int) -> str:
+    return _VOICE_STYLES[voice % len(_VOICE_STYLES)]
+
+
+def voice_list(conversation: Conversation) -> Table:
+    """One entry for each voice: its turns, and who they are annotated with."""
+    rows = []
+    for voice, group in enumerate(conversation.groups):
+        turns = [conversation.heard[place] for place in group]
+        noun = "turns" if len(turns) > 1 else "turn"
+        text = f"{noun} {', '.join(str(one.number) for one in turns)}"
+        counts = Counter(one.turn.speaker for one in turns if one.turn.speaker is not None)
+        if len(counts) == 1:
+            text += f": all {next(iter(counts))}"
+        elif counts:
+            text += ": " + ", ".join(f"{n} of {name}" for name, n in counts.most_common())
+        rows.append((Text(f"voice {voice_name(voice)}", _style(voice)), text))
+    return facts(rows)

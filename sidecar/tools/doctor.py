@@ -1,7 +1,4 @@
-"""``speaker-sidecar doctor``: all that a bug report needs, in words or as JSON.
-
-It takes no part in serving: it looks at this machine with the parts that serve.
-"""
+"""``speaker-sidecar doctor``: all that a bug report needs, in words or as JSON."""
 
 from __future__ import annotations
 
@@ -12,13 +9,13 @@ import platform
 import statistics
 import sys
 import time
+import timeit
 from pathlib import Path
 from typing import Any
 
 from rich.console import Group
 from rich.text import Text
 
-from protocol.errors import SidecarError
 from protocol.reports import to_wire
 from sidecar import __version__
 from sidecar.bundle import is_bundle
@@ -74,38 +71,30 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     }
     try:
         from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
+        from sidecar.hardware import cpu, device, machine  # noqa: PLC0415
 
-        config = Config(model=model or default_model(models_dir), models_dir=models_dir)
         models = _models(models_dir)
+        config = Config(model=model or _first_installed(models), models_dir=models_dir)
         SpeechEngine(config).import_libraries()
-    except SidecarError as error:
-        return {**about, "fault": error.message}
     except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
-        fault = f"a library cannot be imported: {type(error).__name__}: {error}"
-        return {**about, "fault": f"{fault}; install speaker-sidecar anew"}
-    return {**about, **_examine_devices(model or _first_installed(models), models_dir, models)}
-
-
-def _examine_devices(
-    model: str, models_dir: Path | None, models: list[dict[str, Any]]
-) -> dict[str, Any]:
-    from sidecar.hardware import device, machine  # noqa: PLC0415
-    from sidecar.hardware.cpu import cpu  # noqa: PLC0415
-
-    known = machine.facts(Config())
+        failure = f"a library cannot be imported: {type(error).__name__}: {error}"
+        fault = getattr(error, "message", f"{failure}; install speaker-sidecar anew")
+        return {**about, "fault": fault}
+    known = machine.facts(config)
     choice = device.choose("auto", wants_gpu=False, facts=known)
     devices = ["cpu", *(f"cuda:{gpu.index}" for gpu in known.gpus)]
     return {
+        **about,
         "selected": choice.selected,
         "reason": choice.reason,
-        "cpu": to_wire(cpu()),
+        "cpu": to_wire(cpu.cpu()),
         "driver": to_wire(known.driver),
         "torch": to_wire(known.torch),
         "gpus": to_wire(known.gpus),
         "cuda_visible_devices": known.visible_devices,
         "models": models,
-        "tried_model": model,
-        "devices": [_try_device(name, model, models_dir) for name in devices],
+        "tried_model": config.model,
+        "devices": [_try_device(name, config.model, models_dir) for name in devices],
     }
 
 
@@ -113,7 +102,7 @@ def in_words(report: dict[str, Any]) -> Group:
     """The report for a person."""
     bundled = " (bundled)" if report["frozen"] else ""
     packages = ", ".join(f"{name} {v or 'absent'}" for name, v in report["packages"].items())
-    rows = [
+    rows: list[tuple[str | Text, str]] = [
         ("speaker-sidecar", f"{report['speaker_sidecar']}{bundled}"),
         ("system", report["system"]),
         ("Python", report["python"]),
@@ -122,7 +111,7 @@ def in_words(report: dict[str, Any]) -> Group:
     if "fault" in report:
         return Group(facts([*rows, (Text("FAULT", "red"), report["fault"])]))
     cpu = report["cpu"]
-    rows[3:3] = [
+    rows += [
         ("CPU", f"{cpu['name']}, {cpu['cores']} physical cores in use, {cpu['simd']}"),
         ("NVIDIA driver", _driver_in_words(report["driver"])),
         ("torch", _torch_in_words(report["torch"])),
@@ -147,8 +136,9 @@ def in_words(report: dict[str, Any]) -> Group:
 def _driver_in_words(driver: dict[str, Any] | None) -> str:
     if driver is None:
         return "none answers"
-    cards = ", ".join(f"{c['name']} ({_dotted(c['capability'])})" for c in driver["cards"])
-    return f"{driver['version']}, CUDA {_dotted(driver['cuda'])} at most; {cards or 'no card'}"
+    cuda = "CUDA {}.{} at most".format(*driver["cuda"])
+    cards = ["{} ({}.{})".format(card["name"], *card["capability"]) for card in driver["cards"]]
+    return f"{driver['version']}, {cuda}; {', '.join(cards) or 'no card'}"
 
 
 def _torch_in_words(torch: dict[str, Any] | None) -> str:
@@ -158,16 +148,12 @@ def _torch_in_words(torch: dict[str, Any] | None) -> str:
         return f"{torch['version']}, a CPU-only build"
     words = f"{torch['version']}, built for CUDA {torch['cuda']}"
     oldest = torch["oldest_capability"]
-    return words if oldest is None else f"{words} and cards since {_dotted(oldest)}"
+    return words if oldest is None else "{} and cards since {}.{}".format(words, *oldest)
 
 
 def _gpu_in_words(gpu: dict[str, Any]) -> str:
     free_gib, total_gib = (gpu[f"memory_{of}_bytes"] / 2**30 for of in ("free", "total"))
     return f"{gpu['name']}, {free_gib:.1f} of {total_gib:.1f} GiB free"
-
-
-def _dotted(numbers: list[int]) -> str:
-    return ".".join(map(str, numbers))
 
 
 def _trial_in_words(trial: dict[str, Any]) -> str:
@@ -188,28 +174,27 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _models(models_dir: Path | None) -> list[dict[str, Any]]:
+def _models(models_dir: Path | None) -> list[dict[str, str]]:
     from sidecar.store.catalog import MODELS  # noqa: PLC0415
     from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
 
-    def entry(model: str, file: str, path: Path, sha256: str, state: str) -> dict[str, Any]:
-        return {"model": model, "file": file, "path": str(path), "sha256": sha256, "state": state}
-
-    files = [
-        entry(model.id, model.weights, folder.path, model.weights_sha256, "shipped")
+    files: list[tuple[object, ...]] = [
+        (model.id, model.weights, folder.path, model.weights_sha256, "shipped")
         for folder in folders(models_dir)
         for model in folder.models
     ]
     if not is_bundle():  # which fetches none
         store = WeightStore(models_dir or default_models_dir(), offline=True)
-        for card in MODELS.values():
-            for file in card.files:
-                place, state = store.path(card, file), store.state(card, file).value
-                files.append(entry(card.id, file.name, place, file.sha256, state))
-    return files
+        files += [
+            (card.id, file.name, store.path(card, file), file.sha256, store.state(card, file).value)
+            for card in MODELS.values()
+            for file in card.files
+        ]
+    keys = ("model", "file", "path", "sha256", "state")
+    return [dict(zip(keys, map(str, file), strict=True)) for file in files]
 
 
-def _first_installed(models: list[dict[str, Any]]) -> str:
+def _first_installed(models: list[dict[str, str]]) -> str:
     missing = {file["model"] for file in models if file["state"] in {"absent", "damaged"}}
     return next((f["model"] for f in models if f["model"] not in missing), default_model())
 
@@ -220,25 +205,21 @@ def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, A
     from sidecar.engine.device_check import waveform  # noqa: PLC0415
     from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
 
-    config = Config(model=model, models_dir=models_dir, offline=True, device=device)
-    backend = SpeechEngine(config)
+    engine = SpeechEngine(Config(model=model, models_dir=models_dir, offline=True, device=device))
     started_at = time.perf_counter()
     try:
-        backend.find_model()
-        encoder = backend.open(lambda _: None, lambda: False)
+        engine.find_model()
+        encoder = engine.open(lambda _: None, lambda: False)
         start_s = time.perf_counter() - started_at
-        times_ms = []
-        for _ in range(_TIMED_RUNS):
-            run_at = time.perf_counter()
-            encoder.embed([Waveform(waveform())])
-            times_ms.append(1000 * (time.perf_counter() - run_at))
+        second = [Waveform(waveform())]
+        times_s = timeit.repeat(lambda: encoder.embed(second), number=1, repeat=_TIMED_RUNS)
     except Exception as error:  # noqa: BLE001 - what is wrong is what is asked
         return {"device": device, "error": getattr(error, "message", f"{error!r}")}
     assert encoder.device.self_test is not None
     return {
         "device": device,
         "start_s": round(start_s, 2),
-        "embed_ms": round(statistics.median(times_ms), 2),
+        "embed_ms": round(1000 * statistics.median(times_s), 2),
         "runtime": encoder.device.runtime,
         "cosine": encoder.device.self_test.cosine,
         "fingerprint": encoder.model.fingerprint,

@@ -18,32 +18,31 @@ from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.engine.export_process import ConversionFailed, convert_apart
 from sidecar.store.assets import Asset
 from sidecar.store.catalog import ASSETS, MODELS, ModelCard
-from sidecar.store.weights import MODELS_DIR_VARIABLE, State, WeightStore, default_models_dir
+from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_models_dir
 from sidecar.tools.console import ProgressLine, Refusal, complain, exit_code_of, open_console
 
-_STYLES = {"installed": "green", "absent": "dim", "damaged": "bold red"}
+_ACTIONS = {
+    "list": "what there is, and what of it is installed",
+    "fetch": "what is missing or damaged",
+    "verify": "hash what is installed, and compare ECAPA-TDNN (or a folder) with SpeechBrain",
+}
+# What a file's state may be, the worst first, and how it is shown.
+_STATES = {"damaged": "bold red", "absent": "dim", "installed": "green"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions and options of the command to ``parser``."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    show = actions.add_parser("list", help="what there is, and what of it is installed")
-    fetch = actions.add_parser("fetch", help="fetch what is missing or damaged")
-    check = "hash what is installed; compare ECAPA-TDNN with SpeechBrain"
-    verify = actions.add_parser("verify", help=check)
+    """Add the action and the options of the command to ``parser``."""
+    add = parser.add_argument
     models_dir = f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data"
-    one = "one of the list{}; without it, all"
-    fetch.add_argument("id", nargs="?", metavar="ID", help=one.format(""))
-    verify.add_argument("id", nargs="?", metavar="ID|DIR", help=one.format(", or a folder"))
-    for action in (show, verify):
-        action.add_argument("--json", action="store_true", help="print JSON")
-    for action in (show, fetch, verify):
-        action.add_argument("--models-dir", type=Path, metavar="DIR", help=models_dir)
-        action.add_argument("--offline", action="store_true", help="never touch the network")
+    add("action", choices=_ACTIONS, help="; ".join(f"{a}: {does}" for a, does in _ACTIONS.items()))
+    add("id", nargs="?", metavar="ID|DIR", help="one of the list, or a folder; without it, all")
+    add("--json", action="store_true", help="print JSON")
+    add("--models-dir", type=Path, metavar="DIR", help=models_dir)
+    add("--offline", action="store_true", help="never touch the network")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what ``options`` ask.
+    """List, fetch or verify.
 
     Returns:
         0; 64 for an unknown id; 69 if something is unavailable or damaged, or disagrees with
@@ -53,45 +52,48 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
-    console = open_console()
-    asset_id: str | None = getattr(options, "id", None)
-    if options.action == "verify" and asset_id is not None and Path(asset_id).is_dir():
-        check = check_parity(Path(asset_id))
-        in_words = f"{check['folder']}: {check['text']}"
-        console.out(json.dumps(check, indent=2) if options.json else in_words)
+    console, words = open_console(), open_console(stderr=options.json)
+    if options.action == "verify" and options.id is not None and Path(options.id).is_dir():
+        check = check_parity(Path(options.id))
+        words.out(check["folder"], check["text"], sep=": ")
+        if options.json:
+            console.out(json.dumps(check, indent=2))
         return EXIT_OK if check["passed"] else EXIT_UNAVAILABLE
-    if asset_id is not None and asset_id not in ASSETS:
-        known = ", ".join(ASSETS)
-        raise Refusal(f"There is no {asset_id!r} in the catalog. It has: {known}.", EXIT_USAGE)
-    chosen = list(ASSETS.values()) if asset_id is None else [ASSETS[asset_id]]
+    assets = _chosen(options.id)
     models_dir = options.models_dir or default_models_dir()
     store = WeightStore(models_dir, offline=options.offline, on_progress=progress.show_fetch)
     if options.action == "fetch":
-        for asset in chosen:
-            _fetch(store, asset, console, progress)
-        return EXIT_OK
-    found = [_inspect(store, asset) for asset in chosen]
+        for asset in assets:
+            _fetch(store, asset, words, progress)
+    found = [_inspect(store, asset) for asset in assets]
     if options.json:
         console.out(json.dumps(found, indent=2))
-    else:
+    elif options.action != "fetch":
         console.print(_table(found))
         console.out(f"The files lie in {store.models_dir}, each in a folder with its ID.")
-    if options.action == "list":
+    if options.action != "verify":
         return EXIT_OK
-    states = {one["state"] for one in found}
-    is_sound = State.INSTALLED.value in states and State.DAMAGED.value not in states
-    if asset_id is not None:  # else, what was never fetched is no fault
-        is_sound &= State.ABSENT.value not in states
-    for asset, one in zip(chosen, found, strict=True):
-        is_ecapa = isinstance(asset, ModelCard) and asset.network == "ecapa"
-        if is_ecapa and one["state"] == State.INSTALLED.value:
-            check = check_parity(Path(one["files"][0]["path"]).parent)
-            open_console(stderr=options.json).out(f"{check['folder']}: {check['text']}")
+    # What was never fetched is no fault, unless that is all there is.
+    states = [one["state"] for one in found]
+    is_sound = "installed" in states and "damaged" not in states
+    for asset, state in zip(assets, states, strict=True):
+        if state == "installed" and isinstance(asset, ModelCard) and asset.network == "ecapa":
+            check = check_parity(store.models_dir / asset.id)
+            words.out(check["folder"], check["text"], sep=": ")
             is_sound &= check["passed"] is not False
     return EXIT_OK if is_sound else EXIT_UNAVAILABLE
 
 
-def _fetch(store: WeightStore, asset: Asset, console: Console, progress: ProgressLine) -> None:
+def _chosen(asset_id: str | None) -> list[Asset]:
+    if asset_id is None:
+        return list(ASSETS.values())
+    if asset_id not in ASSETS:
+        known = ", ".join(ASSETS)
+        raise Refusal(f"There is no {asset_id!r} in the catalog. It has: {known}.", EXIT_USAGE)
+    return [ASSETS[asset_id]]
+
+
+def _fetch(store: WeightStore, asset: Asset, words: Console, progress: ProgressLine) -> None:
     """Fetch it. A model is converted for OpenVINO, and is fetched also where that fails."""
 
     def show(done: Progress) -> None:
@@ -99,9 +101,8 @@ def _fetch(store: WeightStore, asset: Asset, console: Console, progress: Progres
 
     paths = store.ensure(asset)
     progress.clear()
-    console.out(f"{asset.id}: installed, {len(paths)} file(s) verified")
-    for path in paths.values():
-        console.out(f"  {path}")
+    installed = f"{asset.id}: installed, {len(paths)} file(s) verified"
+    words.out(installed, *paths.values(), sep="\n  ")
     if asset.id not in MODELS:
         return
     try:
@@ -111,7 +112,7 @@ def _fetch(store: WeightStore, asset: Asset, console: Console, progress: Progres
         complain(f"{asset.id} could not be converted for OpenVINO, torch will run it: {error}")
     else:
         progress.clear()
-        console.out(f"{asset.id}: converted for OpenVINO")
+        words.out(f"{asset.id}: converted for OpenVINO")
 
 
 def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
@@ -125,7 +126,6 @@ def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
         }
         for file in asset.files
     ]
-    worst_first = (State.DAMAGED, State.ABSENT, State.INSTALLED)
     states = {file["state"] for file in files}
     return {
         "id": asset.id,
@@ -134,7 +134,7 @@ def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
         "licence": asset.licence,
         "homepage": asset.homepage,
         "n_bytes": asset.n_bytes,
-        "state": next(state.value for state in worst_first if state.value in states),
+        "state": next(state for state in _STATES if state in states),
         "files": files,
     }
 
@@ -146,7 +146,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
     for one in found:
         cells = one["id"], one["licence"], f"{one['n_bytes'] / 1e6:.1f} MB"
         for file in one["files"]:
-            state = Text(file["state"], _STYLES[file["state"]])
+            state = Text(file["state"], _STATES[file["state"]])
             table.add_row(*cells, state, Path(file["path"]).name)
             cells = "", "", ""
     return table
@@ -163,9 +163,7 @@ def check_parity(folder: Path) -> dict[str, Any]:
         from sidecar.networks.speechbrain_parity import compare_with_speechbrain  # noqa: PLC0415
 
         report = compare_with_speechbrain(folder)
-    except ImportError as error:
-        return check | {"text": f"SpeechBrain cannot be imported: {error}"}
-    except (ModelUnavailable, OSError, KeyError, ValueError) as error:
+    except (ImportError, ModelUnavailable, OSError, KeyError, ValueError) as error:
         text = f"SpeechBrain cannot load this folder: {type(error).__name__}: {error}"
         return check | {"text": text}
     text = (

@@ -19,9 +19,7 @@ def sidecar_argv() -> list[str]:
 
 def own_argv() -> list[str]:
     """The command that starts this program."""
-    if is_bundle():
-        return [sys.executable]
-    return [sys.executable, "-m", "sidecar"]
+    return [sys.executable] if is_bundle() else [sys.executable, "-m", "sidecar"]
 
 
 def split_words(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the tests of the scripts in ``packaging/`` share."""
+"""What the tests of the scripts in ``packaging/`` share, and those of what a person sees."""
 
 from __future__ import annotations
 
@@ -39,3 +39,12 @@ def prepared(load_script, tmp_path):
         )
 
     return make
+
+
+@pytest.fixture
+def usual_terminal(monkeypatch):
+    """Whatever terminal, if any, the tests run in."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLORTERM", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("rich.console.detect_legacy_windows", lambda: False)

@@ -40,8 +40,6 @@ LOOSE = {
 }
 JUDGES = {"speechbrain", "torchaudio"}
 MAY_IMPORT_JUDGES = {"networks.speechbrain_parity"}
-# The tools' own contenders, each in a process of its own.
-BENCH_ENGINES = "tools.bench.engines"
 HEAVY = {"numpy", "psutil", "soundfile", "soxr", "torch", "openvino"}
 BEFORE_HELLO = (
     "__main__",
@@ -193,9 +191,9 @@ def test_the_python_host_needs_nothing_of_the_sidecar(path):
 
 
 @by_module
-def test_only_the_bench_and_the_rooms_that_compute_import_torch(module):
+def test_only_the_rooms_that_compute_import_torch(module):
     if room_of(module) not in {"networks", "engine", "hardware"}:
-        assert "torch" not in tops(SIDECAR[module]) or module.startswith(BENCH_ENGINES)
+        assert "torch" not in tops(SIDECAR[module])
 
 
 @by_module

@@ -86,6 +86,18 @@ def test_list_as_json(command, tmp_path, capsys):
     assert (broken["kind"], broken["state"]) == ("sample", "absent")
 
 
+def test_list_of_one(command, capsys):
+    assert command("list", "two", "--json") == 0
+    assert [one["id"] for one in json.loads(capsys.readouterr().out)] == ["two"]
+
+
+def test_fetch_as_json_leaves_words_to_standard_error(command, capsys):
+    assert command("fetch", "one", "--json") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)[0]["state"] == "installed"
+    assert "one: converted for OpenVINO" in captured.err
+
+
 def test_fetch_converts_models_and_nothing_else(command, capsys):
     assert command("fetch", "one") == 0
     captured = capsys.readouterr()

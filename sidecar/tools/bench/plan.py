@@ -1,14 +1,12 @@
-"""Who is measured, at what, and how often; what they find comes later.
-
-An utterance is given by its length alone: each process makes the same noise of it, and a network's
-time does not depend on what is said.
-"""
+"""Who is measured, at what, and how often."""
 
 from __future__ import annotations
 
 import itertools
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +17,9 @@ from sidecar.config import SAMPLE_RATE_HZ
 # A measure, and its x: the seconds of a ``latency``, utterances ``one_by_one`` or in a ``batch``,
 # requests in flight while ``sustained``, how many ``new_lengths``, else 0.
 Key = tuple[str, float]
-# The ms of one call, and how many of them the contender says that it computed, if it says so.
-Call = tuple[float, float | None]
+# The ms of one call, and how many of them the contender says that it computed; 0 if it does not.
+Call = tuple[float, float]
+Waveforms = Sequence[NDArray[np.float32]]
 
 # ``wire`` is the real sidecar; the others are engines in workers.
 TITLES = {
@@ -36,25 +35,28 @@ TITLES = {
 class Turn:
     """What one contender does at once: so many ``calls``, after ``warm_ups`` that do not count.
 
-    A call embeds utterances of ``n_samples`` each: ``alone``, one after the other, ``together``, as
-    one batch, or ``queued``, up to ``in_flight`` sent before their answers.
+    A call embeds utterances of ``n_samples`` each: ``together`` as one batch, or else singly, up to
+    ``in_flight`` sent before their answers.
     """
 
     n_samples: tuple[int, ...]
-    way: str = "alone"
+    together: bool = False
     in_flight: int = 1
     warm_ups: int = 0
     calls: int = 1
 
-    def timed(
-        self, call: Callable[[], float | None], clock: Callable[[], float] = time.perf_counter
-    ) -> list[Call]:
-        """Do the calls; each gives what of it was computing, in ms, if it knows."""
+    def timed(self, embed: Callable[[Waveforms], float | None]) -> list[Call]:
+        """Do the calls; ``embed`` says how many ms of it were computing, if it knows."""
+        waveforms = [utterance(n) for n in self.n_samples]
+        groups = [waveforms] if self.together else [[waveform] for waveform in waveforms]
         calls: list[Call] = []
-        for _ in range(self.warm_ups + self.calls):
-            began_at = clock()
-            compute_ms = call()
-            calls.append((1000 * (clock() - began_at), compute_ms))
+        with ThreadPoolExecutor(self.in_flight) as hosts:
+            # One by one, a thread would only cost time.
+            ask = map if self.in_flight == 1 else hosts.map
+            for _ in range(self.warm_ups + self.calls):
+                began_at = time.perf_counter()
+                compute_ms = sum(ms or 0.0 for ms in ask(embed, groups))
+                calls.append((1000 * (time.perf_counter() - began_at), compute_ms))
         return calls[self.warm_ups :]
 
 
@@ -80,8 +82,8 @@ class Extent:
         rounds = range(self.long_rounds)
         for n in self.batches:
             of_1_s = (SAMPLE_RATE_HZ,) * n
-            tasks["one_by_one", n] = [Turn(of_1_s, warm_ups=1) for _ in rounds]
-            tasks["batch", n] = [Turn(of_1_s, "together", warm_ups=1) for _ in rounds]
+            tasks["one_by_one", n] = [Turn(of_1_s, warm_ups=1)] * len(rounds)
+            tasks["batch", n] = [Turn(of_1_s, together=True, warm_ups=1)] * len(rounds)
         # Each 30 ms more, which is a shape of its own, and no other's in the run. In shares, so
         # that a disturbance strikes every contender.
         seen = {SAMPLE_RATE_HZ, *map(_samples, self.seconds)}
@@ -91,7 +93,7 @@ class Extent:
         mixed = np.geomspace(1, 10, -(-self.n_requests // (3 * len(rounds))))
         for n in (1, 8, 64):
             turns = (_shuffled(map(_samples, mixed), seed=i) for i in rounds)
-            tasks["sustained", n] = [Turn(n_samples, "queued", n) for n_samples in turns]
+            tasks["sustained", n] = [Turn(n_samples, in_flight=n) for n_samples in turns]
         return tasks
 
 
@@ -109,50 +111,33 @@ class Entry:
     is_optional: bool
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What was asked for; ``devices``: empty for every one that is present."""
+def entries_of(options: Namespace, devices: Sequence[str]) -> list[Entry]:
+    """The contenders on ``devices``; all are compared with the first."""
+    others = itertools.product(dict.fromkeys(options.against), devices)
+    variants = dict.fromkeys([(), *map(tuple, options.serve)])
+    ours = itertools.product(devices, variants, ("wire", "own"))
+    return [
+        *(entry_of(options, *one) for one in others if one[0] == "speechbrain" or one[1] == "cpu"),
+        *(entry_of(options, kind, device, variant) for device, variant, kind in ours),
+    ]
 
-    serve_options: tuple[str, ...]
-    threads: int
-    extent: Extent
-    devices: tuple[str, ...] = ()
-    against: tuple[str, ...] = ()
-    variants: tuple[tuple[str, ...], ...] = ((),)
 
-    def entries(self, devices: Sequence[str]) -> list[Entry]:
-        """The contenders on ``devices``; all are compared with the first."""
-        places = itertools.product(self.against, devices)
-        others = [
-            (kind, place) for kind, place in places if place == "cpu" or kind == "speechbrain"
-        ]
-        pairs = itertools.product(devices, self.variants, ("wire", "own"))
-        ours = [self.entry(kind, device, variant) for device, variant, kind in pairs]
-        return [self.entry(*one) for one in others] + ours
-
-    def entry(self, kind: str, device: str, variant: Sequence[str] = ()) -> Entry:
-        """``--runtime openvino --precision=bf16`` is called ``runtime openvino precision bf16``."""
-        words = " ".join(word.removeprefix("--").replace("=", " ") for word in variant)
-        name = ", ".join(filter(None, (TITLES[kind], device, words)))
-        options = (
-            *self.serve_options,
-            "--device",
-            device,
-            "--threads",
-            str(self.threads),
-            *variant,
-        )
-        # What the options name must run. A device that was merely found need not, nor need a
-        # variant on it: a GPU has no OpenVINO.
-        is_named = device in (self.devices or ("cpu",))
-        return Entry(name, kind, device, options, is_optional=kind == "product" or not is_named)
+def entry_of(options: Namespace, kind: str, device: str, variant: Sequence[str] = ()) -> Entry:
+    """``--runtime openvino --precision=bf16`` is called ``runtime openvino precision bf16``."""
+    words = " ".join(word.removeprefix("--").replace("=", " ") for word in variant)
+    name = ", ".join(filter(None, (TITLES[kind], device, words)))
+    # What the options name must run. A device that was merely found need not, nor need a variant
+    # on it: a GPU has no OpenVINO.
+    is_optional = kind == "product" or device not in (options.device or ("cpu",))
+    models_dir = [f"--models-dir={options.models_dir}"] if options.models_dir else []
+    given = (f"--model={options.model}", f"--threads={options.threads}", *models_dir)
+    return Entry(name, kind, device, (*given, f"--device={device}", *variant), is_optional)
 
 
 def utterance(n_samples: int) -> NDArray[np.float32]:
-    """Noise that rises and falls four times a second, the same in every process: (n_samples,)."""
+    """Noise, the same in every process: (n_samples,). What is said does not change the time."""
     noise = np.random.default_rng(n_samples).normal(0, 0.1, n_samples)
-    loudness = 0.55 - 0.45 * np.cos(2 * np.pi * 4 * np.arange(n_samples) / SAMPLE_RATE_HZ)
-    return (noise * loudness).clip(-1, 1).astype(np.float32)
+    return noise.clip(-1, 1).astype("<f4")
 
 
 def _samples(seconds: float) -> int:

@@ -6,26 +6,21 @@ is not to count as its memory, nor as its start.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.metadata
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import psutil
 
-from protocol.errors import ModelUnavailable
 from sidecar.audio.waveform import Waveform
 from sidecar.config import SAMPLE_RATE_HZ, Config
 from sidecar.engine.speech_engine import SpeechEngine
 from sidecar.store.installed import InstalledModel, find_card, install
 from sidecar.store.weights import WeightStore, default_models_dir
-
-Waveforms = Sequence[NDArray[np.float32]]
+from sidecar.tools.bench.plan import Call, Turn, Waveforms
 
 
 @dataclass(frozen=True)
@@ -44,14 +39,24 @@ class About:
 class Engine:
     """``embed`` takes waveforms, each of shape (n_samples,), and computes with them together.
 
-    ``gpu_peak_bytes``: the most that torch's allocator held; None on the CPU. ``count_flop``: the
-    network's floating-point operations for so many samples, which the yardstick alone counts.
+    ``count_flop``: the network's operations for so many samples; the yardstick alone counts them.
     """
 
     about: About
-    embed: Callable[[Waveforms], object]
-    gpu_peak_bytes: Callable[[], int | None] = lambda: None
+    embed: Callable[[Waveforms], None]
+    device: str | None = "cpu"
     count_flop: Callable[[int], int] | None = None
+
+    def take(self, turn: Turn) -> list[Call]:
+        """The turn's timed calls. Nothing queues here."""
+        return replace(turn, in_flight=1).timed(self.embed)
+
+    def memory(self) -> dict[str, int | None]:
+        """Bytes of this process: resident, and the most that torch's allocator held on the GPU."""
+        gpu = None
+        if self.device != "cpu":
+            gpu = importlib.import_module("torch").cuda.max_memory_reserved(self.device)
+        return {"rss": psutil.Process().memory_info().rss, "gpu": gpu}
 
 
 def own_encoder(config: Config) -> Engine:
@@ -62,20 +67,19 @@ def own_encoder(config: Config) -> Engine:
     device, limits = encoder.device, encoder.batch_limits
 
     def embed(waveforms: Waveforms) -> None:
-        # Batches are cut as the server cuts them.
-        longest = max(map(len, waveforms))
-        n_together = max(1, min(limits.max_items, limits.max_padded_samples // longest))
+        # Batches, of equal lengths here, are cut as the server cuts them.
+        n_together = max(1, min(limits.max_items, limits.max_padded_samples // len(waveforms[0])))
         for start in range(0, len(waveforms), n_together):
             encoder.embed([Waveform(one) for one in waveforms[start : start + n_together]])
 
     about = About(device.runtime, device.precision, device.threads)
-    return Engine(about, embed, encoder.peak_reserved_bytes)
+    return Engine(about, embed, device.selected)
 
 
 def speechbrain_eager(config: Config) -> Engine:
     """SpeechBrain's own pipeline on the same checkpoint, as its documentation runs it."""
     torch = importlib.import_module("torch")
-    torch.set_num_threads(config.threads or torch.get_num_threads())
+    torch.set_num_threads(config.threads)
     judge = importlib.import_module("sidecar.networks.speechbrain_parity")
     card, folder = find_card(config.model), Path(config.model)
     if card.files:
@@ -88,27 +92,20 @@ def speechbrain_eager(config: Config) -> Engine:
             batch = torch.from_numpy(np.stack(waveforms)).to(config.device)
             encoder.encode_batch(batch).cpu().numpy()
 
-    def gpu_peak_bytes() -> int | None:
-        return torch.cuda.max_memory_reserved(config.device) if config.device != "cpu" else None
-
-    libraries = _versions("speechbrain", "torch", "torchaudio")
-    about = About("SpeechBrain eager", "f32", torch.get_num_threads(), libraries)
-    return Engine(about, embed, gpu_peak_bytes)
+    versions = {name: version(name) for name in ("speechbrain", "torch", "torchaudio")}
+    about = About("SpeechBrain eager", "f32", config.threads, versions)
+    return Engine(about, embed, config.device)
 
 
 def sherpa_campplus(config: Config) -> Engine:
     """sherpa-onnx with CAM++'s published weights, exported for it once. It has no batches."""
-    own_version = _versions("sherpa-onnx")
     model = _model(config)
-    made_with = "/".join(f"{k} {v}" for k, v in _versions("torch", "onnx", "onnxscript").items())
-    source = hashlib.sha256(f"{model.weights_sha256}\n{made_with}".encode()).hexdigest()
-    path = _store(config).models_dir / ".bench" / f"{model.card.id}.{source[:16]}.onnx"
-    if not path.is_file():
-        export = [sys.executable, "-m", "sidecar.tools.bench.engines.campplus_onnx"]
-        if subprocess.run([*export, model.weights, path], check=False).returncode:
-            raise ModelUnavailable("CAM++ could not be exported to ONNX; its output says why")
-    library, threads = importlib.import_module("sherpa_onnx"), config.threads or 1
-    settings = library.SpeakerEmbeddingExtractorConfig(str(path), threads, provider="cpu")
+    source = f"{model.weights_sha256[:16]}.torch-{version('torch')}"
+    path = _store(config).models_dir / ".bench" / f"{model.card.id}.{source}.onnx"
+    if not path.is_file():  # that takes torch, so at the first start, which does not count
+        export_campplus(model.weights, path)
+    library = importlib.import_module("sherpa_onnx")
+    settings = library.SpeakerEmbeddingExtractorConfig(str(path), config.threads, provider="cpu")
     extractor = library.SpeakerEmbeddingExtractor(settings)
 
     def embed(waveforms: Waveforms) -> None:
@@ -119,13 +116,41 @@ def sherpa_campplus(config: Config) -> Engine:
             extractor.compute(stream)
 
     remark = "computes features of its own: its embeddings are not comparable"
-    return Engine(About("sherpa-onnx", "f32", threads, own_version, remark, False), embed)
+    versions = {"sherpa-onnx": version("sherpa-onnx")}
+    return Engine(About("sherpa-onnx", "f32", config.threads, versions, remark, False), embed)
+
+
+def export_campplus(weights: Path, path: Path) -> None:
+    """Write the network at ``weights``, features to embedding, to ``path``: whole or not at all.
+
+    Input ``[1, n_frames, 80]`` of any length, output ``[1, 192]``.
+    """
+    onnx, torch = importlib.import_module("onnx"), importlib.import_module("torch")
+    network = importlib.import_module("sidecar.networks.campplus").load(weights).network
+    example, sizes = (torch.randn(1, 345, 80),), ({1: torch.export.Dim.DYNAMIC},)
+    program = torch.onnx.export(network, example, dynamo=True, dynamic_shapes=sizes, verbose=False)
+    model = program.model_proto
+    # By these sherpa-onnx knows a 3D-Speaker model: samples stay in [-1, 1], and the features'
+    # mean is subtracted.
+    metadata = {
+        "framework": "3d-speaker",
+        "output_dim": "192",
+        "sample_rate": str(SAMPLE_RATE_HZ),
+        "normalize_samples": "1",
+        "feature_normalize_type": "global-mean",
+        "language": "Chinese-English",
+    }
+    onnx.helper.set_model_props(model, metadata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    onnx.save(model, unfinished)
+    unfinished.replace(path)
 
 
 def matrix_product(config: Config) -> Engine:
     """The yardstick: torch multiplies two large matrices in f32, whatever the waveforms are."""
     torch = importlib.import_module("torch")
-    torch.set_num_threads(config.threads or torch.get_num_threads())
+    torch.set_num_threads(config.threads)
     torch.set_float32_matmul_precision("highest")
     a, b, product = torch.randn(3, 2048, 2048, device=config.device)
 
@@ -135,19 +160,18 @@ def matrix_product(config: Config) -> Engine:
             torch.cuda.synchronize(product.device)
 
     def count_flop(n_samples: int) -> int:
-        # A multiplication and an addition are two; products and convolutions count alone.
-        counter = importlib.import_module("torch.utils.flop_counter").FlopCounterMode(display=False)
         found = _model(config)
         network = importlib.import_module(f"sidecar.networks.{found.card.network}")
         model = network.load(found.weights)
+        # A multiplication and an addition are two; products and convolutions count alone.
+        counter = importlib.import_module("torch.utils.flop_counter").FlopCounterMode(display=False)
         with torch.inference_mode():
             features = model.frontend(torch.zeros(1, n_samples))
             with counter:
                 model.network(features)
         return int(counter.get_total_flops())
 
-    about = About("torch.mm 2048^3", "f32", torch.get_num_threads(), _versions("torch"))
-    return Engine(about, multiply, count_flop=count_flop)
+    return Engine(About("torch.mm", "f32", config.threads), multiply, count_flop=count_flop)
 
 
 def _store(config: Config) -> WeightStore:
@@ -156,10 +180,6 @@ def _store(config: Config) -> WeightStore:
 
 def _model(config: Config) -> InstalledModel:
     return install(config.model, find_card(config.model), _store(config))
-
-
-def _versions(*packages: str) -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in packages}
 
 
 ENGINES = {
