@@ -14,7 +14,7 @@ LIMITS = BatchLimits(max_items=4, max_padded_samples=1000, min_likeness=0.5)
 
 def ready(*lengths):
     job = Job(1, None, 0, 0.0)
-    return [Item(job, None, (number, 0), None, length) for number, length in enumerate(lengths)]
+    return [Item(job, None, (number, 0), n_samples=length) for number, length in enumerate(lengths)]
 
 
 def chosen(limits, *lengths):
