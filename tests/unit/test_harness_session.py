@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-import msgpack
 import pytest
+from unit.played_child import PlayedChild, Witness, error, obey, result
 
-from protocol.framing import FrameDecoder
 from sidecar.tools.harness.entries import read_entries
 from sidecar.tools.harness.session import Session, StartFailed
 
@@ -15,72 +14,6 @@ HELLO = {"jsonrpc": "2.0", "method": "hello", "params": {"protocol": 1}}
 READY = {"jsonrpc": "2.0", "method": "health", "params": {"state": "ready", "reason": "r"}}
 EMBED = {"method": "embed"}
 FATAL = (-32700, "frame_length")
-
-
-class PlayedChild:
-    """Says ``first``, then to each message what ``answer(message)`` yields: maps, or an exit code.
-
-    Once its input is closed it ends with 0.
-    """
-
-    def __init__(self, answer, first, take):
-        self.process = self
-        self.received = []
-        self._answer = answer
-        self._take = take
-        self._decoder = FrameDecoder()
-        self._exit_code = None
-        for said in first:
-            self.say(said)
-
-    def say(self, said):
-        if self._exit_code is not None:
-            return
-        if isinstance(said, int):
-            self._exit_code = said
-            self._take(None)
-        else:
-            self._take(said if isinstance(said, bytes) else msgpack.packb(said))
-
-    def write(self, data):
-        if data[:3] == b"GET":
-            said = self._answer(data)
-        else:
-            payloads = [msgpack.unpackb(payload) for payload in self._decoder.feed(data)]
-            self.received += payloads
-            said = [one for payload in payloads for one in self._answer(payload)]
-        for one in said:
-            self.say(one)
-
-    def close_input(self):
-        self.say(0)
-
-    def wait(self, timeout=None):
-        return self._exit_code
-
-
-class Witness:
-    def __init__(self):
-        self.lines = []
-
-    def sent(self, entry, body):
-        self.lines.append(("sent", entry.number))
-
-    def received(self, at, message, entry=None):
-        self.lines.append(("received", entry and entry.number))
-
-
-def result(message, **values):
-    return {"jsonrpc": "2.0", "id": message["id"], "result": values}
-
-
-def error(request_id, /, code=-32600, kind="invalid_request", **data):
-    failure = {"code": code, "message": "m", "data": {"kind": kind, **data}}
-    return {"jsonrpc": "2.0", "id": request_id, "error": failure}
-
-
-def obey(message):
-    return [result(message)] if message.get("id") is not None else []
 
 
 @pytest.fixture
