@@ -41,7 +41,8 @@ class Item:
 
     ``audio`` is there until it is decoded, ``waveform`` from then on until the item is done.
     ``order``: the audio's number since the start, then the window's in its audio; who has the
-    lower one came first.
+    lower one came first. ``is_live``: somebody waits for just this one, or for a score; it is not
+    part of long work.
     """
 
     job: Job
@@ -51,6 +52,7 @@ class Item:
     waveform: Waveform | None = None
     n_samples: int = 0
     start_sample: int = 0
+    is_live: bool = True
     stage: Stage = Stage.UNDECODED
     outcome: Outcome | None = None
     batch_size: int = 0
@@ -58,11 +60,6 @@ class Item:
     decode_ended_at: float = 0.0
     run_started_at: float = 0.0
     run_ended_at: float = 0.0
-
-    @property
-    def is_live(self) -> bool:
-        """Whether somebody waits for just this one, or for a score: it is not part of long work."""
-        return len(self.job.items) <= 2
 
     @property
     def decode_s(self) -> float:

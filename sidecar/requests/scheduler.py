@@ -38,6 +38,8 @@ from sidecar.requests.jobs import (
 BYTES_PER_SAMPLE = 4
 # One device call in so many is a long request's, while live ones keep coming.
 LONG_SHARE = 4
+# A request of more audios or windows is long work; a score has two.
+_MOST_LIVE = 2
 
 
 class Scheduler:
@@ -176,8 +178,9 @@ class Scheduler:
         job.items[position : position + 1] = windows
         job.n_open += len(windows) - 1
         item.stage, item.audio = Stage.DONE, None
+        is_live = len(job.items) <= _MOST_LIVE
         for window in windows:
-            window.stage = Stage.READY
+            window.stage, window.is_live = Stage.READY, is_live
             window.decode_started_at, window.decode_ended_at = started_at, now
             self._queue_of(window)[window] = None
             self._ready_bytes[window.lane] += window.n_samples * BYTES_PER_SAMPLE
