@@ -41,8 +41,7 @@ class Item:
 
     ``audio`` is there until it is decoded, ``waveform`` from then on until the item is done.
     ``order``: the audio's number since the start, then the window's in its audio; who has the
-    lower one came first. ``is_live``: somebody waits for just this one, or for a score; it is not
-    part of long work.
+    lower one came first.
     """
 
     job: Job
@@ -52,7 +51,6 @@ class Item:
     waveform: Waveform | None = None
     n_samples: int = 0
     start_sample: int = 0
-    is_live: bool = True
     stage: Stage = Stage.UNDECODED
     outcome: Outcome | None = None
     batch_size: int = 0
@@ -81,7 +79,8 @@ class Item:
 class Job:
     """One request in flight. ``n_bytes``: its frame's payload, which counts until it is answered.
 
-    ``deadline_at`` is when it is too late; None: never.
+    ``deadline_at`` is when it is too late; None: never. ``is_live``: somebody waits for one
+    embedding, or for a score; it is no long work of many audios or windows.
     """
 
     id: RequestId
@@ -92,3 +91,4 @@ class Job:
     items: list[Item] = field(default_factory=list)
     n_open: int = 0
     n_audios: int = 0
+    is_live: bool = True

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from protocol.errors import (
     Cancelled,
@@ -23,7 +24,7 @@ from protocol.errors import (
     SidecarError,
 )
 from protocol.hello import Limits
-from protocol.params import Audio, PcmAudio, RequestId
+from protocol.params import Audio, EmbedWindowsParams, PcmAudio, RequestId
 from sidecar.audio.waveform import Waveform
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
 from sidecar.requests.batching import choose
@@ -36,10 +37,10 @@ from sidecar.requests.jobs import (
 )
 
 BYTES_PER_SAMPLE = 4
-# One device call in so many is a long request's, while live ones keep coming.
+# One turn in so many is long work's, while live work keeps coming.
 LONG_SHARE = 4
-# A request of more audios or windows is long work; a score has two.
-_MOST_LIVE = 2
+# A request of more audios is long work, and so is one of windows; a score has two.
+_MOST_LIVE_AUDIOS = 2
 
 
 class Scheduler:
@@ -47,8 +48,8 @@ class Scheduler:
 
     Args:
         limits: how many audios and bytes may be in flight.
-        max_ready_bytes: decoded audio of each lane that may wait for the device; decoding pauses
-            above it, since one small file can become a long waveform.
+        max_ready_bytes: decoded audio of each queue that may wait for the device; its decoding
+            pauses above that, since one small file can become a long waveform.
     """
 
     def __init__(self, limits: Limits, max_ready_bytes: int = 64 * 2**20) -> None:
@@ -56,13 +57,15 @@ class Scheduler:
         self._max_ready_bytes = max_ready_bytes
         self._jobs: dict[RequestId, Job] = {}
         # Insertion-ordered, with removal from the middle: a cancelled item leaves at once.
-        self._undecoded: dict[Lane, OrderedDict[Item, None]] = {
-            lane: OrderedDict() for lane in Lane
+        self._undecoded: dict[_Kind, OrderedDict[Item, None]] = {
+            kind: OrderedDict() for kind in _KINDS
         }
-        self._live: OrderedDict[Item, None] = OrderedDict()
-        self._long: OrderedDict[Item, None] = OrderedDict()
-        self._ready_bytes = dict.fromkeys(Lane, 0)
-        self._n_live_in_a_row = 0
+        self._ready_bytes = dict.fromkeys(_KINDS, 0)
+        self._ready: dict[bool, OrderedDict[Item, None]] = {
+            is_live: OrderedDict() for is_live in (True, False)
+        }
+        self._decoder_turns = {lane: _Turns() for lane in Lane}
+        self._device_turns = _Turns()
         self._n_audios = 0
         self._n_bytes = 0
         self._n_admitted = 0
@@ -101,7 +104,7 @@ class Scheduler:
 
     @property
     def _queues(self) -> tuple[OrderedDict[Item, None], ...]:
-        return (*self._undecoded.values(), self._live, self._long)
+        return (*self._undecoded.values(), *self._ready.values())
 
     def next_deadline(self) -> float | None:
         """The earliest deadline in flight."""
@@ -142,20 +145,26 @@ class Scheduler:
         job.items = [Item(job, audio, (next(numbers), 0), _lane_of(audio)) for audio in audios]
         self._n_admitted = next(numbers)
         job.n_open = job.n_audios = len(job.items)
+        has_windows = isinstance(job.params, EmbedWindowsParams)
+        job.is_live = len(audios) <= _MOST_LIVE_AUDIOS and not has_windows
         for item in job.items:
-            self._undecoded[item.lane][item] = None
+            self._undecoded[_kind(item)][item] = None
         self._jobs[job.id] = job
         self._n_audios, self._n_bytes = n_audios, n_bytes
 
     def next_undecoded(self, lane: Lane, now: float) -> Item | None:
         """The item to decode next, or None while none waits or enough is decoded already."""
-        queue = self._undecoded[lane]
-        if not queue or self._ready_bytes[lane] >= self._max_ready_bytes:
+        has_live, has_long = (self._may_decode((lane, is_live)) for is_live in (True, False))
+        if not has_live and not has_long:
             return None
-        item, _ = queue.popitem(last=False)
+        is_live = self._decoder_turns[lane].is_live(has_live=has_live, has_long=has_long)
+        item, _ = self._undecoded[lane, is_live].popitem(last=False)
         item.stage = Stage.DECODING
         item.decode_started_at = now
         return item
+
+    def _may_decode(self, kind: _Kind) -> bool:
+        return bool(self._undecoded[kind]) and self._ready_bytes[kind] < self._max_ready_bytes
 
     def decoded(self, item: Item, waveforms: Sequence[Waveform], now: float) -> None:
         """``item`` became these waveforms: one, or its windows."""
@@ -178,26 +187,23 @@ class Scheduler:
         job.items[position : position + 1] = windows
         job.n_open += len(windows) - 1
         item.stage, item.audio = Stage.DONE, None
-        is_live = len(job.items) <= _MOST_LIVE
         for window in windows:
-            window.stage, window.is_live = Stage.READY, is_live
+            window.stage = Stage.READY
             window.decode_started_at, window.decode_ended_at = started_at, now
-            self._queue_of(window)[window] = None
-            self._ready_bytes[window.lane] += window.n_samples * BYTES_PER_SAMPLE
+            self._ready[job.is_live][window] = None
+            self._ready_bytes[_kind(window)] += window.n_samples * BYTES_PER_SAMPLE
 
     def next_batch(self, now: float) -> tuple[list[Item], list[Job]]:
         """The items for the device to run next, and the jobs whose deadline passed before that.
 
-        Live items come before those of long requests, which have one call in ``LONG_SHARE`` all the
+        Live items come before those of long work, which has one call in ``LONG_SHARE`` all the
         same; among each, the oldest comes first. There is none where nothing is ready.
         """
         late = self.expire(now)
-        is_longs_turn = not self._live or self._n_live_in_a_row >= LONG_SHARE - 1
-        ready = self._long if self._long and is_longs_turn else self._live
+        has_live, has_long = (bool(self._ready[is_live]) for is_live in (True, False))
+        is_live = self._device_turns.is_live(has_live=has_live, has_long=has_long)
+        ready = self._ready[is_live]
         batch = choose(ready, self.batch_limits) if ready else []
-        self._n_live_in_a_row = (
-            self._n_live_in_a_row + 1 if ready is self._live and self._long else 0
-        )
         for item in batch:
             self._leave_queue(item)
             item.stage = Stage.RUNNING
@@ -275,13 +281,32 @@ class Scheduler:
 
     def _leave_queue(self, item: Item) -> None:
         if item.stage is Stage.UNDECODED:
-            del self._undecoded[item.lane][item]
+            del self._undecoded[_kind(item)][item]
         elif item.stage is Stage.READY:
-            del self._queue_of(item)[item]
-            self._ready_bytes[item.lane] -= item.n_samples * BYTES_PER_SAMPLE
+            del self._ready[item.job.is_live][item]
+            self._ready_bytes[_kind(item)] -= item.n_samples * BYTES_PER_SAMPLE
 
-    def _queue_of(self, ready: Item) -> OrderedDict[Item, None]:
-        return self._live if ready.is_live else self._long
+
+class _Turns:
+    """Whose turn it is: live work's, but one turn in ``LONG_SHARE`` is long work's."""
+
+    def __init__(self) -> None:
+        self._n_live_in_a_row = 0
+
+    def is_live(self, *, has_live: bool, has_long: bool) -> bool:
+        """Whether it is live work's; counts the turns for which long work waits."""
+        is_longs = has_long and (not has_live or self._n_live_in_a_row >= LONG_SHARE - 1)
+        self._n_live_in_a_row = self._n_live_in_a_row + 1 if has_long and not is_longs else 0
+        return not is_longs
+
+
+# A lane, and whether what is in it is live.
+_Kind: TypeAlias = tuple[Lane, bool]
+_KINDS: list[_Kind] = [(lane, is_live) for lane in Lane for is_live in (True, False)]
+
+
+def _kind(item: Item) -> _Kind:
+    return item.lane, item.job.is_live
 
 
 def _lane_of(audio: Audio) -> Lane:

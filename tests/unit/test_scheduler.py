@@ -12,7 +12,7 @@ from protocol.errors import (
     Overloaded,
 )
 from protocol.hello import Limits
-from protocol.params import PcmAudio
+from protocol.params import EmbedWindowsParams, PathAudio, PcmAudio
 from sidecar.audio.waveform import Waveform
 from sidecar.engine.batch_limits import BatchLimits
 from sidecar.requests.jobs import Job, Lane, Stage
@@ -240,9 +240,16 @@ def test_items_of_several_requests_run_together_and_know_it():
     assert [item.outcome for item in several.items] == ["b", "c"]
 
 
+WINDOWS = EmbedWindowsParams(PathAudio("/a.wav"), window_s=1.0, hop_s=1.0)
+
+
+def admit_windows(scheduler):
+    scheduler.admit(Job("long", WINDOWS, 10, arrived_at=0.0), [WINDOWS.audio])
+
+
 def test_live_work_waits_for_one_call_of_long_work_and_long_work_goes_on():
     scheduler = Scheduler(LIMITS)
-    admit(scheduler, "long")
+    admit_windows(scheduler)
     decode(scheduler, n_windows=4)
     for n in range(4):
         admit(scheduler, n)
@@ -252,6 +259,27 @@ def test_live_work_waits_for_one_call_of_long_work_and_long_work_goes_on():
         served.append(item[0].job.id)
         scheduler.completed(item, ["embedding"], 3.0)
     assert served == [0, 1, 2, "long", 3, "long", "long", "long"]
+
+
+def test_live_work_is_decoded_however_much_of_long_work_is():
+    scheduler = Scheduler(LIMITS, max_ready_bytes=400)
+    admit_windows(scheduler)
+    decode(scheduler, n_windows=4)
+    admit(scheduler, "more", n_items=3)
+    assert scheduler.next_undecoded(Lane.FILES, 0.0) is None
+    admit(scheduler, "live")
+    assert scheduler.next_undecoded(Lane.FILES, 0.0).job.id == "live"
+
+
+def test_long_work_is_decoded_although_live_work_keeps_coming():
+    scheduler = Scheduler(LIMITS)
+    admit(scheduler, "long", n_items=3)
+    decoded = []
+    for n in range(6):
+        admit(scheduler, n)
+        decoded.append(decode(scheduler).job.id)
+        run_one(scheduler)
+    assert decoded == [0, 1, 2, "long", 3, 4]
 
 
 def test_samples_have_a_lane_of_their_own():

@@ -101,9 +101,33 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @rule()
     def start_to_decode(self):
-        item = self.scheduler.next_undecoded(Lane.FILES, self.now)
+        item = self.next_undecoded()
         if item is not None:
             self.decoding.append(item)
+
+    def next_undecoded(self):
+        """The next item; nothing is decoded of what has enough decoded already."""
+        enough = {is_live: self.has_enough(is_live) for is_live in (True, False)}
+        item = self.scheduler.next_undecoded(Lane.FILES, self.now)
+        waiting = self.undecoded()
+        if item is None:
+            assert all(enough[other.job.is_live] for other in waiting)
+        else:
+            assert not enough[item.job.is_live]
+            assert all(
+                item.order < other.order
+                for other in waiting
+                if other.job.is_live == item.job.is_live
+            ), "the oldest waits on"
+        return item
+
+    def has_enough(self, is_live):
+        n_samples = sum(i.n_samples for i in self.ready if i.job.is_live == is_live)
+        return n_samples * BYTES_PER_SAMPLE >= MAX_READY_BYTES
+
+    def undecoded(self):
+        items = (item for job in self.open.values() for item in job.items)
+        return [item for item in items if item.stage is Stage.UNDECODED]
 
     @precondition(lambda self: self.decoding)
     @rule(data=st.data(), lengths=st.lists(LENGTHS, min_size=1, max_size=3))
@@ -123,7 +147,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         for _ in lengths:
             self.arrive(n_items=1, n_bytes=1, wait=wait)
         for length in lengths:
-            item = self.scheduler.next_undecoded(Lane.FILES, self.now)
+            item = self.next_undecoded()
             if item is not None:
                 self.take_in(item, [length])
 
@@ -139,8 +163,8 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     def whose_turn(self, waiting):
         """Live work's, but one call in four is long work's; that waits for no more than three."""
-        live = [item for item in waiting if item.is_live]
-        long = [item for item in waiting if not item.is_live]
+        live = [item for item in waiting if item.job.is_live]
+        long = [item for item in waiting if not item.job.is_live]
         is_longs = bool(long) and (not live or self.n_live_in_a_row == 3)
         self.n_live_in_a_row = self.n_live_in_a_row + 1 if long and not is_longs else 0
         return long if is_longs else live
@@ -249,16 +273,14 @@ class AnyInterleaving(RuleBasedStateMachine):
         oldest_at = min((item.job.arrived_at for item in queued), default=None)
         assert scheduler.oldest_queued() == oldest_at
         assert all(scheduler.holds(job.id) for job in jobs)
-        enough = sum(i.n_samples for i in self.ready) * BYTES_PER_SAMPLE >= MAX_READY_BYTES
-        assert not (enough and scheduler.next_undecoded(Lane.FILES, self.now))
 
     def teardown(self):
         """From anywhere, a device that works on serves the rest in bounded steps: no starvation."""
         for _ in range(1000):
             if not self.open:
                 break
-            self.start_to_decode()
-            for item in self.decoding:
+            item = self.scheduler.next_undecoded(Lane.FILES, self.now)
+            for item in [*self.decoding, *([item] if item else [])]:
                 self.scheduler.decoded(item, [Waveform(range(100))], self.now)
             self.decoding = []
             batch, self.running = self.running, []
