@@ -6,11 +6,15 @@ to run. Importing this module does it, so it comes before all other imports of `
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 
-# In a checkout the two are one, and everything is to be found there.
-if sys.path and sys.path[0] in {"", os.getcwd()} and os.getcwd() != _ROOT:  # noqa: PTH109
-    del sys.path[0]
+# It may have been deleted meanwhile: then nothing lies there.
+with contextlib.suppress(OSError):
+    _folder = os.getcwd()  # noqa: PTH109
+    # In a checkout the two are one, and everything is to be found there.
+    if sys.path and sys.path[0] in {"", _folder} and _folder != _ROOT:
+        del sys.path[0]

@@ -41,7 +41,8 @@ class Decoder:
     ) -> Sequence[Waveform]:
         """The waveform of ``audio``, or its windows where ``params`` ask for them.
 
-        ``is_given_up`` is asked between blocks; once it is True, this ends with some ``BadAudio``.
+        ``is_given_up`` is asked between a file's blocks; once it is True, this ends with some
+        ``BadAudio``.
 
         Raises:
             BadAudio: the audio cannot be used.
@@ -98,7 +99,7 @@ def decode(
         limits: of the duration after cropping.
         path_root: which paths may be named.
         clock: in seconds; decoding is given up after ``DECODE_TIMEOUT_S``.
-        is_given_up: whether nobody wants it any more; asked between blocks.
+        is_given_up: whether nobody wants it any more; asked between a file's blocks.
 
     Raises:
         BadAudio: the audio cannot be used; ``kind`` tells why.

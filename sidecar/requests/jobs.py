@@ -11,7 +11,7 @@ from protocol.params import Audio, RequestId, WorkParams
 from sidecar.audio.waveform import Waveform
 
 if TYPE_CHECKING:
-    # It imports numpy, for which ``hello`` does not wait.
+    # It imports numpy, for which the reader does not wait.
     from sidecar.engine.encoder import Embedding
 
 # An audio's embedding, or the error that took its place.

@@ -9,7 +9,7 @@ from protocol.params import RequestId, ShutdownParams
 from protocol.reports import Progress
 
 if TYPE_CHECKING:
-    # It imports numpy, for which ``hello`` does not wait.
+    # It imports numpy, for which the reader does not wait.
     from sidecar.engine.encoder import Encoder
 
 

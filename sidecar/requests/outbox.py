@@ -27,7 +27,7 @@ class Outbox:
         served: by what embeddings are made; None while the model still loads.
         outcomes: how many requests came out how: ``ok``, or the kind of their error.
         job_outcomes: the same, of those alone that went through the pipeline.
-        is_closed: nothing is sent any more.
+        is_closed: nothing more is dispatched or told; a shutdown's answer is the last frame.
     """
 
     def __init__(self, writer: FrameWriter) -> None:
@@ -62,7 +62,7 @@ class Outbox:
             self._writer.send(encode_notification(notification))
 
     def close(self) -> None:
-        """Send nothing more: the model may still load, and tell of it."""
+        """Tell nothing more: the model may still load, and tell of it."""
         self.is_closed = True
 
     def _answer(self, response: Response) -> None:

@@ -23,7 +23,7 @@ from sidecar.requests.outbox import Outbox
 from sidecar.requests.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    # They import numpy and more, for which ``hello`` does not wait.
+    # They import numpy and more, for which the reader does not wait.
     from sidecar.audio.decoder import Decoder
     from sidecar.engine.encoder import Encoder
     from sidecar.engine.speech_engine import SpeechEngine
@@ -226,7 +226,7 @@ class Pipeline:
     def _replace_decoder(self, thread: threading.Thread, item: Item) -> None:
         del self._decoding[thread]
         self._n_hung_decoders += 1
-        _log.error("a decoder hangs since %.0f s; replacing it", DECODE_TIMEOUT_S)
+        _log.error("a decoder has been hanging for %.0f s; replacing it", DECODE_TIMEOUT_S)
         message = f"decoding took over {DECODE_TIMEOUT_S:.0f} s: is the file damaged?"
         self._answer(self._scheduler.failed(item, BadAudio(message, kind="decode_timeout")))
         if self._n_hung_decoders > _MAX_HUNG_DECODERS:

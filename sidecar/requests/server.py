@@ -40,7 +40,7 @@ from sidecar.wire.streams import Streams
 from sidecar.wire.writer import FrameWriter
 
 if TYPE_CHECKING:
-    # They import numpy or psutil, for which ``hello`` does not wait.
+    # They import numpy or psutil, for which the reader does not wait.
     from sidecar.engine.encoder import Encoder
     from sidecar.engine.speech_engine import SpeechEngine
     from sidecar.requests.status import Status

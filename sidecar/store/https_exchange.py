@@ -158,6 +158,8 @@ def failure(error: Exception, url: str) -> SourceFailed:
         reason = f"the host's name cannot be resolved ({cause.strerror})"
     elif isinstance(cause, ssl.SSLCertVerificationError):
         reason = f"its certificate is not trusted ({cause.verify_message})"
+    elif isinstance(cause, http.client.InvalidURL):
+        reason = "the address is not valid"  # what is wrong with it may be a password
     else:
         reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     kind = Interrupted if _may_pass(cause) else SourceFailed

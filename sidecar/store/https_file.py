@@ -86,14 +86,21 @@ class _Download:
     def complete(self) -> None:
         """Ask until the file has its length; see ``Source.fetch``."""
         n_futile = 0
+        last: Interrupted | None = None
         patience = self._new_patience()
         while True:
             n_bytes = self._n_bytes
             try:
                 self._ask(patience)
             except Interrupted as interruption:
+                last = interruption
                 n_futile = 1 if self._n_bytes - n_bytes >= CHUNK_BYTES else n_futile + 1
                 self._pause(n_futile, interruption)
+            except SourceFailed as failed:
+                if last is None or self._has_answered:
+                    raise
+                # That its time is over says less than what went wrong before.
+                raise SourceFailed(f"{last.reason} (tried {n_futile} times)") from failed
             else:
                 return
             # Tries that were never answered share the time that one of them has.

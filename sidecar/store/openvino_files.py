@@ -45,7 +45,7 @@ _UNUSED_S = 30 * 86_400
 class Origin:
     """What a conversion depends on; where any of it differs, the files are another's.
 
-    ``reference``: names the self-test's waveform. ``program``: conversions change with releases.
+    ``reference``: names the self-test's waveforms. ``program``: conversions change with releases.
     """
 
     fingerprint: str
@@ -79,7 +79,13 @@ class Converted:
         return cls(folder, folder / _COMPILED)
 
     def compiled_below(self, root: Path) -> Converted:
-        """The same, but what is compiled of it is kept below ``root``: its folder is read-only."""
+        """The same, but what is compiled of it is kept below ``root``: its folder is read-only.
+
+        What other releases of the program left there is removed, once it was unused for long.
+        """
+        with suppress(OSError):
+            os.utime(root / self.folder.name)  # so that it counts as used
+        _sweep(root, used_since=time.time() - _UNUSED_S)
         return replace(self, compiled=root / self.folder.name / _COMPILED)
 
     @property
@@ -103,16 +109,16 @@ def find(root: Path, origin: Origin) -> Converted | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         if manifest["origin"] != asdict(origin):
-            _log.info("%s was made by another release; it is made anew", folder)
+            _log.info("%s was made by another release; it will be made again", folder)
             return None
         for name in FILES:
             if manifest["sha256"][name] != sha256_of(folder / name):
-                _log.warning("%s is damaged; it is made anew", folder / name)
+                _log.warning("%s is damaged; it will be made again", folder / name)
                 return None
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError) as error:
-        _log.warning("%s cannot be used (%s); it is made anew", folder, error)
+        _log.warning("%s cannot be used (%s); it will be made again", folder, error)
         return None
     with suppress(OSError):  # it may be a bundle's, and read-only
         os.utime(folder / MANIFEST)  # so that it counts as used
@@ -143,11 +149,14 @@ def making(root: Path, on_wait: Callable[[], None]) -> Iterator[Path]:
 
 def _sweep(root: Path, used_since: float) -> None:
     """Remove what no start has used for long: other releases', and other weights'."""
-    for manifest in root.glob(f"*/{MANIFEST}"):
+    # Of networks that came ready with a bundle, only what was compiled lies here: no manifest.
+    folders = {path.parent for name in (MANIFEST, _COMPILED) for path in root.glob(f"*/{name}")}
+    for folder in folders:
+        signs = [path for path in (folder / MANIFEST, folder) if path.exists()]
         with suppress(OSError):
-            if manifest.stat().st_mtime < used_since:
-                _log.info("%s was not used for long, and is removed", manifest.parent)
-                shutil.rmtree(manifest.parent, ignore_errors=True)
+            if max(path.stat().st_mtime for path in signs) < used_since:
+                _log.info("%s was not used for long, and is removed", folder)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def place(work: Path, root: Path, origin: Origin) -> Converted:

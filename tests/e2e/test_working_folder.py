@@ -35,3 +35,17 @@ def test_no_module_of_the_working_folder_is_run(folder, arguments):
     assert done.returncode in {0, 69}, done.stderr.decode()
     run = folder / "run"
     assert not run.exists(), f"it ran {run.read_text()}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a folder in use cannot be deleted")
+def test_a_working_folder_may_have_been_deleted(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f"cd '{gone}' && rmdir '{gone}' && exec '{sys.executable}' -m sidecar --version"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()

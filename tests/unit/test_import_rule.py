@@ -41,7 +41,7 @@ LOOSE = {
 JUDGES = {"speechbrain", "torchaudio"}
 MAY_IMPORT_JUDGES = {"networks.speechbrain_parity"}
 HEAVY = {"numpy", "psutil", "soundfile", "soxr", "torch", "openvino"}
-BEFORE_HELLO = (
+BEFORE_READING = (
     "__main__",
     "background",
     "config",
@@ -202,14 +202,14 @@ def test_nothing_that_serves_imports_the_judges(module):
         assert not tops(SIDECAR[module]) & JUDGES
 
 
-@pytest.mark.parametrize("module", BEFORE_HELLO)
-def test_nothing_heavy_is_imported_before_hello(module):
+@pytest.mark.parametrize("module", BEFORE_READING)
+def test_nothing_heavy_is_imported_before_the_reader_starts(module):
     """Statically: what may be imported later, inside of functions, too."""
     assert not tops(SIDECAR[module], also_late=False) & {*HEAVY, *JUDGES}
 
 
-def test_what_is_imported_before_hello():
-    modules = ", ".join(f"sidecar.{module}" for module in BEFORE_HELLO)
+def test_what_is_imported_before_the_reader_starts():
+    modules = ", ".join(f"sidecar.{module}" for module in BEFORE_READING)
     code = f"import sys, {modules}; print(*sorted(set(sys.modules) & {HEAVY}))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

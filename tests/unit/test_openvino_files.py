@@ -79,11 +79,23 @@ def test_what_was_not_used_for_a_month_goes_when_another_is_made(tmp_path):
     used, unused = (make(tmp_path, replace(ORIGIN, program=name)) for name in ("used", "unused"))
     for made, days in ((used, 40), (unused, 31)):
         long_ago = time.time() - days * 86_400
-        os.utime(made.folder / MANIFEST, (long_ago, long_ago))
+        for path in (made.folder / MANIFEST, made.folder):
+            os.utime(path, (long_ago, long_ago))
     assert find(tmp_path, replace(ORIGIN, program="used")) == used
     make(tmp_path)
     assert used.folder.exists()
     assert not unused.folder.exists()
+
+
+def test_what_an_older_bundle_had_compiled_goes_when_a_newer_one_starts(tmp_path):
+    bundle, root = make(tmp_path / "bundle"), tmp_path / "root"
+    older, mine = root / "ecapa.0123-older", root / FOLDER
+    for folder in (older, mine):
+        (folder / "compiled").mkdir(parents=True)
+        long_ago = time.time() - 31 * 86_400
+        os.utime(folder, (long_ago, long_ago))
+    assert bundle.compiled_below(root).compiled == mine / "compiled"
+    assert [path.name for path in root.iterdir()] == [FOLDER]
 
 
 def test_a_later_build_of_the_same_release_is_another(tmp_path):

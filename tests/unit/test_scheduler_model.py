@@ -279,8 +279,8 @@ class AnyInterleaving(RuleBasedStateMachine):
         for _ in range(1000):
             if not self.open:
                 break
-            item = self.scheduler.next_undecoded(Lane.FILES, self.now)
-            for item in [*self.decoding, *([item] if item else [])]:
+            undecoded = self.scheduler.next_undecoded(Lane.FILES, self.now)
+            for item in [*self.decoding, *([undecoded] if undecoded else [])]:
                 self.scheduler.decoded(item, [Waveform(range(100))], self.now)
             self.decoding = []
             batch, self.running = self.running, []
