@@ -141,7 +141,7 @@ class ModelLoader:
             module = importlib.import_module(f"sidecar.networks.{self.installed.card.network}")
         except ImportError as error:
             raise DeviceError(
-                "; ".join((*remarks, f"but torch cannot be imported: {error}")),
+                "; but ".join((*remarks, f"torch cannot be imported: {error}")),
                 kind="device_unavailable",
             ) from error
 

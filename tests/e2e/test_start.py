@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bundle_under_test import EDITION
 from raw_host import PATIENCE_S, assert_error, assert_result, pcm, time_to_end
 
 from sidecar.tools.program import ARGV_VARIABLE, sidecar_argv
@@ -131,6 +132,7 @@ def test_real_start_end_to_end(start, sidecar_argv):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name of a folder is Unicode")
+@pytest.mark.skipif(EDITION == "cpu", reason="the cpu edition has no torch")
 def test_a_models_folder_whose_name_is_no_utf8_is_served_from(start, campplus_weights, tmp_path):
     models_dir = Path(os.fsdecode(os.fsencode(tmp_path) + b"/mod\xff"))
     weights = models_dir / "campplus-zh-en" / campplus_weights.name
