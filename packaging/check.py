@@ -1,8 +1,10 @@
 """Every check of the project, in one command: ``python packaging/check.py``.
 
 Formatting, lint, types (for Linux, macOS and Windows), the Node client's tests where Node is there,
-the tests with the branch coverage of the contract. It stops at the first that fails. ``--fast``
-leaves the lint, the types, and the unit and protocol tests. Further arguments go to pytest.
+the tests with the branch coverage of the contract. It stops at the first that fails.
+
+With ``--fast`` it runs only the lint, the types, and the unit and protocol tests. Further arguments
+go to pytest.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class Check:
 def main(arguments: Sequence[str]) -> int:
     """Run the checks; the exit code of the first that failed, or 0."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--fast", action="store_true", help="what is done in two minutes")
+    fast = "run only what takes less than two minutes"
+    parser.add_argument("--fast", action="store_true", help=fast)
     options, pytest_arguments = parser.parse_known_args(arguments)
     npm = None if options.fast else shutil.which("npm")
     reason = reason_to_skip_node() if npm else "npm is not installed"
@@ -51,11 +54,18 @@ def main(arguments: Sequence[str]) -> int:
     if npm is not None and reason is None:
         checks += node_checks(npm)
     checks.append(tests(pytest_arguments, fast=options.fast))
-    code = next(filter(None, map(run, checks)), 0)
+    code = 0
+    for check in checks:
+        code = run(check)
+        if code:
+            break
     if options.fast:
-        print("LEFT OUT, since --fast: the Node client's, the model and the end-to-end tests")
+        left_out = "the Node client's, the model and the end-to-end tests"
+        print(f"Left out because of --fast: {left_out}", flush=True)
     elif reason is not None:
         print(f"SKIPPED the Node client's tests: {reason}", flush=True)
+    if code:
+        print(f"FAILED: {check.shown}", flush=True)
     return code
 
 

@@ -25,7 +25,7 @@ TOOLS = {
     "convert": "make a model ready for OpenVINO, as its first start does",
     "demo": "tell the people in a conversation apart",
     "doctor": "say what this machine has, which device serves, and why",
-    "harness": "play a JSON file to a sidecar, and test what comes",
+    "harness": "send the requests in a JSON file to a sidecar, and check the answers",
     "models": "list, fetch and verify models",
 }
 # They take a Python with torch and pip, and a bundle has its models inside.

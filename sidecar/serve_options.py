@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -37,14 +38,15 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     """Add them to ``parser``."""
     add = parser.add_argument
     default = f"{DEFAULT_MODEL}, or the first that came with --models-dir or this bundle"
+    threads = "default: one for each physical core, minus one if there are more than two"
     add("--model", metavar="ID|DIR", help=f"default: {default}")
-    add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
+    add_models_dir(parser)
     add("--offline", action="store_true", help="never use the network")
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
     add("--gpu", action="store_true", help="like auto, but degraded if the CPU has to serve")
     add("--runtime", choices=RUNTIMES, default="auto", help="auto: OpenVINO on the CPU, else torch")
     add("--precision", choices=PRECISIONS, default="f32", help="bf16: on CPUs that have it")
-    add("--threads", type=positive, metavar="N", help="for the CPU; default: cores, but one")
+    add("--threads", type=positive, metavar="N", help=threads)
     add("--background", action="store_true", help="leave the CPU to others that want it")
     add("--parent-pid", type=positive, metavar="N", help="end when this process is gone")
     add(
@@ -56,6 +58,13 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     add("--max-frame-mib", type=positive, default=64, metavar="N", help="default: %(default)s")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-format", choices=("text", "json"), default="text")
+
+
+def add_models_dir(parser: argparse.ArgumentParser) -> None:
+    """Add ``--models-dir``, which most commands take."""
+    default = "SPEAKER_SIDECAR_MODELS_DIR, or the user's data folder"
+    where = f"where the models are kept; default: {default}"
+    parser.add_argument("--models-dir", type=Path, metavar="DIR", help=where)
 
 
 def parse_serve_options(words: Sequence[str]) -> Config:
@@ -109,6 +118,18 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
+
+
+def number(kind: type[int | float], least: float, most: float) -> Callable[[str], float]:
+    """What reads a number of this kind, from ``least`` to ``most``; for argparse."""
+
+    def read(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if least <= kind(text) <= most:  # nan is not
+                return kind(text)
+        raise argparse.ArgumentTypeError(f"{text}: it must be {least:g} to {most:g}")
+
+    return read
 
 
 def _path_root(text: str) -> PathRoot:

@@ -5,6 +5,7 @@ What is printed is data, never markup: a file's name may have brackets in it.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -133,7 +134,9 @@ def exit_code_of(command: Callable[[ProgressLine], int]) -> int:
         message, exit_code = error.message, EXIT_UNAVAILABLE
     except KeyboardInterrupt:
         message, exit_code = "Stopped.", EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
+        if not _is_closed_pipe(error):
+            raise
         # Else the interpreter would complain at its end that it cannot flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_IO
@@ -141,3 +144,9 @@ def exit_code_of(command: Callable[[ProgressLine], int]) -> int:
         progress.clear()
     complain(message)
     return exit_code
+
+
+def _is_closed_pipe(error: OSError) -> bool:
+    """Windows often says EINVAL where nobody reads a pipe; about a file, it names the file."""
+    says_einval = error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError) or (os.name == "nt" and says_einval)

@@ -10,10 +10,10 @@ import json
 import os
 import threading
 import time
-from pathlib import Path
 
 from protocol.errors import SidecarError
 from sidecar.config import EXIT_OK, EXIT_SOFTWARE, EXIT_UNAVAILABLE
+from sidecar.serve_options import add_models_dir
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.wire.host_watch import HostWatch
 
@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
     add = parser.add_argument
     add("model", metavar="ID|DIR", help="a model that is installed")
-    add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
+    add_models_dir(parser)
     add("--parent-pid", type=int, metavar="N", help="end when this process is gone")
-    add("--json", action="store_true", help="tell the progress as JSON, an object a line")
+    add("--json", action="store_true", help="print progress as JSON, one object per line")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -14,9 +14,10 @@ from protocol.params import EmbedParams, PathAudio
 from protocol.python import RemoteError, SpeakerSidecar
 from sidecar.bundle import is_bundle
 from sidecar.config import DEVICE_PATTERN, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.serve_options import add_models_dir
 from sidecar.store.catalog import CONVERSATION_SAMPLE
 from sidecar.store.prebuilt import default_model
-from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_models_dir
+from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools import demo_report
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.tools.conversation import Conversation, HeardTurn
@@ -33,14 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
     add = parser.add_argument
     rttm = "who speaks when in it; without this, it is cut into equal windows"
-    threshold = "from which mean cosine on turns are one voice's; default: %(default)s"
+    threshold = "turns with a mean cosine of at least this are one voice; default: %(default)s"
     model = "the first that it carries" if is_bundle() else demo_report.CAMPPLUS
-    models_dir = f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data"
     add("--file", type=Path, metavar="FILE", help="a recording of your own, instead of the sample")
     add("--rttm", type=Path, metavar="FILE", help=rttm)
     add("--threshold", type=float, default=_THRESHOLD, metavar="COSINE", help=threshold)
     add("--model", metavar="ID", help=f"default: {model}")
-    add("--models-dir", type=Path, metavar="DIR", help=models_dir)
+    add_models_dir(parser)
     add("--offline", action="store_true", help="never use the network")
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
 

@@ -20,6 +20,7 @@ from protocol.reports import to_wire
 from sidecar import __version__
 from sidecar.bundle import is_bundle
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config
+from sidecar.serve_options import add_models_dir
 from sidecar.store.prebuilt import default_model, folders
 from sidecar.tools.console import exit_code_of, facts, open_console
 
@@ -30,13 +31,14 @@ _PACKAGES = (
 )
 # fmt: on
 _TIMED_RUNS = 5
+_NO_MODEL = "no model is installed: run speaker-sidecar models fetch campplus-zh-en"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
     add = parser.add_argument
     add("--model", metavar="ID|DIR", help="what to try; default: the first that is installed")
-    add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
+    add_models_dir(parser)
     add("--json", action="store_true", help="print JSON")
 
 
@@ -60,7 +62,7 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     """Everything about this machine that decides how the sidecar serves on it.
 
     Where the libraries cannot be imported, or an index of models is damaged, ``fault`` says so, and
-    nothing more is known.
+    nothing more is known. Where no model is installed, none is tried, and ``advice`` says so.
     """
     about = {
         "speaker_sidecar": __version__,
@@ -74,15 +76,16 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         from sidecar.hardware import cpu, device, machine  # noqa: PLC0415
 
         models = _models(models_dir)
-        config = Config(model=model or _first_installed(models), models_dir=models_dir)
+        tried = model or _first_installed(models)
+        config = Config(model=tried or default_model(), models_dir=models_dir)
         SpeechEngine(config).import_libraries()
     except Exception as error:  # noqa: BLE001 - a broken installation fails in any way
         failure = f"a library cannot be imported: {type(error).__name__}: {error}"
-        fault = getattr(error, "message", f"{failure}; install speaker-sidecar anew")
+        fault = getattr(error, "message", f"{failure}; reinstall speaker-sidecar")
         return {**about, "fault": fault}
     known = machine.facts(config)
     choice = device.choose("auto", wants_gpu=False, facts=known)
-    devices = ["cpu", *(f"cuda:{gpu.index}" for gpu in known.gpus)]
+    names = ["cpu", *(f"cuda:{gpu.index}" for gpu in known.gpus)]
     return {
         **about,
         "selected": choice.selected,
@@ -93,8 +96,9 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         "gpus": to_wire(known.gpus),
         "cuda_visible_devices": known.visible_devices,
         "models": models,
-        "tried_model": config.model,
-        "devices": [_try_device(name, config.model, models_dir) for name in devices],
+        "tried_model": tried,
+        "devices": [_try_device(name, tried, models_dir) for name in names] if tried else [],
+        "advice": None if tried else _NO_MODEL,
     }
 
 
@@ -124,11 +128,12 @@ def in_words(report: dict[str, Any]) -> Group:
         for file in report["models"]
     ]
     trials = [(f"  {trial['device']}", _trial_in_words(trial)) for trial in report["devices"]]
+    heading = report["advice"] or f"a second of audio with {report['tried_model']}"
     return Group(
         facts(rows),
         Text("\nmodels", "bold"),
         *models,
-        Text(f"\na second of audio with {report['tried_model']}", "bold"),
+        Text(f"\n{heading}", "bold"),
         facts(trials),
     )
 
@@ -194,9 +199,11 @@ def _models(models_dir: Path | None) -> list[dict[str, str]]:
     return [dict(zip(keys, map(str, file), strict=True)) for file in files]
 
 
-def _first_installed(models: list[dict[str, str]]) -> str:
+def _first_installed(models: list[dict[str, str]]) -> str | None:
     missing = {file["model"] for file in models if file["state"] in {"absent", "damaged"}}
-    return next((f["model"] for f in models if f["model"] not in missing), default_model())
+    # Trying one tells what to do about a bundle that lost its models: it cannot fetch any.
+    default = default_model() if is_bundle() else None
+    return next((f["model"] for f in models if f["model"] not in missing), default)
 
 
 def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, Any]:

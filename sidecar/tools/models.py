@@ -16,29 +16,33 @@ from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.engine.export_process import ConversionFailed, convert_apart
+from sidecar.serve_options import add_models_dir
 from sidecar.store.assets import Asset
 from sidecar.store.catalog import ASSETS, MODELS, ModelCard
-from sidecar.store.weights import MODELS_DIR_VARIABLE, WeightStore, default_models_dir
+from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.console import ProgressLine, Refusal, complain, exit_code_of, open_console
 
 _ACTIONS = {
-    "list": "what there is, and what of it is installed",
-    "fetch": "what is missing or damaged",
-    "verify": "hash what is installed, and compare ECAPA-TDNN (or a folder) with SpeechBrain",
+    "list": "show the models and what is installed",
+    "fetch": "download what is missing or damaged",
+    "verify": "check hashes, and compare ECAPA-TDNN with SpeechBrain",
 }
 # What a file's state may be, the worst first, and how it is shown.
 _STATES = {"damaged": "bold red", "absent": "dim", "installed": "green"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the action and the options of the command to ``parser``."""
-    add = parser.add_argument
-    models_dir = f"default: {MODELS_DIR_VARIABLE}, or a folder among the user's data"
-    add("action", choices=_ACTIONS, help="; ".join(f"{a}: {does}" for a, does in _ACTIONS.items()))
-    add("id", nargs="?", metavar="ID|DIR", help="one of the list, or a folder; without it, all")
+    """Add the actions of the command, each with the same options, to ``parser``."""
+    shared = argparse.ArgumentParser(add_help=False)
+    add = shared.add_argument
+    add("id", nargs="?", metavar="ID|DIR", help="one of the list, or a folder to verify; else all")
     add("--json", action="store_true", help="print JSON")
-    add("--models-dir", type=Path, metavar="DIR", help=models_dir)
-    add("--offline", action="store_true", help="never touch the network")
+    add_models_dir(shared)
+    add("--offline", action="store_true", help="never use the network")
+    # Subparsers: argparse before 3.12 loses a positional behind an option if it may be missing.
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for action, does in _ACTIONS.items():
+        actions.add_parser(action, help=does, description=does, parents=[shared])
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,11 +74,12 @@ def _run(options: argparse.Namespace, progress: ProgressLine) -> int:
         console.out(json.dumps(found, indent=2))
     elif options.action != "fetch":
         console.print(_table(found))
-        console.out(f"The files lie in {store.models_dir}, each in a folder with its ID.")
-    if options.action != "verify":
-        return EXIT_OK
-    # What was never fetched is no fault, unless that is all there is.
+        console.out(f"The files are in {store.models_dir}, each in a folder with its ID.")
     states = [one["state"] for one in found]
+    if options.action != "verify":
+        is_done = options.action == "list" or set(states) == {"installed"}
+        return EXIT_OK if is_done else EXIT_UNAVAILABLE
+    # What was never fetched is no fault, unless that is all there is.
     is_sound = "installed" in states and "damaged" not in states
     for asset, state in zip(assets, states, strict=True):
         if state == "installed" and isinstance(asset, ModelCard) and asset.network == "ecapa":
@@ -94,12 +99,17 @@ def _chosen(asset_id: str | None) -> list[Asset]:
 
 
 def _fetch(store: WeightStore, asset: Asset, words: Console, progress: ProgressLine) -> None:
-    """Fetch it. A model is converted for OpenVINO, and is fetched also where that fails."""
+    """Fetch it, or say why not. A model is converted too, and stays where that fails."""
 
     def show(done: Progress) -> None:
         progress.show(f"{asset.id}: converting for OpenVINO:", f"{done.done} of {done.total} steps")
 
-    paths = store.ensure(asset)
+    try:
+        paths = store.ensure(asset)
+    except ModelUnavailable as error:  # the next may come from another host
+        progress.clear()
+        complain(error.message)
+        return
     progress.clear()
     installed = f"{asset.id}: installed, {len(paths)} file(s) verified"
     words.out(installed, *paths.values(), sep="\n  ")

@@ -49,7 +49,9 @@ def test_an_engine_is_opened_once_and_is_warm(monkeypatch):
         return Engine(ABOUT, lambda waveforms: lengths.extend(map(len, waveforms)))
 
     monkeypatch.setitem(contenders.ENGINES, "fake", open_engine)
-    first, second = (contenders.do(entry("fake"), lambda engine: engine) for _ in range(2))
+    first, second = (
+        contenders.run_in_worker(entry("fake"), lambda engine: engine) for _ in range(2)
+    )
     assert first is second
     assert opened == ["m"]
     assert lengths == [16_000]
@@ -69,7 +71,7 @@ def test_whatever_fails_in_a_worker_can_be_sent(fault, why, monkeypatch):
 
     monkeypatch.setitem(contenders.ENGINES, "faulty", fail)
     with pytest.raises(RuntimeError) as caught:
-        contenders.do(entry("faulty"), lambda engine: engine)
+        contenders.run_in_worker(entry("faulty"), lambda engine: engine)
     assert str(pickle.loads(pickle.dumps(caught.value))) == why
 
 

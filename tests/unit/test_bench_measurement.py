@@ -74,7 +74,7 @@ def test_contenders_alternate_with_a_pause_before_each_turn(monkeypatch):
 
     def named(name):
         engine = SimpleNamespace(take=lambda turn: found.append((*turn.n_samples, name)) or [])
-        return Contender(SimpleNamespace(name=name), None, {}, lambda deed: deed(engine))
+        return Contender(SimpleNamespace(name=name), None, {}, lambda action: action(engine))
 
     monkeypatch.setattr(measurement.time, "sleep", found.append)
     extent = SimpleNamespace(tasks=lambda: {("latency", 1): [Turn((n,)) for n in (1, 2, 3)]})
@@ -126,7 +126,7 @@ def opened(entry, _):
     if entry.device == "cuda:0":
         raise Refusal(f"{entry.name}: no GPU", 69)
     about = About(**ABOUT, takes_batches=entry.kind != "sherpa-onnx")
-    yield Contender(entry, about, {"ready": 500.0}, lambda deed: deed(FakeEngine(entry)))
+    yield Contender(entry, about, {"ready": 500.0}, lambda action: action(FakeEngine(entry)))
 
 
 @contextmanager

@@ -113,7 +113,7 @@ over the wire, cpu        100 1.00x
 in process, cpu          80.0 1.25x
 over the wire, cuda:0   10.0 10.00x
 
-seconds of audio a second: utterances of 1 to 10 s; in process one by one
+seconds of audio per second, for utterances of 1 to 10 s (in process: one at a time)
                         64 in flight
 sherpa-onnx, cpu          25.0 1.00x
 over the wire, cpu        50.0 2.00x

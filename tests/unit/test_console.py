@@ -119,6 +119,27 @@ class TestExitCodes:
             assert process.stderr.read() == b""
         assert process.wait(30) == EXIT_IO
 
+    @pytest.mark.parametrize(
+        ("system", "file", "told"),
+        [("nt", None, "74"), ("nt", "a?.wav", "OSError"), ("posix", None, "OSError")],
+    )
+    def test_a_pipe_that_windows_calls_an_invalid_argument(self, system, file, told):
+        """In a process of its own, as it gives its standard output up."""
+        code = (
+            "import errno, os, sys\n"
+            "from sidecar.tools.console import exit_code_of\n"
+            "def command(progress):\n"
+            f"    raise OSError(errno.EINVAL, 'Invalid argument', {file!r})\n"
+            f"os.name = {system!r}\n"
+            "try: told = exit_code_of(command)\n"
+            "except OSError: told = 'OSError'\n"
+            "print(told, file=sys.stderr)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert done.stderr.strip() == told
+
 
 class TestProgressLine:
     def test_on_a_terminal_it_passes(self, monkeypatch):

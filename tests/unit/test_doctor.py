@@ -40,6 +40,7 @@ REPORT = {
         {"model": "m", "file": "f", "path": "/m/f", "sha256": "0" * 64, "state": "installed"}
     ],
     "tried_model": "m",
+    "advice": None,
     "devices": [
         {"device": "cpu", "error": "the self-test on cpu failed"},
         {
@@ -120,7 +121,27 @@ def test_the_model_that_is_tried_is_one_that_is_installed():
     files = [("a", "installed"), ("a", "absent"), ("b", "installed")]
     models = [{"model": model, "state": state} for model, state in files]
     assert doctor._first_installed(models) == "b"
-    assert doctor._first_installed(models[:2]) == "ecapa-voxceleb"
+    assert doctor._first_installed(models[:2]) is None
+    assert doctor._first_installed([]) is None
+
+
+def test_a_bundle_that_lost_its_models_tries_one_all_the_same(monkeypatch):
+    monkeypatch.setattr(doctor, "is_bundle", lambda: True)
+    assert doctor._first_installed([]) == "ecapa-voxceleb"
+
+
+def test_where_no_model_is_installed_it_says_what_to_run(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(
+        "sidecar.engine.speech_engine.SpeechEngine.import_libraries", lambda _: None
+    )
+    options = argparse.Namespace(model=None, models_dir=tmp_path, json=False)
+    assert doctor.run(options) == 69
+    advice = "no model is installed: run speaker-sidecar models fetch campplus-zh-en"
+    assert advice in capsys.readouterr().out.splitlines()
+    options.json = True
+    assert doctor.run(options) == 69
+    report = json.loads(capsys.readouterr().out)
+    assert (report["advice"], report["tried_model"], report["devices"]) == (advice, None, [])
 
 
 @pytest.mark.parametrize("error", [OSError("DLL load failed"), ImportError("no torch")])
@@ -133,6 +154,7 @@ def test_a_broken_installation_is_reported_too(monkeypatch, capsys, error):
     assert doctor.run(options) == 69
     out = " ".join(capsys.readouterr().out.split())
     assert f"FAULT a library cannot be imported: {type(error).__name__}: {error}" in out
+    assert "reinstall speaker-sidecar" in out
     assert "packages" in out
 
 

@@ -156,7 +156,14 @@ def test_what_follows_two_dashes_is_the_command(arguments, expected):
     assert split_command(arguments) == expected
 
 
-@pytest.mark.parametrize("arguments", [[], ["f", "--jobs", "0"], ["f", "--timeout-s", "soon"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["f", "--jobs", "0"],
+        *(["f", f"--timeout-s={s}"] for s in ("soon", "nan", "inf", "-1", "0", "86401")),
+    ],
+)
 def test_bad_options(arguments, capsys):
     with pytest.raises(SystemExit):
         options(*arguments)

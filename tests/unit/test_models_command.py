@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from protocol.reports import Progress
+from sidecar.__main__ import main
 from sidecar.engine.export_process import ConversionFailed
 from sidecar.store.assets import (
     Asset,
@@ -17,6 +18,7 @@ from sidecar.store.assets import (
     Watch,
 )
 from sidecar.store.catalog import MODELS
+from sidecar.store.weights import MODELS_DIR_VARIABLE
 from sidecar.tools import models
 
 GOOD = b"weights"
@@ -73,7 +75,7 @@ def test_list_shows_id_licence_size_state_and_path(command, tmp_path, capsys):
     assert command("list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["one", "MIT", "0.0", "MB", "absent", "a.pt"]
-    assert lines[-1] == f"The files lie in {tmp_path}, each in a folder with its ID."
+    assert lines[-1] == f"The files are in {tmp_path}, each in a folder with its ID."
 
 
 def test_list_as_json(command, tmp_path, capsys):
@@ -128,14 +130,42 @@ def test_fetch_that_fails_says_why(command, capsys):
     assert "fake: gone" in capsys.readouterr().err
 
 
-def test_fetch_offline_fetches_nothing(command, tmp_path):
-    assert command("fetch", "one", "--offline") == 69
+def test_a_fetch_of_all_goes_on_after_a_failure(command, capsys, monkeypatch):
+    assets = {asset_id: models.ASSETS[asset_id] for asset_id in ("broken", "one", "two")}
+    monkeypatch.setattr(models, "ASSETS", assets)
+    assert command("fetch", "--json") == 69
+    captured = capsys.readouterr()
+    states = {one["id"]: one["state"] for one in json.loads(captured.out)}
+    assert states == {"broken": "absent", "one": "installed", "two": "installed"}
+    assert captured.err.count("fake: gone") == 1
+    del assets["broken"]
+    assert command("fetch") == 0
+
+
+@pytest.mark.parametrize("words", [("one", "--offline"), ("--offline", "one")])
+def test_fetch_offline_fetches_nothing(command, tmp_path, words):
+    assert command("fetch", *words) == 69
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupted_fetch(command, capsys):
     assert command("fetch", "interrupted") == 130
     assert "Stopped" in capsys.readouterr().err
+
+
+def test_the_help_of_an_action_says_where_models_are_kept(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["models", "fetch", "--help"])
+    assert caught.value.code == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"default: {MODELS_DIR_VARIABLE}, or the user's data folder" in told
+
+
+@pytest.mark.parametrize("words", [(), ("fetch", "--no-such-option"), ("no-such-action",)])
+def test_wrong_usage(words):
+    with pytest.raises(SystemExit) as caught:
+        main(["models", *words])
+    assert caught.value.code == 64
 
 
 @pytest.mark.parametrize("action", ["fetch", "verify"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -14,6 +13,7 @@ from typing import Any
 from protocol.python import RemoteError
 from sidecar import config
 from sidecar.hardware.cpu import n_cores
+from sidecar.serve_options import add_models_dir, number
 from sidecar.store.installed import find_card
 from sidecar.tools.bench.measurement import measure
 from sidecar.tools.bench.plan import QUICK, Extent
@@ -31,11 +31,11 @@ _OTHERS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
     add = parser.add_argument
-    count, seconds = _number(int, 1, 10**6), _number(float, 0.1, 120)
+    count, seconds = number(int, 1, 10**6), number(float, 0.1, 120)
     add("--model", default=config.DEFAULT_MODEL, metavar="ID|DIR", help="default: %(default)s")
-    add("--models-dir", type=Path, metavar="DIR", help="where the models' weights are kept")
+    add_models_dir(parser)
     add("--device", type=_list_of(_device), metavar="D,...", help="default: all there are")
-    add("--threads", type=count, default=n_cores(), metavar="N", help="default: the cores")
+    add("--threads", type=count, default=n_cores(), metavar="N", help="default: one for each core")
     add("--seconds", type=_list_of(seconds), metavar="S,...", help="lengths; default: 1,3,5,10")
     add("--batches", type=_list_of(count), metavar="N,...", help="each of 1 s; default: 1,8,16,32")
     add("--rounds", type=count, metavar="N", help="turns of each contender; default: 7")
@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--requests", dest="n_requests", type=count, metavar="N", help=work)
     other = "another program on the same weights; may be repeated"
     add("--against", action="append", default=[], choices=_OTHERS, help=other)
-    variant = "one more: the sidecar with these options, as --serve='--threads 1'; may be repeated"
-    add("--serve", action="append", default=[], type=split_words, metavar="OPTIONS", help=variant)
-    add("--quick", action="store_true", help="a look in seconds; its figures are rough")
+    own = "also measure the sidecar with these options, e.g. --serve='--threads 1'; may be repeated"
+    add("--serve", action="append", default=[], type=split_words, metavar="OPTIONS", help=own)
+    add("--quick", action="store_true", help="a rough measurement in seconds")
     add("--json", action="store_true", help="print JSON")
     add("--plot", type=Path, metavar="FILE", help="draw latency and throughput, as PNG or SVG")
 
@@ -87,16 +87,6 @@ def _check(options: argparse.Namespace) -> None:
 
 def _list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return lambda text: tuple(dict.fromkeys(read(part.strip()) for part in text.split(",")))
-
-
-def _number(kind: type[int | float], least: float, most: float) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        with contextlib.suppress(ValueError):
-            if least <= kind(text) <= most:
-                return kind(text)
-        raise argparse.ArgumentTypeError(f"{text}: it must be {least:g} to {most:g}")
-
-    return number
 
 
 def _device(text: str) -> str:

@@ -28,21 +28,21 @@ from sidecar.tools.bench.plan import Call, Entry, Turn, Waveforms
 from sidecar.tools.console import ProgressLine, Refusal
 from sidecar.tools.started_sidecar import started_sidecar, tail
 
-Deed = Callable[[Any], Any]
+Action = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
 class Contender:
     """One that is ready, and idle between its turns.
 
-    ``start_ms`` counts from the spawn to each state on the way. ``do`` has something done with the
-    ``Sidecar`` or the ``Engine``, where that is, and raises ``Refusal`` if it fails.
+    ``start_ms`` counts from the spawn to each state on the way. ``run`` runs an action where the
+    ``Sidecar`` or the ``Engine`` is, and raises ``Refusal`` if it fails.
     """
 
     entry: Entry
     about: About
     start_ms: dict[str, float]
-    do: Callable[[Deed], Any]
+    run: Callable[[Action], Any]
 
 
 class Sidecar:
@@ -83,22 +83,22 @@ def opened(entry: Entry, progress: ProgressLine) -> Iterator[Contender]:
         with started_sidecar(entry.serve_options, progress) as (client, start):
             sidecar = Sidecar(client)
             start_ms = {"hello": start.hello_ms, "ready": start.ready_ms}
-            yield Contender(entry, sidecar.about, start_ms, lambda deed: deed(sidecar))
+            yield Contender(entry, sidecar.about, start_ms, lambda action: action(sidecar))
         return
     progress.show(f"starting {entry.name}")
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         log.touch()
         with ProcessPoolExecutor(1, get_context("spawn"), print_to, (log,)) as pool:
-            do_it = functools.partial(_do_in, pool, log, entry)
+            run = functools.partial(_send_to_worker, pool, log, entry)
             began_at = time.monotonic()
-            about: Any = do_it(attrgetter("about"))
-            yield Contender(entry, about, {"ready": 1000 * (time.monotonic() - began_at)}, do_it)
+            about: Any = run(attrgetter("about"))
+            yield Contender(entry, about, {"ready": 1000 * (time.monotonic() - began_at)}, run)
 
 
-def _do_in(pool: ProcessPoolExecutor, log: Path, entry: Entry, deed: Deed) -> object:
+def _send_to_worker(pool: ProcessPoolExecutor, log: Path, entry: Entry, action: Action) -> object:
     try:
-        return pool.submit(do, entry, deed).result()
+        return pool.submit(run_in_worker, entry, action).result()
     except RuntimeError as error:
         died = isinstance(error, BrokenExecutor)
         why, exit_code = ("its process died", EXIT_SOFTWARE) if died else (error, EXIT_UNAVAILABLE)
@@ -122,10 +122,10 @@ def _warm_engine(entry: Entry) -> Engine:
     return engine
 
 
-def do(entry: Entry, deed: Deed) -> object:
-    """Do it with the engine; raises ``RuntimeError``: not all that libraries raise can be sent."""
+def run_in_worker(entry: Entry, action: Action) -> object:
+    """Run it with the engine; raises ``RuntimeError``: not all that libraries raise can be sent."""
     try:
-        return deed(_warm_engine(entry))
+        return action(_warm_engine(entry))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is
         why = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
         raise RuntimeError(why) from None

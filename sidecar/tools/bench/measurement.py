@@ -118,7 +118,7 @@ class Run:
     def measure_memory(self, when: str, field: Iterable[Contender]) -> None:
         """What each contender holds now."""
         for one in field:
-            for kind, n_bytes in one.do(methodcaller("memory")).items():
+            for kind, n_bytes in one.run(methodcaller("memory")).items():
                 if n_bytes is not None:
                     self.values[f"{kind}_{when}", 0, one.entry.name, "bytes"].append(n_bytes)
 
@@ -135,7 +135,7 @@ class Run:
                 # Back and forth, so that what drifts, as the machine's clock, favours nobody.
                 for one in able if i_round % 2 == 0 else reversed(able):
                     time.sleep(PAUSE_S)  # the threads of the one before cease to spin
-                    for call in one.do(methodcaller("take", turn)):
+                    for call in one.run(methodcaller("take", turn)):
                         for name, at, unit, value in values_of(one.entry.kind, key, turn, call):
                             self.values[name, at, one.entry.name, unit].append(value)
 
@@ -145,7 +145,7 @@ class Run:
         """Useful work a second as a share of the device's product rate; the work, in operations."""
         flop: dict[float, int] = {}
         for stick, x in itertools.product(yardsticks, self._extent.seconds):
-            flop[x] = stick.do(methodcaller("count_flop", round(x * SAMPLE_RATE_HZ)))
+            flop[x] = stick.run(methodcaller("count_flop", round(x * SAMPLE_RATE_HZ)))
             rate = np.median(self.values["product_rate", 0, stick.entry.name, "GFLOP/s"])
             for entry in (one.entry for one in field if one.entry.device == stick.entry.device):
                 ms = np.median(self.values["latency", x, entry.name, "ms"])

@@ -26,7 +26,7 @@ _TABLES = {
     "apart from computing: what a host waits beyond it, ms": {"outside_compute": "{:g} s"},
     "utterances of 1 s, one by one, ms": {"one_by_one": "{:g}"},
     "utterances of 1 s, together, ms": {"batch": "{:g}"},
-    "seconds of audio a second: utterances of 1 to 10 s; in process one by one": {
+    "seconds of audio per second, for utterances of 1 to 10 s (in process: one at a time)": {
         "sustained": "{:g} in flight",
         "new_lengths": "{:g} new lengths",
     },
@@ -151,7 +151,7 @@ def draw(report: Report, path: Path) -> None:
             axes.plot(*zip(*points, strict=True), marker="o", label=name)
         axes.grid(alpha=0.3)
     left.set(xlabel="length of the utterance, s", ylabel="latency, ms", ylim=0)
-    right.set(xlabel="utterances of 1 s at once", ylabel="seconds of audio a second", ylim=0)
+    right.set(xlabel="utterances of 1 s at once", ylabel="seconds of audio per second", ylim=0)
     left.legend()
     cpu, threads = report["cpu"]["name"], report["threads"]
     figure.suptitle(f"{report['model']['id']} on {cpu}, {threads} threads: medians")
@@ -162,7 +162,7 @@ def draw(report: Report, path: Path) -> None:
 
 
 def curves_of(report: Report) -> list[Curves]:
-    """Each contender's ms by an utterance's length, and seconds of audio a second by the batch.
+    """Each contender's ms by an utterance's length, and seconds of audio per second by the batch.
 
     A contender without batches is drawn as it takes the same utterances one by one.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from protocol.python.child import Child, spawn
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
-from sidecar.serve_options import positive
+from sidecar.serve_options import number, positive
 from sidecar.tools.console import Refusal, exit_code_of, open_console
 from sidecar.tools.harness.entries import read_entries
 from sidecar.tools.harness.json_file import BadFile
@@ -36,13 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("file", nargs="?", type=Path, metavar="FILE", help="see below")
     examples = "print the paths of the examples that come with it"
     what.add_argument("--examples", action="store_true", help=examples)
-    jobs = "how many answers may be awaited at a time; default: %(default)s"
+    jobs = "how many requests may be in flight at a time; default: %(default)s"
     add("--jobs", type=positive, default=1, metavar="N", help=jobs)
-    add("--model", metavar="ID|DIR", help="of this program's own sidecar; default: the default one")
+    add("--model", metavar="ID|DIR", help="the model that this program's own sidecar serves")
     add("--full", action="store_true", help="print audio and embeddings whole")
     add("--quiet", action="store_true", help="print no messages, only what came of the entries")
+    up_to_a_day = number(float, 0.001, 86_400)
     timeout = "the longest wait for the start, an answer or the end; default: %(default)g"
-    add("--timeout-s", type=float, default=120.0, metavar="S", help=timeout)
+    add("--timeout-s", type=up_to_a_day, default=120.0, metavar="S", help=timeout)
 
 
 def run(options: argparse.Namespace) -> int:
