@@ -105,7 +105,7 @@ class SpeakerSidecar:
         """
         if argv is None and getattr(sys, "frozen", False):
             # It would start itself again, and so would that one.
-            raise ValueError("a frozen app is no Python: name the sidecar's program in argv")
+            raise ValueError("this app is frozen: name the sidecar's program in argv")
         words = [sys.executable, "-m", "sidecar"] if argv is None else list(argv)
         if model is not None:
             words += ["--model", model]
@@ -130,8 +130,8 @@ class SpeakerSidecar:
         """One audio to one embedding: a path, a file's bytes, or samples as ``PcmAudio``.
 
         This and the methods below raise ``RemoteError``, ``ChildGone`` and ``ValueError``, as
-        ``call`` does. Bytes and samples take at most what the child's ``hello`` allows, 64 MiB
-        unless it was started with ``--max-frame-mib``; a path may name a file of any size.
+        ``call`` does. Bytes and samples may take what the child's ``hello`` allows: 64 MiB unless
+        it was started with ``--max-frame-mib`` (and before it said so). A path has no such limit.
         """
         return read_embedding(self.call(EmbedParams(as_audio(audio), normalize, deadline_ms), None))
 

@@ -159,11 +159,12 @@ def test_a_fault_of_this_process_is_an_end_too(start, heard, caplog):
     assert "ValueError: a bug" in caplog.text
 
 
-# Says "A", and ends. What it started holds its output open until the input ends.
+# Says "A", and ends. What it started holds its output open until the input ends, and says "B".
 LEAVES_GRANDCHILD = """
 import subprocess, sys
-subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"])
-sys.stdout.buffer.write(bytes.fromhex("0100000041"))
+say = "import sys; {}sys.stdout.buffer.write(bytes.fromhex('01000000{}'))"
+subprocess.Popen([sys.executable, "-c", say.format("sys.stdin.read(); ", 42)])
+exec(say.format("", 41))
 """
 
 
@@ -171,9 +172,11 @@ def test_an_output_that_a_grandchild_holds_open_ends_with_the_child(start, heard
     monkeypatch.setattr(child_module, "_READ_AFTER_EXIT_S", 0.05)
     child = start(LEAVES_GRANDCHILD)
     assert child.wait_until(lambda: child.has_ended, PATIENCE_S)
+    assert child.kill() == 0
+    child._reader.join(PATIENCE_S)
+    assert child.process.stdout.closed
     assert heard.payloads == [b"A"]
     assert heard.ends == [None]
-    assert child.kill() == 0
 
 
 def test_what_was_said_before_the_exit_is_taken_however_long_that_takes(start, heard, monkeypatch):
