@@ -3,14 +3,21 @@
 It needs nothing of the sidecar: the standard library, msgpack and the contract in ``protocol``.
 """
 
-from protocol.python.client import ChildGone, RemoteError, SpeakerSidecar
-from protocol.python.embedding import Embedding, Voice, WindowEmbeddings
+from protocol.params import FileAudio, PathAudio, PcmAudio, StoredEmbedding
+from protocol.python.client import SpeakerSidecar
+from protocol.python.embedding import Embedding, Voice, WindowEmbeddings, stored_embedding
+from protocol.python.errors import ChildGone, RemoteError
 
 __all__ = [
     "ChildGone",
     "Embedding",
+    "FileAudio",
+    "PathAudio",
+    "PcmAudio",
     "RemoteError",
     "SpeakerSidecar",
+    "StoredEmbedding",
     "Voice",
     "WindowEmbeddings",
+    "stored_embedding",
 ]

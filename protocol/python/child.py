@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -16,6 +18,10 @@ from protocol.framing import FrameDecoder
 
 if sys.platform == "linux":  # pragma: no cover - what is covered depends on the system
     import fcntl
+if sys.platform == "win32":  # pragma: no cover
+    import ctypes
+
+_LOGGER = logging.getLogger(__name__)
 
 # Linux's pipe holds 64 KiB: a second of audio would come in two parts, with a change of process
 # between. So much holds sixteen seconds, and is what Linux gives to anybody. The host does it, not
@@ -23,15 +29,22 @@ if sys.platform == "linux":  # pragma: no cover - what is covered depends on the
 _PIPE_BYTES = 2**20
 _READ_BYTES = 2**16
 _END_S = 10.0
+# Answers may still be in the pipe when the process is gone, but a grandchild may hold it open.
+_READ_AFTER_EXIT_S = 1.0
 
 
 def spawn(argv: Sequence[str], **popen: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
     """Start ``argv`` between pipes; ``popen`` has further arguments of ``subprocess.Popen``.
 
+    On Windows it gets no console window, unless ``popen`` has ``creationflags`` of its own.
+
     Raises:
         OSError: it cannot be started.
     """
     pipe = subprocess.PIPE
+    # With a console of our own the child shares it, so that Ctrl-C reaches both.
+    if sys.platform == "win32" and not ctypes.windll.kernel32.GetConsoleWindow():
+        popen.setdefault("creationflags", subprocess.CREATE_NO_WINDOW)
     process = subprocess.Popen(list(argv), stdin=pipe, stdout=pipe, bufsize=0, **popen)
     assert process.stdin is not None
     if sys.platform == "linux":  # pragma: no cover
@@ -45,13 +58,14 @@ class Child:
     """A running process, read and written on threads. Leaving the ``with`` block kills it.
 
     ``has_ended`` says whether its output is at its end, and ``fault`` what was wrong with that.
-    A child whose output is not of this protocol is killed, as the protocol asks.
+    Where the process has exited and its output falls silent, that is an end as well: a grandchild
+    may hold it open. A child whose output is not of this protocol is killed, as the protocol asks.
 
     Args:
         process: just started; its pipes are not buffered.
         take: called with each payload on the reader's thread; a ``SidecarError`` that it raises is
-            a fault of the child's.
-        on_end: called there once, when no more payloads come, with the ``fault``.
+            a fault of the child's. It ends the reading, as any exception does.
+        on_end: called once, on a thread, when no more payloads come, with the ``fault``.
     """
 
     def __init__(
@@ -65,13 +79,15 @@ class Child:
         self.has_ended = False
         self._take = take
         self._on_end = on_end
+        self._is_ending = False
+        self._waits_since: float | None = None  # for data
         self._changed = threading.Condition()
         self._to_write: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._threads = [
+        self._writer, self._reader, self._exit_watch = (
             threading.Thread(target=target, name=f"sidecar-{target.__name__}", daemon=True)
-            for target in (self._write_all, self._read_all)
-        ]
-        for thread in self._threads:
+            for target in (self._write_all, self._read_all, self._watch_exit)
+        )
+        for thread in (self._writer, self._reader, self._exit_watch):
             thread.start()
 
     def __enter__(self) -> Child:  # noqa: PYI034 - Self is not in Python 3.10
@@ -112,10 +128,9 @@ class Child:
         self.process.kill()
         exit_code = self.process.wait()
         self.close_input()
-        for thread in self._threads:
+        # The watch waits for the reader, for as long as it makes sense.
+        for thread in (self._writer, self._exit_watch):
             thread.join(_END_S)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
         return exit_code
 
     def _write_all(self) -> None:
@@ -131,23 +146,54 @@ class Child:
 
     def _read_all(self) -> None:
         decoder = FrameDecoder()
+        fault = None
         try:
-            while data := self._read():
+            while (data := self._read()) and not self._is_ending:
                 for payload in decoder.feed(data):
                     self._take(payload)
                     self.notify()
             if decoder.pending_bytes:
-                self.fault = f"the child's output ends {decoder.pending_bytes} bytes into a frame"
+                fault = f"the child's output ends {decoder.pending_bytes} bytes into a frame"
         except SidecarError as error:
+            fault = f"the child's output is not of this protocol: {error}"
             self.process.kill()
-            self.fault = f"the child's output is not of this protocol: {error}"
-        self.has_ended = True
-        self._on_end(self.fault)
-        self.notify()
+        except BaseException as error:
+            fault = f"this process failed to take in the child's output: {error!r}"
+            _LOGGER.exception("the sidecar is killed, because its output cannot be taken in")
+            self.process.kill()
+        finally:
+            self._end(fault)
+        assert self.process.stdout is not None
+        # Only here: a pipe must not be closed while another thread reads it.
+        self.process.stdout.close()
 
     def _read(self) -> bytes:
         assert self.process.stdout is not None
+        self._waits_since = time.monotonic()
         # A socket's other end may be reset, and our own end closed.
         with contextlib.suppress(OSError, ValueError):
-            return self.process.stdout.read(_READ_BYTES)
+            data = self.process.stdout.read(_READ_BYTES)
+            self._waits_since = None
+            return data
         return b""
+
+    def _watch_exit(self) -> None:
+        self.process.wait()
+        while self._reader.is_alive():
+            self._reader.join(_READ_AFTER_EXIT_S)
+            since = self._waits_since
+            if since is not None and time.monotonic() - since >= _READ_AFTER_EXIT_S:
+                self._end(None)
+                return
+
+    def _end(self, fault: str | None) -> None:
+        with self._changed:
+            if self._is_ending:
+                return
+            self._is_ending = True
+        self.fault = fault
+        try:
+            self._on_end(fault)
+        finally:
+            self.has_ended = True
+            self.notify()

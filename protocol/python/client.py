@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import subprocess
 import sys
@@ -15,10 +16,9 @@ from types import TracebackType
 from typing import Any
 
 from protocol.errors import ParseError
-from protocol.framing import encode_frame
+from protocol.framing import MAX_FRAME_BYTES, encode_frame
 from protocol.hello import PROTOCOL
 from protocol.messages import (
-    Failure,
     Notice,
     Result,
     decode_from_child,
@@ -45,23 +45,16 @@ from protocol.python.embedding import (
     as_audio,
     as_voice,
     read_embedding,
+    read_outcome,
     read_windows,
 )
+from protocol.python.errors import ChildGone, RemoteError, exit_reason
 from protocol.reports import ScoreResult
 
 _SERVING = ("ready", "degraded")
+_EXIT_S = 1.0  # from the end of the output to that of the process
 
-
-class RemoteError(Exception):
-    """The child answered with an error; the fields are the wire's."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.message} ({failure.code}, {failure.data.get('kind')})")
-        self.failure = failure
-
-
-class ChildGone(Exception):
-    """The child ended, or speaks another protocol, before it answered."""
+_LOGGER = logging.getLogger(__name__)
 
 
 class SpeakerSidecar:
@@ -83,7 +76,8 @@ class SpeakerSidecar:
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._futures: dict[RequestId, Future[dict[str, Any]]] = {}
-        self._is_gone = False
+        self._gone: str | None = None  # why, once it is
+        self._max_frame_bytes = MAX_FRAME_BYTES
         self._child = Child(process, self._take, self._settle_all)
 
     @classmethod
@@ -98,14 +92,20 @@ class SpeakerSidecar:
         """Start a sidecar. It returns before the model is loaded: calls wait for that.
 
         Args:
-            argv: the command, with its options; default: ``-m sidecar`` with this Python.
+            argv: the command, with its options; default: ``-m sidecar`` with this Python. A frozen
+                app (PyInstaller's, for example) must name it.
             model: the model's id or folder; default: the command's own.
-            on_notice: called on the reader's thread with each notification.
+            on_notice: called with each notification, on the thread that reads all answers: it must
+                return quickly, and must not call this sidecar. What it raises is logged.
             popen: further arguments of ``subprocess.Popen``, such as ``stderr`` for the log.
 
         Raises:
             OSError: it cannot be started.
+            ValueError: this app is frozen, and ``argv`` is absent.
         """
+        if argv is None and getattr(sys, "frozen", False):
+            # It would start itself again, and so would that one.
+            raise ValueError("this app is frozen: name the sidecar's program in argv")
         words = [sys.executable, "-m", "sidecar"] if argv is None else list(argv)
         if model is not None:
             words += ["--model", model]
@@ -129,7 +129,9 @@ class SpeakerSidecar:
     ) -> Embedding:
         """One audio to one embedding: a path, a file's bytes, or samples as ``PcmAudio``.
 
-        This and the methods below raise ``RemoteError`` and ``ChildGone``, as ``call`` does.
+        This and the methods below raise ``RemoteError``, ``ChildGone`` and ``ValueError``, as
+        ``call`` does. Bytes and samples may take what the child's ``hello`` allows: 64 MiB unless
+        it was started with ``--max-frame-mib`` (and before it said so). A path has no such limit.
         """
         return read_embedding(self.call(EmbedParams(as_audio(audio), normalize, deadline_ms), None))
 
@@ -140,15 +142,13 @@ class SpeakerSidecar:
         normalize: bool = True,
         deadline_ms: float | None = None,
     ) -> list[Embedding | RemoteError]:
-        """Some audios to as many outcomes, in their order; one that fails spoils no other."""
+        """Some audios to as many outcomes, in their order; one that fails spoils no other.
+
+        The limit of bytes and samples is that of all ``audios`` together.
+        """
         items = tuple(as_audio(audio) for audio in audios)
         results = self.call(EmbedBatchParams(items, normalize, deadline_ms), None)["results"]
-        return [
-            read_embedding(item["result"])
-            if "result" in item
-            else RemoteError(Failure(id=None, **item["error"]))
-            for item in results
-        ]
+        return [read_outcome(item) for item in results]
 
     def embed_windows(
         self,
@@ -164,7 +164,10 @@ class SpeakerSidecar:
         return read_windows(self.call(params, None))
 
     def score(self, a: Voice, b: Voice) -> ScoreResult:
-        """How alike two voices are: the cosine of audios, or of embeddings that were kept."""
+        """How alike two voices are: the cosine of audios, or of embeddings that were kept.
+
+        ``stored_embedding`` makes a voice of an embedding's numbers and its fingerprint.
+        """
         result = self.call(ScoreParams(as_voice(a), as_voice(b)), None)
         return ScoreResult(result["cosine"], result["fingerprint"])
 
@@ -177,17 +180,26 @@ class SpeakerSidecar:
         return self.call(MetricsParams())
 
     def send(self, params: Params) -> tuple[RequestId, Future[dict[str, Any]]]:
-        """Send a request; its id, and the future of its result, or ``RemoteError``."""
+        """Send a request; its id, and the future of its result, ``RemoteError`` or ``ChildGone``.
+
+        Raises:
+            ValueError: its audio takes more bytes than the child accepts; nothing was sent.
+        """
         request_id = next(self._ids)
-        frame = encode_frame(encode_request(request_id, params))
+        payload = encode_request(request_id, params)
+        if len(payload) > self._max_frame_bytes:
+            raise ValueError(
+                f"this audio takes {len(payload)} bytes with its request, and the sidecar accepts "
+                f"at most {self._max_frame_bytes}: pass a path"
+            )
         future: Future[dict[str, Any]] = Future()
         future.set_running_or_notify_cancel()  # only the child can cancel it
         with self._lock:
-            if self._is_gone:
-                future.set_exception(ChildGone("the child is gone"))
+            if self._gone is not None:
+                future.set_exception(ChildGone("the child is gone", self._gone))
                 return request_id, future
             self._futures[request_id] = future
-        self._child.write(frame)
+        self._child.write(encode_frame(payload, self._max_frame_bytes))
         return request_id, future
 
     def call(self, params: Params, timeout_s: float | None = 60.0) -> dict[str, Any]:
@@ -197,6 +209,7 @@ class SpeakerSidecar:
             RemoteError: the child refused it.
             ChildGone: the child ended first.
             TimeoutError: neither came in time.
+            ValueError: its audio takes more bytes than the child accepts; nothing was sent.
         """
         try:
             return self.send(params)[1].result(timeout_s)
@@ -221,8 +234,8 @@ class SpeakerSidecar:
         if self._state in _SERVING:
             return self.health
         reason = self.health.get("reason", "no hello")
-        if has_settled or self._child.has_ended:
-            raise ChildGone(f"the sidecar did not start: {reason}")
+        if has_settled or self._gone is not None:
+            raise ChildGone("the sidecar did not start", self._gone or reason)
         raise TimeoutError(f"the sidecar still loads: {reason}")
 
     def close(self, timeout_s: float = 10.0) -> int:
@@ -257,13 +270,29 @@ class SpeakerSidecar:
             self.hello = notice.params
             if notice.params.get("protocol") != PROTOCOL:
                 raise ParseError(f"protocol {notice.params.get('protocol')}, not {PROTOCOL}")
+            match notice.params:
+                case {"limits": {"max_frame_bytes": int(max_frame_bytes)}}:
+                    self._max_frame_bytes = max_frame_bytes
         elif notice.method == "health":
             self.health = notice.params
-        self._on_notice(notice)
+        try:
+            self._on_notice(notice)
+        except Exception:
+            # Whoever waits for an answer must still get it.
+            _LOGGER.exception("on_notice failed at %s", notice.method)
 
     def _settle_all(self, fault: str | None) -> None:
+        reason = fault or self._reason_of_end()
         with self._lock:
-            self._is_gone = True
+            self._gone = reason
             waiting, self._futures = list(self._futures.values()), {}
         for future in waiting:
-            future.set_exception(ChildGone(fault or "the child ended"))
+            future.set_exception(ChildGone("the child is gone", reason))
+
+    def _reason_of_end(self) -> str:
+        if self._state == "failed":
+            return str(self.health.get("reason"))
+        exit_code = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            exit_code = self.process.wait(_EXIT_S)
+        return exit_reason(exit_code)

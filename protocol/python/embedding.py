@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+from protocol.messages import Failure
 from protocol.params import Audio, FileAudio, PathAudio, PcmAudio, StoredEmbedding
+from protocol.python.errors import RemoteError
 
 _BYTES_PER_NUMBER = 4
 
@@ -69,14 +71,27 @@ def as_voice(voice: Voice) -> Audio | StoredEmbedding:
     if isinstance(voice, StoredEmbedding):
         return voice
     if isinstance(voice, Embedding):
-        packed = struct.pack(f"<{len(voice.embedding)}f", *voice.embedding)
-        return StoredEmbedding(packed, voice.fingerprint)
+        return stored_embedding(voice.embedding, voice.fingerprint)
     return as_audio(voice)
+
+
+def stored_embedding(numbers: Iterable[float], fingerprint: str) -> StoredEmbedding:
+    """The voice that an app kept, for ``score``: an embedding's numbers, and its fingerprint."""
+    values = tuple(numbers)
+    return StoredEmbedding(struct.pack(f"<{len(values)}f", *values), fingerprint)
 
 
 def read_embedding(result: Mapping[str, Any]) -> Embedding:
     """The result of ``embed``."""
     return _read(Embedding, {**result, "embedding": _numbers(result["embedding"])})
+
+
+def read_outcome(item: Mapping[str, Any]) -> Embedding | RemoteError:
+    """One entry of the result of ``embed_batch``."""
+    if "result" in item:
+        return read_embedding(item["result"])
+    error = item["error"]
+    return RemoteError(Failure(None, error["code"], error["message"], error.get("data") or {}))
 
 
 def read_windows(result: Mapping[str, Any]) -> WindowEmbeddings:

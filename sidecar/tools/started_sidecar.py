@@ -84,11 +84,9 @@ def started_sidecar(
                 start.watch(client, progress)
                 yield client, start
         except ChildGone as error:
-            message = f"the sidecar died: {error}" if start.ready_ms else str(error)
+            message = f"the sidecar died: {error.reason}" if start.ready_ms else str(error)
             if client.health.get("state") != "failed":
-                message += f" (exit code {client.process.returncode}){tail(log)}"
-            elif start.ready_ms:
-                message = f"the sidecar died: {client.health['reason']}"
+                message += tail(log)
             raise Refusal(message, EXIT_SOFTWARE if start.ready_ms else EXIT_UNAVAILABLE) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 
@@ -9,8 +10,17 @@ import pytest
 from mutations import wav
 from raw_host import pcm
 
-from protocol.params import FileAudio, PcmAudio, StoredEmbedding
-from protocol.python import ChildGone, Embedding, RemoteError, SpeakerSidecar
+from protocol.python import (
+    ChildGone,
+    Embedding,
+    FileAudio,
+    PathAudio,
+    PcmAudio,
+    RemoteError,
+    SpeakerSidecar,
+    StoredEmbedding,
+    stored_embedding,
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +35,8 @@ def test_an_audio_in_each_of_its_forms_is_the_same_voice(sidecar, tmp_path, monk
     path = tmp_path / "voice.wav"
     path.write_bytes(wav(0.5))
     monkeypatch.chdir(tmp_path)
-    forms = [path, str(path), "voice.wav", wav(0.5), FileAudio(wav(0.5)), PcmAudio(**pcm(0.5))]
+    forms = [path, str(path), "voice.wav", PathAudio(str(path))]
+    forms += [wav(0.5), FileAudio(wav(0.5)), PcmAudio(**pcm(0.5))]
     embeddings = [sidecar.embed(audio) for audio in forms]
     assert {embedding.embedding for embedding in embeddings} == {embeddings[0].embedding}
     assert all(isinstance(embedding, Embedding) for embedding in embeddings)
@@ -48,7 +59,7 @@ def test_one_of_a_batch_that_fails_spoils_no_other(sidecar):
     good, bad, same = sidecar.embed_batch([wav(0.5), b"no audio", PcmAudio(**pcm(0.5))])
     assert good.embedding == same.embedding
     assert isinstance(bad, RemoteError)
-    assert bad.failure.data["kind"] == "unsupported_format"
+    assert bad.kind == "unsupported_format"
 
 
 def test_windows(sidecar):
@@ -62,7 +73,9 @@ def test_windows(sidecar):
 def test_scores_of_audios_and_of_kept_embeddings(sidecar):
     embedding = sidecar.embed(wav(0.5))
     packed = struct.pack("<4f", *embedding.embedding)
-    for voice in (wav(0.5), embedding, StoredEmbedding(packed, embedding.fingerprint)):
+    kept = json.loads(json.dumps([embedding.embedding, embedding.fingerprint]))
+    assert stored_embedding(*kept) == StoredEmbedding(packed, embedding.fingerprint)
+    for voice in (wav(0.5), embedding, stored_embedding(*kept)):
         score = sidecar.score(embedding, voice)
         assert score.cosine == pytest.approx(1, abs=1e-6)
         assert score.fingerprint == "light.0"
@@ -77,5 +90,17 @@ def test_reports(sidecar):
 def test_a_child_that_is_gone_refuses_at_once(light_argv):
     sidecar = SpeakerSidecar.start(light_argv)
     assert sidecar.close() == 0
-    with pytest.raises(ChildGone, match="gone"):
+    with pytest.raises(ChildGone, match="gone: it ended with exit code 0"):
         sidecar.embed(wav(0.1))
+
+
+def test_a_childs_own_limit_of_a_frame(light_argv):
+    with SpeakerSidecar.start([*light_argv, "--max-frame-mib", "1"]) as small:
+        small.wait_until_ready(60)
+        with pytest.raises(ValueError, match="at most 1048576: pass a path"):
+            small.embed(bytes(2**21))
+        assert small.embed(wav(0.1)).dim == 4
+    with SpeakerSidecar.start([*light_argv, "--max-frame-mib", "128"]) as large:
+        large.wait_until_ready(60)
+        with pytest.raises(RemoteError, match="unsupported_format"):
+            large.embed(bytes(65 * 2**20))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from protocol.errors import ParseError
 from protocol.framing import encode_frame
-from protocol.messages import Failure
-from protocol.params import HealthParams, MetricsParams
-from protocol.python import ChildGone, RemoteError, SpeakerSidecar
+from protocol.python import child as child_module
 from protocol.python.child import Child, spawn
 
 PATIENCE_S = 60.0
@@ -149,91 +147,69 @@ def test_a_pipe_that_is_lost_is_an_end(heard):
     assert child.kill() == 9
 
 
-def test_what_cannot_be_started_raises():
-    with pytest.raises(FileNotFoundError):
-        SpeakerSidecar.start(["/no/such/program"])
+def test_a_fault_of_this_process_is_an_end_too(start, heard, caplog):
+    def fail(payload):
+        raise ValueError("a bug")
+
+    child = start(f"{SAY}; sys.stdout.flush(); input()", "0100000041", take=fail)
+    assert not child.wait_until(lambda: False, PATIENCE_S)
+    assert child.has_ended
+    assert heard.ends == ["this process failed to take in the child's output: ValueError('a bug')"]
+    assert child.process.wait(PATIENCE_S) != 0
+    assert "ValueError: a bug" in caplog.text
 
 
-# Says hello, then answers each request with its id: a result, or an error for health.
-ANSWERS = """
-import struct, sys, msgpack
-def say(message):
-    payload = msgpack.packb({"jsonrpc": "2.0", **message})
-    sys.stdout.buffer.write(struct.pack("<I", len(payload)) + payload)
-    sys.stdout.buffer.flush()
-say({"method": "hello", "params": {"protocol": int(sys.argv[1]), "argv": sys.argv[2:]}})
-say({"id": 10**6, "result": {"for": "nobody"}})
-say({"id": None, "error": {"code": -1, "message": "of nobody knows what"}})
-while header := sys.stdin.buffer.read(4):
-    message = msgpack.unpackb(sys.stdin.buffer.read(*struct.unpack("<I", header)))
-    if message["method"] == "health":
-        say({"id": message["id"], "error": {"code": -1, "message": "m", "data": {"kind": "k"}}})
-    if message["method"] == "cancel":
-        withdrawn = {"code": -2, "message": "withdrawn", "data": {}}
-        say({"id": message["params"]["id"], "error": withdrawn})
-    if message["method"] == "shutdown":
-        say({"id": message["id"], "result": {}})
+# Says "A", and ends. What it started holds its output open until the input ends, and says "B".
+LEAVES_GRANDCHILD = """
+import subprocess, sys
+say = "import sys; {}sys.stdout.buffer.write(bytes.fromhex('01000000{}'))"
+subprocess.Popen([sys.executable, "-c", say.format("sys.stdin.read(); ", 42)])
+exec(say.format("", 41))
 """
 
 
-def start_answers(protocol=1, *arguments, **options):
-    argv = [sys.executable, "-c", ANSWERS, str(protocol), *arguments]
-    return SpeakerSidecar.start(argv, stderr=subprocess.DEVNULL, **options)
+def test_an_output_that_a_grandchild_holds_open_ends_with_the_child(start, heard, monkeypatch):
+    monkeypatch.setattr(child_module, "_READ_AFTER_EXIT_S", 0.05)
+    child = start(LEAVES_GRANDCHILD)
+    assert child.wait_until(lambda: child.has_ended, PATIENCE_S)
+    assert child.kill() == 0
+    child._reader.join(PATIENCE_S)
+    assert child.process.stdout.closed
+    assert heard.payloads == [b"A"]
+    assert heard.ends == [None]
 
 
-def test_an_error_keeps_the_wires_fields():
-    with start_answers() as sidecar, pytest.raises(RemoteError, match=r"m \(-1, k\)") as caught:
-        sidecar.call(HealthParams())
-    assert caught.value.failure == Failure(1, -1, "m", {"kind": "k"})
+def test_what_was_said_before_the_exit_is_taken_however_long_that_takes(start, heard, monkeypatch):
+    monkeypatch.setattr(child_module, "_READ_AFTER_EXIT_S", 0.01)
+    ended_early = []
 
+    def take_slowly(payload):
+        child.process.wait(PATIENCE_S)
+        ended_early.append(heard.has_ended.wait(0.1))
+        heard.payloads.append(payload)
 
-def test_a_child_of_another_protocol_is_gone():
-    with start_answers(protocol=2) as sidecar:
-        with pytest.raises(ChildGone):
-            sidecar.wait_until_ready(PATIENCE_S)
-        with pytest.raises(ChildGone):
-            sidecar.call(HealthParams())
-
-
-def test_no_answer_in_time():
-    with start_answers() as sidecar, pytest.raises(TimeoutError, match=r"metrics within 0\.01 s"):
-        sidecar.call(MetricsParams(), timeout_s=0.01)
-
-
-def test_what_is_cancelled_is_answered():
-    with start_answers() as sidecar:
-        request_id, future = sidecar.send(MetricsParams())
-        sidecar.cancel(request_id)
-        with pytest.raises(RemoteError, match="withdrawn"):
-            future.result(PATIENCE_S)
-
-
-def test_one_that_loads_for_too_long():
-    with start_answers() as sidecar, pytest.raises(TimeoutError, match="still loads: no hello"):
-        sidecar.wait_until_ready(0.01)
-
-
-def test_a_death_settles_what_waits():
-    with start_answers() as sidecar:
-        _, future = sidecar.send(MetricsParams())
-        sidecar.process.kill()
-        with pytest.raises(ChildGone, match="the child ended"):
-            future.result(PATIENCE_S)
-        assert sidecar.close() != 0
+    child = start(SAY, "0100000041" * 2, take=take_slowly)
+    assert heard.has_ended.wait(PATIENCE_S)
+    assert heard.payloads == [b"A", b"A"]
+    assert ended_early == [False, False]
 
 
 @pytest.mark.parametrize(
-    ("given", "options", "expected"),
-    [
-        ([], {}, ["--parent-pid", "PID"]),
-        (["--parent-pid=1"], {}, ["--parent-pid=1"]),
-        (["--parent-pid", "1"], {}, ["--parent-pid", "1"]),
-        ([], {"model": "x"}, ["--model", "x", "--parent-pid", "PID"]),
-    ],
+    ("window", "given", "passed"),
+    [(0, {}, {"creationflags": 8}), (1, {}, {}), (0, {"creationflags": 1}, {"creationflags": 1})],
 )
-def test_the_child_learns_whom_to_outlive_not(given, options, expected):
-    heard = threading.Event()
-    with start_answers(1, *given, on_notice=lambda _: heard.set(), **options) as sidecar:
-        assert heard.wait(PATIENCE_S)
-        pid = str(os.getpid())
-        assert sidecar.hello["argv"] == [pid if word == "PID" else word for word in expected]
+def test_on_windows_an_app_without_a_console_shows_none(monkeypatch, window, given, passed):
+    kernel32 = SimpleNamespace(GetConsoleWindow=lambda: window)
+    ctypes = SimpleNamespace(windll=SimpleNamespace(kernel32=kernel32))
+    asked = []
+    monkeypatch.setattr(child_module, "ctypes", ctypes, raising=False)
+    monkeypatch.setattr(child_module, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", 8, raising=False)
+
+    def start_nothing(argv, stdin, stdout, bufsize, **popen):
+        asked.append(popen)
+        return SimpleNamespace(stdin=stdin)
+
+    monkeypatch.setattr(subprocess, "Popen", start_nothing)
+    spawn(["program"], **given)
+    assert asked == [passed]
