@@ -12,7 +12,6 @@ from protocol import errors
 from protocol.errors import (
     InvalidParams,
     InvalidRequest,
-    ModelUnavailable,
     ParseError,
     SidecarError,
 )
@@ -46,7 +45,6 @@ from protocol.params import (
     ScoreParams,
     ShutdownParams,
     StoredEmbedding,
-    audios_of,
 )
 from protocol.payload import MAX_ARRAY_ITEMS, MAX_CONTAINERS, MAX_DEPTH, pack, unpack
 from protocol.reports import EmbedTimings, Progress, ScoreResult, to_wire
@@ -304,39 +302,3 @@ def test_fields_know_what_they_hold():
     assert "b" not in fields
     assert fields.value("a") == 1
     assert fields.required_real("a") == 1.0
-
-
-HALF_A_PAIR = "/home/\udcff/models"  # what Python makes of a folder's name that is no UTF-8
-
-
-def test_what_the_child_tells_survives_text_that_is_no_unicode():
-    error = ModelUnavailable(f"{HALF_A_PAIR} cannot be read", path=HALF_A_PAIR)
-    answer = decode_from_child(encode_error(1, error))
-    assert answer.message == r"/home/\udcff/models cannot be read"
-    assert answer.data["path"] == r"/home/\udcff/models"
-    result = decode_from_child(encode_result(1, {"source": HALF_A_PAIR}))
-    assert result.result == {"source": r"/home/\udcff/models"}
-
-
-def test_what_a_host_asks_for_is_not_changed_in_silence():
-    with pytest.raises(UnicodeEncodeError):
-        encode_request(1, EmbedParams(PathAudio(HALF_A_PAIR)))
-
-
-ONE, OTHER = PathAudio("/a.wav"), FileAudio(b"RIFF")
-STORED = StoredEmbedding(b"0123", "model")
-
-
-@pytest.mark.parametrize(
-    ("params", "audios"),
-    [
-        (EmbedParams(ONE), (ONE,)),
-        (EmbedWindowsParams(ONE, 2.0, 1.0), (ONE,)),
-        (EmbedBatchParams((ONE, OTHER)), (ONE, OTHER)),
-        (ScoreParams(OTHER, ONE), (OTHER, ONE)),
-        (ScoreParams(STORED, ONE), (ONE,)),
-        (ScoreParams(STORED, STORED), ()),
-    ],
-)
-def test_the_audios_of_a_request_come_in_its_order(params, audios):
-    assert audios_of(params) == audios

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from protocol.params import (
+    EmbedBatchParams,
+    EmbedParams,
+    EmbedWindowsParams,
+    FileAudio,
+    PathAudio,
+    ScoreParams,
+    StoredEmbedding,
+    audios_of,
+)
+
+ONE, OTHER = PathAudio("/a.wav"), FileAudio(b"RIFF")
+STORED = StoredEmbedding(b"0123", "model")
+
+
+@pytest.mark.parametrize(
+    ("params", "audios"),
+    [
+        (EmbedParams(ONE), (ONE,)),
+        (EmbedWindowsParams(ONE, 2.0, 1.0), (ONE,)),
+        (EmbedBatchParams((ONE, OTHER)), (ONE, OTHER)),
+        (ScoreParams(OTHER, ONE), (OTHER, ONE)),
+        (ScoreParams(STORED, ONE), (ONE,)),
+        (ScoreParams(STORED, STORED), ()),
+    ],
+)
+def test_the_audios_of_a_request_come_in_its_order(params, audios):
+    assert audios_of(params) == audios
