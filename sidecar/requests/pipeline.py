@@ -64,7 +64,7 @@ class Pipeline:
         self._encoder: Encoder
         self._clock = clock
         self.lock = threading.RLock()
-        self._decodable = threading.Condition(self.lock)
+        self._decodable = {lane: threading.Condition(self.lock) for lane in Lane}
         self._embeddable = threading.Condition(self.lock)
         self._idle = threading.Condition(self.lock)
         self._may_decode = False
@@ -85,7 +85,7 @@ class Pipeline:
         """Take a job in; raises what ``Scheduler.admit`` raises."""
         with self.lock:
             self._scheduler.admit(job, audios, retry_after_ms)
-            self._decodable.notify_all()
+            self._wake_decoders()
 
     def holds(self, request_id: RequestId) -> bool:
         """Whether a job of that id is in flight."""
@@ -137,7 +137,8 @@ class Pipeline:
         """End the threads, waiting for the worker for at most ``timeout_s``."""
         with self.lock:
             self._stopped = True
-            self._decodable.notify_all()
+            for decodable in self._decodable.values():
+                decodable.notify_all()
             self._embeddable.notify_all()
         self._worker.join(timeout_s)
 
@@ -157,16 +158,22 @@ class Pipeline:
             # Each item names its job: in a cycle, the audio would outlive its answer by minutes.
             job.items.clear()
         if jobs:
-            self._decodable.notify_all()
+            self._wake_decoders()
         if self._scheduler.is_idle:
             self._idle.notify_all()
 
     # Decoders
 
+    def _wake_decoders(self) -> None:
+        """Those alone for which something waits: to wake the others costs live requests time."""
+        for lane, decodable in self._decodable.items():
+            if self._scheduler.has_undecoded(lane):
+                decodable.notify_all()
+
     def _allow_decoding(self) -> None:
         with self.lock:
             self._may_decode = True
-            self._decodable.notify_all()
+            self._wake_decoders()
 
     def _start_decoder(self, lane: Lane) -> None:
         self._thread(lambda: self._decode(lane), "decoder").start()
@@ -220,7 +227,7 @@ class Pipeline:
                     if item is not None:
                         self._decoding[thread] = item
                         return item
-                self._decodable.wait()
+                self._decodable[lane].wait()
             return None
 
     def _replace_decoder(self, thread: threading.Thread, item: Item) -> None:
@@ -267,7 +274,7 @@ class Pipeline:
                 batch, late = self._scheduler.next_batch(self._clock())
                 self._answer(late)
                 if batch:
-                    self._decodable.notify_all()
+                    self._wake_decoders()
                     return batch
                 self._embeddable.wait()
             return []

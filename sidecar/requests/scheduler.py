@@ -152,6 +152,10 @@ class Scheduler:
         self._jobs[job.id] = job
         self._n_audios, self._n_bytes = n_audios, n_bytes
 
+    def has_undecoded(self, lane: Lane) -> bool:
+        """Whether something waits for a decoder."""
+        return any(self._undecoded[lane, is_live] for is_live in (True, False))
+
     def next_undecoded(self, lane: Lane, now: float) -> Item | None:
         """The item to decode next, or None while none waits or enough is decoded already."""
         has_live, has_long = (self._may_decode((lane, is_live)) for is_live in (True, False))
