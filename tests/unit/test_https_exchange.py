@@ -10,15 +10,13 @@ import urllib.error
 import urllib.request
 
 import pytest
-from unit.web_server import Answer, WebServer, make_certificate, pinned, serving
+from unit.https_fetch import FILE, GOOD, PART, StopAsked, get
+from unit.web_server import Answer, WebServer, make_certificate, serving
 
 from sidecar.store import https_exchange, https_file
 from sidecar.store.assets import Interrupted, SourceFailed
 from sidecar.store.https_file import HttpsFile
 
-GOOD = b"12345"
-FILE = pinned(GOOD)
-PART = f"a.pt.{FILE.sha256[:16]}.part"
 URL = "https://weights.invalid/a.pt"
 
 
@@ -29,10 +27,6 @@ def _direct_and_once(monkeypatch):
     monkeypatch.setattr(https_file, "_PAUSES_S", ())
 
 
-class StopAsked(Exception):
-    pass
-
-
 def stop(_n_bytes: int) -> None:
     raise StopAsked
 
@@ -41,10 +35,6 @@ def stop(_n_bytes: int) -> None:
 def server():
     with serving(WebServer(GOOD)) as server:
         yield server
-
-
-def get(server, work, *, token=None):
-    return HttpsFile(server.url, token=token).fetch(FILE, work, lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -3,23 +3,11 @@ from __future__ import annotations
 import errno
 
 import pytest
+from unit.https_fetch import GOOD, PART, StopAsked, get
 from unit.web_server import Answer, WebServer, pinned, serving
 
 from sidecar.store import assets, https_file
 from sidecar.store.assets import SourceFailed
-from sidecar.store.https_file import HttpsFile
-
-GOOD = b"12345"
-FILE = pinned(GOOD)
-PART = f"a.pt.{FILE.sha256[:16]}.part"
-
-
-class StopAsked(Exception):
-    pass
-
-
-def go_on(_n_bytes: int) -> None:
-    pass
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +21,6 @@ def _direct_and_quick(monkeypatch):
 def server():
     with serving(WebServer(GOOD)) as server:
         yield server
-
-
-def get(server, work, *, file=FILE, watch=go_on, **options):
-    return HttpsFile(server.url, **options).fetch(file, work, watch)
 
 
 def test_get(server, tmp_path):

@@ -7,24 +7,13 @@ import time
 import types
 
 import pytest
+from unit.https_fetch import FILE, GOOD, PART, StopAsked, get, go_on
 from unit.web_server import Answer, WebServer, pinned, serving
 
 from sidecar.store import assets, https_file
 from sidecar.store.assets import SourceFailed
 from sidecar.store.https_exchange import CHUNK_BYTES
 from sidecar.store.https_file import HttpsFile
-
-GOOD = b"12345"
-FILE = pinned(GOOD)
-PART = f"a.pt.{FILE.sha256[:16]}.part"
-
-
-class StopAsked(Exception):
-    pass
-
-
-def go_on(_n_bytes: int) -> None:
-    pass
 
 
 class FakeClock:
@@ -61,10 +50,6 @@ def _direct_and_quick(monkeypatch):
 def server():
     with serving(WebServer(GOOD)) as server:
         yield server
-
-
-def get(server, work, *, file=FILE, watch=go_on, **options):
-    return HttpsFile(server.url, **options).fetch(file, work, watch)
 
 
 @pytest.mark.parametrize("length", [{}, {"Content-Length": None}])
