@@ -22,7 +22,7 @@ from raw_host import ROOT, assert_result
 from protocol.messages import Failure, Notice
 
 N_REQUESTS = number_from("LOAD_REQUESTS", 2000)
-N_REAL_REQUESTS = number_from("LOAD_REAL_REQUESTS", 500)
+N_REAL_REQUESTS = number_from("LOAD_REAL_REQUESTS", 1500)
 SEED = number_from("LOAD_SEED", 1)
 N_IN_FLIGHT = 64
 N_BEFORE_RSS = 1000
