@@ -9,7 +9,7 @@ from protocol.payload import pack
 
 JSONRPC = "2.0"
 PROTOCOL = 1
-PROTOCOL_MINOR = 0
+PROTOCOL_MINOR = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Limits:
     max_batch_items: int
     max_queued_bytes: int
     max_windows: int
+    max_segments: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,18 +12,16 @@ from typing import TypeAlias
 from protocol.errors import InvalidRequest, MethodNotFound, ParseError, SidecarError
 from protocol.fields import as_fields
 from protocol.hello import JSONRPC
-from protocol.params import (
+from protocol.params import CancelParams, Params, RequestId
+from protocol.payload import pack, unpack
+from protocol.reports import Notification, to_wire
+from protocol.wire_params import (
     METHODS,
-    CancelParams,
-    Params,
-    RequestId,
     read_cancel,
     read_params,
     read_request_id,
     write_params,
 )
-from protocol.payload import pack, unpack
-from protocol.reports import Notification, to_wire
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from protocol.errors import InvalidRequest, ParseError
 
 MAX_DEPTH = 16
 # No message of this protocol comes near these; they bound what a hostile payload can make us build.
-MAX_ARRAY_ITEMS = 4096
+MAX_ARRAY_ITEMS = 32_768
 MAX_MAP_ITEMS = 256
-MAX_CONTAINERS = 8192
+# Maps and arrays, and all that is in them.
+MAX_VALUES = 131_072
 
 _SCALARS = (bool, int, float, str, bytes)
 
@@ -72,13 +73,13 @@ _TYPE_NAMES = {
 
 
 class _Builder:
-    """Builds one payload's maps and arrays, counting them."""
+    """Builds one payload's maps and arrays, counting what is in them."""
 
     def __init__(self) -> None:
-        self._containers = 0
+        self._n_values = 0
 
     def build_map(self, pairs: list[tuple[object, object]]) -> dict[str, object]:
-        self._count()
+        self._count(len(pairs))
         built: dict[str, object] = {}
         for key, value in pairs:
             if not isinstance(key, str):
@@ -89,13 +90,13 @@ class _Builder:
         return built
 
     def build_array(self, items: list[object]) -> list[object]:
-        self._count()
+        self._count(len(items))
         return items
 
-    def _count(self) -> None:
-        self._containers += 1
-        if self._containers > MAX_CONTAINERS:
-            raise ParseError(f"the payload holds more than {MAX_CONTAINERS} maps and arrays")
+    def _count(self, n_inside: int) -> None:
+        self._n_values += 1 + n_inside
+        if self._n_values > MAX_VALUES:
+            raise ParseError(f"the payload holds more than {MAX_VALUES} values")
 
 
 def _check_values(root: object) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, is_dataclass
 from typing import ClassVar, Literal, TypeAlias
 
+from protocol.params import RequestId
+
 State: TypeAlias = Literal["loading", "ready", "degraded", "draining", "failed"]
 Phase: TypeAlias = Literal["download", "load", "convert", "warmup"]
+Unit: TypeAlias = Literal["audios", "windows", "segments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,20 @@ class Progress:
     done: int
     total: int | None
     unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestProgress:
+    """How far the request ``id`` is; ``total`` is None where the audio's length is not known.
+
+    The total is what the file's header tells, until the file was read to its end.
+    """
+
+    method: ClassVar[str] = "progress"
+    id: RequestId
+    done: int
+    total: int | None
+    unit: Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +224,7 @@ class Metrics:
     gpu_peak_reserved_bytes: int | None
 
 
-Notification: TypeAlias = Health | Progress
+Notification: TypeAlias = Health | Progress | RequestProgress
 
 
 def to_wire(value: object) -> object:

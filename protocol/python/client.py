@@ -8,7 +8,6 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -20,7 +19,6 @@ from protocol.framing import MAX_FRAME_BYTES, encode_frame
 from protocol.hello import PROTOCOL
 from protocol.messages import (
     Notice,
-    Result,
     decode_from_child,
     encode_cancel,
     encode_request,
@@ -28,6 +26,7 @@ from protocol.messages import (
 from protocol.params import (
     EmbedBatchParams,
     EmbedParams,
+    EmbedSegmentsParams,
     EmbedWindowsParams,
     HealthParams,
     MetricsParams,
@@ -45,10 +44,11 @@ from protocol.python.embedding import (
     as_audio,
     as_voice,
     read_embedding,
-    read_outcome,
+    read_outcomes,
     read_windows,
 )
 from protocol.python.errors import ChildGone, RemoteError, exit_reason
+from protocol.python.unanswered import OnProgress, Unanswered
 from protocol.reports import ScoreResult
 
 _SERVING = ("ready", "degraded")
@@ -74,9 +74,7 @@ class SpeakerSidecar:
         self.health: dict[str, Any] = {}
         self._on_notice = on_notice
         self._ids = itertools.count(1)
-        self._lock = threading.Lock()
-        self._futures: dict[RequestId, Future[dict[str, Any]]] = {}
-        self._gone: str | None = None  # why, once it is
+        self._unanswered = Unanswered()
         self._max_frame_bytes = MAX_FRAME_BYTES
         self._child = Child(process, self._take, self._settle_all)
 
@@ -141,16 +139,22 @@ class SpeakerSidecar:
         *,
         normalize: bool = True,
         deadline_ms: float | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[Embedding | RemoteError]:
         """Some audios to as many outcomes, in their order; one that fails spoils no other.
 
         The limit of bytes and samples is that of all ``audios`` together.
+
+        ``on_progress(done, total)`` is called at most four times a second, on the thread that
+        reads all answers: it must return quickly, and must not call this sidecar. What it raises
+        is logged. So it is in the two methods below, where the total is None as long as the
+        audio's length is not known.
         """
         items = tuple(as_audio(audio) for audio in audios)
-        results = self.call(EmbedBatchParams(items, normalize, deadline_ms), None)["results"]
-        return [read_outcome(item) for item in results]
+        params = EmbedBatchParams(items, normalize, deadline_ms, on_progress is not None)
+        return read_outcomes(self.call(params, None, on_progress))
 
-    def embed_windows(
+    def embed_windows(  # noqa: PLR0913 - all but the first are named
         self,
         audio: AudioSource,
         *,
@@ -158,10 +162,33 @@ class SpeakerSidecar:
         hop_s: float,
         normalize: bool = True,
         deadline_ms: float | None = None,
+        on_progress: OnProgress | None = None,
     ) -> WindowEmbeddings:
         """One embedding for each window of ``window_s`` seconds, one every ``hop_s``."""
-        params = EmbedWindowsParams(as_audio(audio), window_s, hop_s, normalize, deadline_ms)
-        return read_windows(self.call(params, None))
+        params = EmbedWindowsParams(
+            as_audio(audio), window_s, hop_s, normalize, deadline_ms, on_progress is not None
+        )
+        return read_windows(self.call(params, None, on_progress))
+
+    def embed_segments(
+        self,
+        audio: AudioSource,
+        segments: Iterable[tuple[float, float]],
+        *,
+        normalize: bool = True,
+        deadline_ms: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> list[Embedding | RemoteError]:
+        """One outcome for each segment of ``audio``, in their order, by decoding it once.
+
+        A segment is a pair of its start and its end in seconds; each embedding is that of
+        ``embed`` for this part.
+        """
+        pairs = tuple((float(start_s), float(end_s)) for start_s, end_s in segments)
+        params = EmbedSegmentsParams(
+            as_audio(audio), pairs, normalize, deadline_ms, on_progress is not None
+        )
+        return read_outcomes(self.call(params, None, on_progress))
 
     def score(self, a: Voice, b: Voice) -> ScoreResult:
         """How alike two voices are: the cosine of audios, or of embeddings that were kept.
@@ -179,8 +206,13 @@ class SpeakerSidecar:
         """The child's counts and times. Answered while it loads, too."""
         return self.call(MetricsParams())
 
-    def send(self, params: Params) -> tuple[RequestId, Future[dict[str, Any]]]:
+    def send(
+        self, params: Params, on_progress: OnProgress | None = None
+    ) -> tuple[RequestId, Future[dict[str, Any]]]:
         """Send a request; its id, and the future of its result, ``RemoteError`` or ``ChildGone``.
+
+        ``on_progress`` is called where ``params.progress`` is True, on the thread that reads all
+        answers, as ``on_notice`` is.
 
         Raises:
             ValueError: its audio takes more bytes than the child accepts; nothing was sent.
@@ -192,18 +224,18 @@ class SpeakerSidecar:
                 f"this audio takes {len(payload)} bytes with its request, and the sidecar accepts "
                 f"at most {self._max_frame_bytes}: pass a path"
             )
-        future: Future[dict[str, Any]] = Future()
-        future.set_running_or_notify_cancel()  # only the child can cancel it
-        with self._lock:
-            if self._gone is not None:
-                future.set_exception(ChildGone("the child is gone", self._gone))
-                return request_id, future
-            self._futures[request_id] = future
-        self._child.write(encode_frame(payload, self._max_frame_bytes))
+        future = self._unanswered.add(request_id, on_progress)
+        if not future.done():
+            self._child.write(encode_frame(payload, self._max_frame_bytes))
         return request_id, future
 
-    def call(self, params: Params, timeout_s: float | None = 60.0) -> dict[str, Any]:
-        """Send a request and wait for its result.
+    def call(
+        self,
+        params: Params,
+        timeout_s: float | None = 60.0,
+        on_progress: OnProgress | None = None,
+    ) -> dict[str, Any]:
+        """Send a request and wait for its result; ``on_progress`` as for ``send``.
 
         Raises:
             RemoteError: the child refused it.
@@ -212,7 +244,7 @@ class SpeakerSidecar:
             ValueError: its audio takes more bytes than the child accepts; nothing was sent.
         """
         try:
-            return self.send(params)[1].result(timeout_s)
+            return self.send(params, on_progress)[1].result(timeout_s)
         except FutureTimeoutError as error:
             # In Python 3.10 it is not the builtin yet.
             raise TimeoutError(f"no answer to {params.method} within {timeout_s} s") from error
@@ -234,8 +266,8 @@ class SpeakerSidecar:
         if self._state in _SERVING:
             return self.health
         reason = self.health.get("reason", "no hello")
-        if has_settled or self._gone is not None:
-            raise ChildGone("the sidecar did not start", self._gone or reason)
+        if has_settled or self._unanswered.gone is not None:
+            raise ChildGone("the sidecar did not start", self._unanswered.gone or reason)
         raise TimeoutError(f"the sidecar still loads: {reason}")
 
     def close(self, timeout_s: float = 10.0) -> int:
@@ -256,14 +288,7 @@ class SpeakerSidecar:
         if isinstance(message, Notice):
             self._take_notice(message)
             return
-        with self._lock:
-            future = None if message.id is None else self._futures.pop(message.id, None)
-        if future is None:
-            return
-        if isinstance(message, Result):
-            future.set_result(message.result)
-        else:
-            future.set_exception(RemoteError(message))
+        self._unanswered.answer(message)
 
     def _take_notice(self, notice: Notice) -> None:
         if notice.method == "hello":
@@ -275,6 +300,8 @@ class SpeakerSidecar:
                     self._max_frame_bytes = max_frame_bytes
         elif notice.method == "health":
             self.health = notice.params
+        elif notice.method == "progress" and "id" in notice.params:
+            self._unanswered.progress(notice.params)
         try:
             self._on_notice(notice)
         except Exception:
@@ -282,12 +309,7 @@ class SpeakerSidecar:
             _LOGGER.exception("on_notice failed at %s", notice.method)
 
     def _settle_all(self, fault: str | None) -> None:
-        reason = fault or self._reason_of_end()
-        with self._lock:
-            self._gone = reason
-            waiting, self._futures = list(self._futures.values()), {}
-        for future in waiting:
-            future.set_exception(ChildGone("the child is gone", reason))
+        self._unanswered.child_is_gone(fault or self._reason_of_end())
 
     def _reason_of_end(self) -> str:
         if self._state == "failed":

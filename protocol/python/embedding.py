@@ -86,8 +86,12 @@ def read_embedding(result: Mapping[str, Any]) -> Embedding:
     return _read(Embedding, {**result, "embedding": _numbers(result["embedding"])})
 
 
-def read_outcome(item: Mapping[str, Any]) -> Embedding | RemoteError:
-    """One entry of the result of ``embed_batch``."""
+def read_outcomes(result: Mapping[str, Any]) -> list[Embedding | RemoteError]:
+    """The result of ``embed_batch`` or ``embed_segments``."""
+    return [_read_outcome(item) for item in result["results"]]
+
+
+def _read_outcome(item: Mapping[str, Any]) -> Embedding | RemoteError:
     if "result" in item:
         return read_embedding(item["result"])
     error = item["error"]

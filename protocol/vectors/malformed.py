@@ -25,6 +25,7 @@ from protocol.vectors.vector import (
 def refused_requests() -> Iterator[Vector]:
     """Payloads that are answered with an error; the stream goes on."""
     audio = pcm_f32(tone())
+    part = {**audio, "end_s": 1}
     good = request(1, "health")
     fields = [b"\xa7jsonrpc\xa32.0", b"\xa2id\x01", b"\xa6method\xa6health"]
     twice = b"\x84" + b"".join(fields) + b"\xa2id\x02"
@@ -212,6 +213,38 @@ def refused_requests() -> Iterator[Vector]:
             1,
             -32602,
             "invalid_params",
+        ),
+        (
+            "no_segments",
+            "segments of nothing",
+            msgpack.packb(request(1, "embed_segments", {"audio": audio, "segments": []})),
+            1,
+            -32602,
+            "invalid_params",
+        ),
+        (
+            "segment_of_three",
+            "a segment that is no pair of numbers",
+            msgpack.packb(request(1, "embed_segments", {"audio": audio, "segments": [[0, 1, 2]]})),
+            1,
+            -32602,
+            "invalid_params",
+        ),
+        (
+            "segments_of_a_part",
+            "segments of an audio that is cropped itself",
+            msgpack.packb(request(1, "embed_segments", {"audio": part, "segments": [[0, 0.2]]})),
+            1,
+            -32602,
+            "invalid_params",
+        ),
+        (
+            "progress_of_embed",
+            "progress of a request that is no long work",
+            msgpack.packb(request(1, "embed", {"audio": audio, "progress": True})),
+            1,
+            -32602,
+            "unknown_field",
         ),
     ]
     for name, what, payload, request_id, code, kind in cases:

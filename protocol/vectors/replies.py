@@ -15,16 +15,24 @@ def child_messages() -> Iterator[Vector]:
         "max_in_flight": 256,
         "max_batch_items": 64,
         "max_queued_bytes": 268435456,
-        "max_windows": 600,
+        "max_windows": 20000,
+        "max_segments": 4096,
     }
     hello = {
         "name": "speaker-sidecar",
         "version": "0.1.0",
         "pid": 4711,
         "instance": "0011223344556677",
-        "capabilities": ["audio.pcm", "audio.file", "audio.path"],
+        "capabilities": ["audio.pcm", "audio.file", "audio.path", "embed_segments", "progress"],
         "limits": limits,
         "protocol": 1,
+        "protocol_minor": 1,
+    }
+    limits_1_0 = {name: limit for name, limit in limits.items() if name != "max_segments"}
+    hello_1_0 = {
+        **hello,
+        "capabilities": ["audio.pcm", "audio.file", "audio.path"],
+        "limits": limits_1_0,
         "protocol_minor": 0,
     }
     timings = {"decode_ms": 0.1, "queue_ms": 0.2, "compute_ms": 34.5}
@@ -72,6 +80,11 @@ def child_messages() -> Iterator[Vector]:
 
     yield told("hello", "the first frame", {"method": "hello", "params": hello})
     yield told(
+        "hello_1_0",
+        "a child of the first version: without embed_segments and progress of requests",
+        {"method": "hello", "params": hello_1_0},
+    )
+    yield told(
         "hello_newer_minor",
         "a newer minor version with a field and a capability that this host does not know: served",
         {
@@ -96,12 +109,28 @@ def child_messages() -> Iterator[Vector]:
     )
     progress = {"phase": "download", "done": 1, "total": None, "unit": "bytes"}
     yield told("progress", "a total of nil: not known", {"method": "progress", "params": progress})
+    work = {"id": 8, "done": 96, "total": 4799, "unit": "windows"}
+    yield told("progress_request", "of a request", {"method": "progress", "params": work})
+    unknown = {"id": "b-1", "done": 3, "total": None, "unit": "segments"}
+    yield told(
+        "progress_request_unknown",
+        "of a request with a string as its id; a total of nil: not known",
+        {"method": "progress", "params": unknown},
+    )
     yield told("unknown_notification", "to be ignored", {"method": "later", "params": {"x": [1]}})
     yield told("embed_result", "an embedding", {"id": 8, "result": embedding})
     yield told(
         "batch_result",
         "a batch of an embedding and an error",
         {"id": "b-1", "result": {"results": [{"result": embedding}, {"error": bad}]}},
+    )
+    yield told(
+        "segments_result",
+        "three segments of one audio, in the order in which they were asked for",
+        {
+            "id": 10,
+            "result": {"results": [{"result": embedding}, {"error": bad}, {"result": embedding}]},
+        },
     )
     yield told("score_result", "a cosine", {"id": 9, "result": {"cosine": 1, "fingerprint": "f"}})
     for code, kind, retryable, request_id in errors:

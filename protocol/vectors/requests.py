@@ -60,6 +60,24 @@ def valid_requests() -> Iterator[Vector]:
             {"audio": pcm_f32(tone(1.0)), "window_s": 0.5, "hop_s": 0.25},
             windows,
         ),
+        (
+            "embed_windows_progress",
+            "embed_windows",
+            "with progress: a result comes as without",
+            {"audio": pcm_f32(tone(1.0)), "window_s": 0.5, "hop_s": 0.25, "progress": True},
+            windows,
+        ),
+        (
+            "embed_segments",
+            "embed_segments",
+            "five that overlap, in any order; the third is too short, the fourth behind the end",
+            {
+                "audio": pcm_f32(tone(1.0)),
+                "segments": [[0.5, 1], [0, 0.75], [0.2, 0.201], [7, 9.5], [0.25, 0.75]],
+                "normalize": False,
+            },
+            ("results",),
+        ),
         ("score_audio", "score", "two audios", voices, ("cosine", "fingerprint")),
         (
             "score_stored",
@@ -180,6 +198,22 @@ def failing_requests() -> Iterator[Vector]:
             {"items": [pcm_f32([0.0])] * 65},
             -32602,
             "batch_too_large",
+        ),
+        (
+            "segments_too_many",
+            "more segments than max_segments",
+            "embed_segments",
+            {"audio": audio, "segments": [[0, 0.2]] * 4097},
+            -32602,
+            "batch_too_large",
+        ),
+        (
+            "segments_without_audio",
+            "an audio that cannot be decoded at all: no segment of it has a result",
+            "embed_segments",
+            {"audio": {"path": "a.wav"}, "segments": [[0, 0.2], [0.2, 0.4]]},
+            -32010,
+            "path_relative",
         ),
     ]
     for name, what, method, content, code, kind in cases:

@@ -50,6 +50,13 @@ while header := sys.stdin.buffer.read(4):
         error = {"code": -1, "message": "m", "data": {"kind": "k", "retryable": True}, "new": 1}
         bare = {"code": -2, "message": "n"}
         say({"id": message["id"], "result": {"results": [{"error": error}, {"error": bare}]}})
+    if message["method"] == "embed_segments":
+        for progress in message["params"].get("progress") and [(1, None), (2, 3)] or []:
+            params = {"id": message["id"], "done": progress[0], "total": progress[1]}
+            say({"method": "progress", "params": {**params, "unit": "segments"}})
+        say({"method": "progress", "params": {"id": 77, "done": 1, "total": 2, "unit": "audios"}})
+        error = {"code": -1, "message": "m", "data": {"kind": str(message["params"])}}
+        say({"id": message["id"], "result": {"results": [{"error": error}]}})
     if message["method"] == "cancel":
         withdrawn = {"code": -2, "message": "withdrawn", "data": {}}
         say({"id": message["params"]["id"], "error": withdrawn})
@@ -163,6 +170,26 @@ def test_the_child_learns_whom_to_outlive_not(given, options, expected):
         assert heard.wait(PATIENCE_S)
         pid = str(os.getpid())
         assert sidecar.hello["argv"] == [pid if word == "PID" else word for word in expected]
+
+
+def test_progress_comes_where_it_was_asked_for():
+    told = []
+    with start_answers() as sidecar:
+        [one] = sidecar.embed_segments(
+            b"file", [(0, 1)], on_progress=lambda *progress: told.append(progress)
+        )
+        [other] = sidecar.embed_segments(b"file", [(0.5, 1)])
+    assert told == [(1, None), (2, 3)]
+    assert "'progress': True" in one.kind
+    assert "progress" not in other.kind, "an older child would refuse it"
+    assert "'segments': [[0.5, 1.0]]" in other.kind
+
+
+def test_a_fault_of_on_progress_is_logged_and_changes_nothing(caplog):
+    with start_answers() as sidecar:
+        [one] = sidecar.embed_segments(b"file", [(0, 1)], on_progress=lambda *_: 1 / 0)
+    assert one.code == -1
+    assert "on_progress failed" in caplog.text
 
 
 def test_a_fault_of_on_notice_is_logged_and_changes_nothing(caplog):
