@@ -11,6 +11,12 @@ export interface Crop {
   readonly endS?: number | undefined;
 }
 
+/** One part of many of an audio, in seconds from its start. */
+export interface Segment {
+  readonly startS: number;
+  readonly endS: number;
+}
+
 /** Samples: floats of full scale 1.0, or 16-bit integers; the channels interleaved. */
 export interface SampledAudio extends Crop {
   readonly samples: Float32Array | Int16Array;
@@ -84,6 +90,24 @@ export function audioToWire(audio: Audio): WireMap {
     "audio must be {samples, sampleRateHz}, an AudioBuffer, the bytes of a file (Uint8Array or " +
       `ArrayBuffer), or a path, not ${typeNameOf(audio)}`,
   );
+}
+
+/**
+ * The wire's pairs for `segments`.
+ *
+ * @throws {InvalidParams} they are not an array of segments.
+ */
+export function segmentsToWire(segments: readonly Segment[]): [number, number][] {
+  if (!Array.isArray(segments)) {
+    throw new InvalidParams(`segments must be an array, not ${typeNameOf(segments)}`);
+  }
+  return segments.map((segment: Segment | undefined, index) => {
+    const { startS, endS } = segment ?? {};
+    if (typeof startS !== "number" || typeof endS !== "number") {
+      throw new InvalidParams(`segments[${index}] must be {startS, endS}, both in seconds`);
+    }
+    return [startS, endS];
+  });
 }
 
 /** The wire's map for a stored embedding. */

@@ -75,9 +75,9 @@ export class Backlog<J extends Job> {
     return job;
   }
 
-  /** The job that the child has under `id`. */
-  find(id: number): J | undefined {
-    return this.sent.get(id);
+  /** The job that the child has under `id`, whatever that is. */
+  find(id: unknown): J | undefined {
+    return this.sent.get(id as number);
   }
 
   /** The child answered it, or it is given up. */

@@ -8,7 +8,7 @@ import { errorFromWire, KillsChild, Overloaded } from "./errors";
 import { encodeFrame } from "./framing";
 import { encodeCancel, type Failure, type Method, type Result } from "./messages";
 import type { WireMap } from "./payload";
-import type { Limits } from "./reports";
+import type { Limits, RequestProgress } from "./reports";
 import { Request, type RequestOptions } from "./request";
 
 /** What is needed of a child here. */
@@ -116,7 +116,7 @@ export class Dispatcher {
 
   /** Bring the child's answer to its request. */
   take(answer: Result | Failure, lastWords: LastWords): void {
-    const request = typeof answer.id === "number" ? this.backlog.find(answer.id) : undefined;
+    const request = this.backlog.find(answer.id);
     if (request === undefined) return;
     if (lastWords.isNoAnswer(answer, request.withdrawn)) {
       // It stays in flight, and is sent again once the child has died.
@@ -133,6 +133,15 @@ export class Dispatcher {
     }
     this.noteIdle();
     this.pump();
+  }
+
+  /** Bring what the child tells of the request `id` to whoever waits for its answer. */
+  takeProgress(id: unknown, progress: RequestProgress): void {
+    const request = this.backlog.find(id);
+    // Later, so that a callback that throws cannot stop us halfway.
+    queueMicrotask(() => {
+      if (request?.withdrawn === false) request.onProgress?.(progress);
+    });
   }
 
   /** The child takes frames again. */

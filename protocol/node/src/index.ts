@@ -3,6 +3,7 @@
 export { SpeakerSidecar } from "./sidecar";
 export type {
   CallOptions,
+  EmbedManyOptions,
   EmbedOptions,
   EmbedWindowsOptions,
   SidecarEvents,
@@ -16,8 +17,10 @@ export type {
   FileAudio,
   PathAudio,
   SampledAudio,
+  Segment,
   StoredEmbedding,
 } from "./audio";
+export type { OnProgress } from "./request";
 export type { BatchItem } from "./results";
 export type { ExitReport, LogLine, RestartReport } from "./events";
 export type * from "./reports";

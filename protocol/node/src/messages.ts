@@ -7,14 +7,21 @@ const JSONRPC = "2.0";
 
 /** The protocol that this package speaks, and the newest minor version of it that it knows. */
 export const PROTOCOL = 1;
-export const PROTOCOL_MINOR = 0;
+export const PROTOCOL_MINOR = 1;
 
 /** A request's id: an integer from 0 to 2^53-1, or a string of 1 to 64 bytes. */
 export type RequestId = number | string;
 
 /** The methods of the protocol. */
 export type Method =
-  "embed" | "embed_batch" | "embed_windows" | "score" | "health" | "metrics" | "shutdown";
+  | "embed"
+  | "embed_batch"
+  | "embed_windows"
+  | "embed_segments"
+  | "score"
+  | "health"
+  | "metrics"
+  | "shutdown";
 
 /** The child's answer to the request `id`. */
 export interface Result {

@@ -7,7 +7,7 @@ import { ParseError } from "./errors";
 /** A decoded payload, or a map inside of one. */
 export type WireMap = Record<string, unknown>;
 
-const MAX_ARRAY_ITEMS = 4096;
+const MAX_ARRAY_ITEMS = 32_768;
 const MAX_MAP_ITEMS = 256;
 
 const NO_EXTENSIONS = new ExtensionCodec();

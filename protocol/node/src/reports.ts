@@ -22,6 +22,8 @@ export interface Limits {
   readonly maxBatchItems: number;
   readonly maxQueuedBytes: number;
   readonly maxWindows: number;
+  /** Absent in a child of contract 1.0, which has no `embed_segments`. */
+  readonly maxSegments?: number;
 }
 
 /** How far a step of the start is; `total` is null where it is not known. */
@@ -30,6 +32,13 @@ export interface Progress {
   readonly done: number;
   readonly total: number | null;
   readonly unit: string;
+}
+
+/** How far a request is; `total` is null where the audio's length is not known. */
+export interface RequestProgress {
+  readonly done: number;
+  readonly total: number | null;
+  readonly unit: "audios" | "windows" | "segments";
 }
 
 /** One CUDA device. */

@@ -4,6 +4,10 @@ import type { Job } from "./backlog";
 import { encodeFrame } from "./framing";
 import { encodeRequest, type Method } from "./messages";
 import type { WireMap } from "./payload";
+import type { RequestProgress } from "./reports";
+
+/** Told how far a request is. */
+export type OnProgress = (progress: RequestProgress) => void;
 
 /** What a request is, beside its params. */
 export interface RequestOptions {
@@ -11,6 +15,7 @@ export interface RequestOptions {
   readonly nAudios: number;
   /** To be the only one in flight. */
   readonly alone?: boolean;
+  readonly onProgress?: OnProgress | undefined;
   readonly maxFrameBytes?: number | undefined;
 }
 
@@ -18,6 +23,7 @@ export class Request implements Job {
   readonly frame: Uint8Array;
   readonly nAudios: number;
   readonly alone: boolean;
+  readonly onProgress: OnProgress | undefined;
   nDeaths = 0;
   withdrawn = false;
 
@@ -35,6 +41,7 @@ export class Request implements Job {
   ) {
     this.nAudios = options.nAudios;
     this.alone = options.alone ?? false;
+    this.onProgress = options.onProgress;
     this.frame = encodeFrame(encodeRequest(id, method, params), options.maxFrameBytes);
     this.answer = new Promise((resolve, reject) => {
       this.resolve = resolve;

@@ -7,7 +7,7 @@ import { readError } from "./messages";
 import { isMap, type WireMap } from "./payload";
 import type { EmbedResult, EmbedWindowsResult } from "./reports";
 
-/** An item of a batch: what `Promise.allSettled` would give. */
+/** An item of a batch, or a segment: what `Promise.allSettled` would give. */
 export type BatchItem =
   | { readonly status: "fulfilled"; readonly value: EmbedResult }
   | { readonly status: "rejected"; readonly reason: SidecarError };
@@ -36,7 +36,7 @@ export function readEmbedWindows(result: WireMap): EmbedWindowsResult {
   };
 }
 
-/** The result of `embed_batch`: its items, in order. */
+/** The result of `embed_batch` or `embed_segments`: its items, in order. */
 export function readBatch(result: WireMap): BatchItem[] {
   if (!Array.isArray(result.results)) throw new ParseError("a batch's result has no results");
   return result.results.map((item: unknown): BatchItem => {

@@ -3,7 +3,8 @@
 import { EventEmitter } from "node:events";
 
 import { onAbort } from "./abort";
-import { audioToWire, embeddingToWire, type Audio, type StoredEmbedding } from "./audio";
+import { audioToWire, embeddingToWire, segmentsToWire } from "./audio";
+import type { Audio, Segment, StoredEmbedding } from "./audio";
 import { Child, type Command } from "./child";
 import { SYSTEM_CLOCK } from "./clock";
 import { Cancelled, DeadlineExceeded, InvalidParams } from "./errors";
@@ -12,7 +13,7 @@ import type { Method } from "./messages";
 import type { WireMap } from "./payload";
 import type { EmbedResult, EmbedWindowsResult, Health, Hello } from "./reports";
 import type { Metrics, Progress, ScoreResult } from "./reports";
-import type { RequestOptions } from "./request";
+import type { OnProgress, RequestOptions } from "./request";
 import { RESTART_DELAYS_MS } from "./restart_policy";
 import { readBatch, readEmbed, readEmbedWindows, readPlain, type BatchItem } from "./results";
 import { Supervisor, type SupervisorOptions } from "./supervisor";
@@ -49,8 +50,18 @@ export interface EmbedOptions extends CallOptions {
   readonly normalize?: boolean | undefined;
 }
 
+/** Options of the calls that give many embeddings. */
+export interface EmbedManyOptions extends EmbedOptions {
+  /**
+   * Told how far the call is: up to four times a second, never after it settled, and from the
+   * beginning again if a child died and the next one has the request. What it throws is thrown as
+   * from a listener.
+   */
+  readonly onProgress?: OnProgress | undefined;
+}
+
 /** Options of `embedWindows`. */
-export interface EmbedWindowsOptions extends EmbedOptions {
+export interface EmbedWindowsOptions extends EmbedManyOptions {
   readonly windowS: number;
   readonly hopS: number;
 }
@@ -151,8 +162,8 @@ export class SpeakerSidecar extends EventEmitter {
   }
 
   /** Some audios to as many outcomes, in their order; one that fails spoils no other. */
-  async embedBatch(audios: readonly Audio[], options: EmbedOptions = {}): Promise<BatchItem[]> {
-    const params = { items: audios.map(audioToWire), ...embedParams(options) };
+  async embedBatch(audios: readonly Audio[], options: EmbedManyOptions = {}): Promise<BatchItem[]> {
+    const params = { items: audios.map(audioToWire), ...embedManyParams(options) };
     const nAudios = audios.length;
     return readBatch(await this.call("embed_batch", params, { nAudios }, options));
   }
@@ -163,9 +174,34 @@ export class SpeakerSidecar extends EventEmitter {
       audio: audioToWire(audio),
       window_s: options.windowS,
       hop_s: options.hopS,
-      ...embedParams(options),
+      ...embedManyParams(options),
     };
     return readEmbedWindows(await this.call("embed_windows", params, { nAudios: 1 }, options));
+  }
+
+  /**
+   * One outcome for each of many parts of one audio, in their order; the audio is sent and decoded
+   * once. Each embedding is that of `embed` for this part; one that fails spoils no other.
+   *
+   * @throws {MethodNotFound} the child is of contract 1.0.
+   */
+  async embedSegments(
+    audio: Audio,
+    segments: readonly Segment[],
+    options: EmbedManyOptions = {},
+  ): Promise<BatchItem[]> {
+    const wireAudio = audioToWire(audio);
+    if (wireAudio.start_s !== undefined || wireAudio.end_s !== undefined) {
+      throw new InvalidParams(
+        "audio must have no startS and no endS: the segments say which parts",
+      );
+    }
+    const params = {
+      audio: wireAudio,
+      segments: segmentsToWire(segments),
+      ...embedManyParams(options),
+    };
+    return readBatch(await this.call("embed_segments", params, { nAudios: 1 }, options));
   }
 
   /** How alike two voices are: the cosine of audios, or of embeddings that were kept. */
@@ -202,15 +238,18 @@ export class SpeakerSidecar extends EventEmitter {
     method: Method,
     params: WireMap,
     requestOptions: RequestOptions,
-    { signal, deadlineMs }: CallOptions,
+    { signal, deadlineMs, onProgress }: EmbedManyOptions,
   ): Promise<WireMap> {
     if (signal !== undefined && typeof signal.addEventListener !== "function") {
       throw new InvalidParams(
         "signal must be an AbortSignal, such as an AbortController's `signal`",
       );
     }
+    if (onProgress !== undefined && typeof onProgress !== "function") {
+      throw new InvalidParams("onProgress must be a function");
+    }
     if (signal?.aborted === true) throw cancelledBy(signal);
-    const request = this.supervisor.submit(method, params, requestOptions);
+    const request = this.supervisor.submit(method, params, { ...requestOptions, onProgress });
     const withdraw = (error: Error) => this.supervisor.withdraw(request, error);
     const forgetAbort = signal && onAbort(signal, () => withdraw(cancelledBy(signal)));
     const timer =
@@ -235,6 +274,10 @@ export class SpeakerSidecar extends EventEmitter {
 
 function embedParams({ normalize, deadlineMs }: EmbedOptions): WireMap {
   return { normalize, deadline_ms: deadlineMs };
+}
+
+function embedManyParams(options: EmbedManyOptions): WireMap {
+  return { ...embedParams(options), progress: options.onProgress && true };
 }
 
 function isStored(voice: Audio | StoredEmbedding): voice is StoredEmbedding {

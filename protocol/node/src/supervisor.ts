@@ -12,7 +12,7 @@ import type { SupervisorListener } from "./events";
 import { encodeFrame } from "./framing";
 import { encodeRequest, PROTOCOL, type FromChild, type Method, type Notice } from "./messages";
 import type { WireMap } from "./payload";
-import type { Health, Hello, Progress } from "./reports";
+import type { Health, Hello, Progress, RequestProgress } from "./reports";
 import type { Request, RequestOptions } from "./request";
 import { RestartPolicy, type Restart } from "./restart_policy";
 
@@ -190,7 +190,7 @@ export class Supervisor {
   private takeNotice({ method, params }: Notice): void {
     if (method === "hello") this.takeHello(camelCased(params) as Hello);
     if (method === "health") this.takeHealth(camelCased(params) as Health);
-    if (method === "progress") this.takeProgress(camelCased(params) as Progress);
+    if (method === "progress") this.takeProgress(params);
   }
 
   private takeHello(hello: Hello): void {
@@ -219,9 +219,14 @@ export class Supervisor {
     if (health.state === "draining" || health.state === "failed") this.childEnds();
   }
 
-  private takeProgress(progress: Progress): void {
-    this.watch.progressed();
-    this.listener.onProgress(progress);
+  private takeProgress({ id, ...progress }: WireMap): void {
+    if (id === undefined) {
+      this.watch.progressed();
+      this.listener.onProgress(camelCased(progress) as Progress);
+    } else {
+      // Of no use to the watch: a child that works answers `health` all the same.
+      this.dispatcher.takeProgress(id, camelCased(progress) as RequestProgress);
+    }
   }
 
   private childServes(): void {

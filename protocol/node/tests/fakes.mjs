@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 
 import framing from "../dist/framing.js";
 import payloads from "../dist/payload.js";
+import sidecars from "../dist/sidecar.js";
 import supervisor from "../dist/supervisor.js";
 
 export class FakeClock {
@@ -55,6 +56,7 @@ export const LIMITS = {
   max_batch_items: 8,
   max_queued_bytes: 2 ** 20,
   max_windows: 8,
+  max_segments: 8,
 };
 
 /** What a supervisor starts in place of a process; `received` is what was written to it. */
@@ -90,7 +92,7 @@ export class FakeChild {
   hello(protocol = 1) {
     this.#tell("hello", {
       protocol,
-      protocol_minor: 0,
+      protocol_minor: 1,
       name: "fake",
       version: "9",
       limits: LIMITS,
@@ -103,6 +105,10 @@ export class FakeChild {
 
   progress(phase, done, total) {
     this.#tell("progress", { phase, done, total, unit: "steps" });
+  }
+
+  requestProgress(id, done, total = 8, unit = "audios") {
+    this.#tell("progress", { id, done, total, unit });
   }
 
   /** Say hello, and that it serves. */
@@ -147,38 +153,16 @@ export class FakeChild {
  * what `refusals` holds, one after the other.
  */
 export function supervise(options = {}) {
-  const clock = new FakeClock();
-  const children = [];
-  const { refusals = [], ...others } = options;
-  const told = { exits: [], restarts: [], logs: [], states: [] };
-  const it = new supervisor.Supervisor(
-    {
-      command: "fake",
-      args: ["--gpu"],
-      restartDelaysMs: [0, 1_000, 5_000, 15_000],
-      healthIntervalMs: 5_000,
-      healthTimeoutMs: 10_000,
-      helloTimeoutMs: 60_000,
-      loadTimeoutMs: 300_000,
-      maxPending: 100,
-      maxPendingBytes: 2 ** 20,
-      ...others,
-      clock,
-      startChild: (command, _, listener) => {
-        if (refusals.length > 0) throw refusals.shift();
-        const child = new FakeChild(command, clock, listener, 100 + children.length);
-        children.push(child);
-        return child;
-      },
-    },
-    {
-      onHealth: ({ state }) => told.states.push(state),
-      onProgress: () => undefined,
-      onExit: (exit) => told.exits.push(exit),
-      onRestart: (restart) => told.restarts.push(restart),
-      onLog: (line) => told.logs.push(line),
-    },
-  );
+  const world = fakeWorld(options);
+  const { clock, children } = world;
+  const told = { exits: [], restarts: [], logs: [], states: [], progress: [] };
+  const it = new supervisor.Supervisor(world.options, {
+    onHealth: ({ state }) => told.states.push(state),
+    onProgress: (progress) => told.progress.push(progress),
+    onExit: (exit) => told.exits.push(exit),
+    onRestart: (restart) => told.restarts.push(restart),
+    onLog: (line) => told.logs.push(line),
+  });
   const started = it.start();
   started.catch(() => undefined);
   /** Ask for an embedding; `outcome` becomes its result, or its error's name. */
@@ -199,6 +183,42 @@ export function supervise(options = {}) {
     return call;
   };
   return { it, clock, children, told, embed, started, newest: () => children.at(-1) };
+}
+
+/** A sidecar as an app has it, whose first child is a fake, and serves. */
+export async function appSidecar() {
+  const { options, clock, children } = fakeWorld();
+  const it = new sidecars.SpeakerSidecar(options);
+  const started = it.supervisor.start();
+  children[0].serve();
+  await started;
+  return { it, clock, children, newest: () => children.at(-1) };
+}
+
+/** What a supervisor takes; its clock, and the children that it will have. */
+function fakeWorld({ refusals = [], ...others } = {}) {
+  const clock = new FakeClock();
+  const children = [];
+  const options = {
+    command: "fake",
+    args: ["--gpu"],
+    restartDelaysMs: [0, 1_000, 5_000, 15_000],
+    healthIntervalMs: 5_000,
+    healthTimeoutMs: 10_000,
+    helloTimeoutMs: 60_000,
+    loadTimeoutMs: 300_000,
+    maxPending: 100,
+    maxPendingBytes: 2 ** 20,
+    ...others,
+    clock,
+    startChild: (command, _, listener) => {
+      if (refusals.length > 0) throw refusals.shift();
+      const child = new FakeChild(command, clock, listener, 100 + children.length);
+      children.push(child);
+      return child;
+    },
+  };
+  return { options, clock, children };
 }
 
 /** A supervisor whose first child serves. */

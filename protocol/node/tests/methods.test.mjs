@@ -163,6 +163,42 @@ for (const [name, options, skip] of [
       assert.ok(cosine(result.embeddings[2], third.embedding) > 0.9999);
     });
 
+    test("embedSegments: each is what embed gives for this part", async () => {
+      const it = await sidecar();
+      const { samples, sampleRateHz } = noise(40_000);
+      const segments = [
+        { startS: 1, endS: 2 },
+        { startS: 0, endS: 1.5 },
+        { startS: 0.2, endS: 0.201 },
+        { startS: 7, endS: 9 },
+        { startS: 0.5, endS: 2 },
+      ];
+      const items = await it.embedSegments({ samples, sampleRateHz }, segments);
+      assert.deepEqual(
+        items.map(({ status }) => status),
+        ["fulfilled", "fulfilled", "rejected", "rejected", "fulfilled"],
+      );
+      for (const index of [0, 1, 4]) {
+        const { startS, endS } = segments[index];
+        const alone = await it.embed({ samples, sampleRateHz, startS, endS });
+        const { embedding, durationS, fingerprint } = items[index].value;
+        assert.ok(cosine(embedding, alone.embedding) > 0.9999, String(index));
+        assert.deepEqual([durationS, fingerprint], [endS - startS, alone.fingerprint]);
+      }
+      assert.equal(items[2].reason.kind, "too_short");
+      assert.ok(items[3].reason instanceof BadAudio);
+    });
+
+    test("embedSegments: what is wrong with all of it fails the call", async () => {
+      const it = await sidecar();
+      const segments = [{ startS: 0, endS: 1 }];
+      await assert.rejects(it.embedSegments(tone(), []), InvalidParams);
+      const absent = join(folder, "absent.wav");
+      await assert.rejects(it.embedSegments(absent, segments), { kind: "path_not_found" });
+      const tooMany = Array(it.hello.limits.maxSegments + 1).fill(segments[0]);
+      await assert.rejects(it.embedSegments(tone(), tooMany), { kind: "batch_too_large" });
+    });
+
     test("score: audios, kept embeddings, and both", async () => {
       const it = await sidecar();
       const [a, b] = [noise(16_000), tone(32_000)];
@@ -223,6 +259,34 @@ for (const [name, options, skip] of [
     });
   });
 }
+
+describe("progress", { skip: LIGHT_SKIP ?? false }, () => {
+  test("of the calls that give many embeddings", async (t) => {
+    // Progress comes four times a second: each of these calls takes longer.
+    const it = await start(t, LIGHT, { LIGHT_EMBED_S: "0.15" });
+    const audio = tone(48_000);
+    const segments = [0, 0.5, 1, 1.5, 2].map((startS) => ({ startS, endS: startS + 1 }));
+    for (const [unit, call] of [
+      ["audios", (options) => it.embedBatch(Array(5).fill(audio), options)],
+      ["windows", (options) => it.embedWindows(audio, { windowS: 1, hopS: 0.5, ...options })],
+      ["segments", (options) => it.embedSegments(audio, segments, options)],
+    ]) {
+      const told = [];
+      await call({ onProgress: (progress) => told.push(progress) });
+      assert.ok(told.length > 0, unit);
+      const dones = told.map(({ done }) => done);
+      assert.deepEqual(
+        dones,
+        [...dones].sort((a, b) => a - b),
+        unit,
+      );
+      for (const progress of told) {
+        assert.deepEqual([progress.unit, progress.total], [unit, 5]);
+        assert.ok(progress.done >= 0 && progress.done <= 5, String(progress.done));
+      }
+    }
+  });
+});
 
 describe("real speech", { skip: SPEECH_SKIP ?? false }, () => {
   test("the same speaker scores high, another low", async (t) => {

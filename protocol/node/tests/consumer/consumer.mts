@@ -7,6 +7,8 @@ import {
   type Audio,
   type BatchItem,
   type EmbedResult,
+  type RequestProgress,
+  type Segment,
   type StoredEmbedding,
 } from "speaker-sidecar";
 
@@ -33,6 +35,10 @@ export async function whoSpeaks(
   void sidecar.embedWindows(audio, { hopS: 1 });
   // @ts-expect-error an array of numbers is no audio
   void sidecar.embed([0, 1]);
+  // @ts-expect-error a pair is no segment
+  void sidecar.embedSegments(audio, [[0, 1]]);
+  // @ts-expect-error one embedding has no progress
+  void sidecar.embed(audio, { onProgress: () => undefined });
 
   const controller = new AbortController();
   try {
@@ -58,6 +64,11 @@ export async function whoSpeaks(
       startsS.length,
       sidecar.hello.limits.maxInFlight,
     );
+    const segments: Segment[] = [{ startS: 0.5, endS: 2 }];
+    const onProgress = ({ done, total, unit }: RequestProgress) =>
+      console.log(total === null ? `${done} ${unit}` : done / total);
+    const turns: BatchItem[] = await sidecar.embedSegments(audio, segments, { onProgress });
+    console.log(turns.length, sidecar.hello.limits.maxSegments?.toFixed());
     let best = { name: "nobody", cosine: 0.5 };
     for (const [name, kept] of voices) {
       const { cosine } = await sidecar.score(voice, kept);
