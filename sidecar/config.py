@@ -41,7 +41,9 @@ DEFAULT_LIMITS = Limits(
     max_in_flight=256,
     max_batch_items=64,
     max_queued_bytes=256 * 2**20,
-    max_windows=600,
+    # Four hours, one window every 0.75 s; the answer is shorter than a frame may be.
+    max_windows=20_000,
+    max_segments=4096,
 )
 
 

@@ -23,6 +23,8 @@ from sidecar.config import (
 from sidecar.store.prebuilt import default_model
 
 _MIB = 2**20
+# What an answer takes at most for each, rounded up: 192 numbers, and what is told beside them.
+_BYTES_PER_WINDOW, _BYTES_PER_SEGMENT = 1024, 2048
 
 
 class Parser(argparse.ArgumentParser):
@@ -89,6 +91,9 @@ def read_config(options: argparse.Namespace) -> Config:
         DEFAULT_LIMITS,
         max_frame_bytes=max_frame_bytes,
         max_queued_bytes=max(DEFAULT_LIMITS.max_queued_bytes, max_frame_bytes),
+        # An answer is a frame, too.
+        max_windows=min(DEFAULT_LIMITS.max_windows, max_frame_bytes // _BYTES_PER_WINDOW),
+        max_segments=min(DEFAULT_LIMITS.max_segments, max_frame_bytes // _BYTES_PER_SEGMENT),
     )
     models_dir = options.models_dir.expanduser() if options.models_dir else None
     return Config(

@@ -42,7 +42,7 @@ class Case:
 
 @dataclass
 class Stock:
-    """Audios by name; of those that ``embed_windows`` is asked for, where the windows lie (s)."""
+    """Audios by name; of those with windows and segments, where these lie (s)."""
 
     audios: dict = field(default_factory=dict)
     windows: dict = field(default_factory=dict)
@@ -108,8 +108,8 @@ class Mix:
         if rng.random() < 0.05:
             return self._hostile_case(request_id)
         method, params, audios = rng.choices(
-            [self._embed, self._batch, self._windows, self._score, self._report],
-            [60, 14, 8, 10, 8],
+            [self._embed, self._batch, self._windows, self._segments, self._score, self._report],
+            [60, 12, 6, 6, 9, 7],
         )[0]()
         has_deadline = method.startswith("embed") and rng.random() < 0.06
         if has_deadline:
@@ -134,6 +134,17 @@ class Mix:
         name = self._rng.choice(self._windowed)
         params = {"audio": self._stock.audios[name], "window_s": WINDOW_S, "hop_s": HOP_S}
         return "embed_windows", params, tuple((name, at) for at in self._stock.windows[name])
+
+    def _segments(self):
+        name = self._rng.choice(self._windowed)
+        segments = list(self._stock.windows[name])
+        self._rng.shuffle(segments)
+        audios = [(name, segment) for segment in segments]
+        if self._rng.random() < 0.3:
+            spoilt = self._rng.randrange(len(segments))
+            segments[spoilt], audios[spoilt] = (1e3, 2e3), None
+        params = {"audio": self._stock.audios[name], "segments": [list(one) for one in segments]}
+        return "embed_segments", params, tuple(audios)
 
     def _score(self):
         a, b = self._rng.choices(self._names, k=2)

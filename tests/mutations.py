@@ -34,6 +34,14 @@ def valid_frames(rng, path):
         lambda: ("embed", {"audio": {"path": path}, "deadline_ms": rng.choice([0, 1, 60_000])}),
         lambda: ("embed_batch", {"items": [pcm(0.06), pcm(0.001), {"file": wav(0.06)}]}),
         lambda: ("embed_windows", {"audio": pcm(0.5), "window_s": 0.2, "hop_s": 0.1}),
+        lambda: (
+            "embed_segments",
+            {"audio": {"file": wav(0.5)}, "segments": [[0.1, 0.3], [2, 1], [0, 9]]},
+        ),
+        lambda: (
+            "embed_segments",
+            {"audio": {"path": path}, "segments": [[0, 0.1]] * 20, "progress": True},
+        ),
         lambda: ("score", {"a": STORED, "b": STORED}),
         lambda: ("score", {"a": pcm(0.1), "b": STORED}),
         lambda: ("health", {}),

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocol.errors import BadAudio
-from protocol.params import Audio
-from sidecar.audio.sources import FloatArray, Source
+from sidecar.audio.sources import FloatArray, Source, frame_at
 from sidecar.audio.waveform import DurationLimits
 
 # Far above full scale, the squares in a power spectrum leave the range of float32.
@@ -26,71 +25,73 @@ class Crop:
     start_s: float
     end_s: float
 
+    def frames(self, rate_hz: int) -> tuple[int, int]:
+        """Its first frame, and the one behind its last; raises ``BadAudio`` if it has none."""
+        start, end = frame_at(self.start_s, rate_hz), frame_at(self.end_s, rate_hz)
+        if start == end:
+            raise BadAudio(
+                f"between start_s ({self.start_s}) and end_s ({self.end_s}) there is no sample at "
+                f"{rate_hz} Hz",
+                kind="bad_crop",
+            )
+        return start, end
 
-def read_crop(audio: Audio) -> Crop:
+
+def read_crop(start_s: float | None, end_s: float | None) -> Crop:
     """The crop that a host asked for; raises ``BadAudio`` (``bad_crop``) if there is none such."""
-    start_s = 0.0 if audio.start_s is None else audio.start_s
-    end_s = math.inf if audio.end_s is None else audio.end_s
-    if not 0 <= start_s < end_s or audio.end_s == math.inf:
+    start = 0.0 if start_s is None else start_s
+    end = math.inf if end_s is None else end_s
+    if not 0 <= start < end or end_s == math.inf:
         raise BadAudio(
-            f"start_s is {audio.start_s} and end_s is {audio.end_s}: they must be finite, with "
+            f"start_s is {start_s} and end_s is {end_s}: they must be finite, with "
             "0 <= start_s < end_s",
             kind="bad_crop",
         )
-    return Crop(start_s, end_s)
+    return Crop(start, end)
 
 
 def select(source: Source, crop: Crop, limits: DurationLimits) -> Iterator[FloatArray]:
     """The cropped part of ``source``, checked and mixed to mono, block by block, each (n_samples,).
 
-    Reads no further than the end of the crop or the longest duration.
+    A block of which nothing is wanted is empty. Reads no further than the end of the crop or the
+    longest duration.
 
     Raises:
         BadAudio: at the block that cannot be used, or at the end if it comes too early.
     """
     rate_hz = source.sample_rate_hz
-    start, end = _frame_at(crop.start_s, rate_hz), _frame_at(crop.end_s, rate_hz)
-    if start == end:
-        raise BadAudio(
-            f"between start_s ({crop.start_s}) and end_s ({crop.end_s}) there is no sample at "
-            f"{rate_hz} Hz",
-            kind="bad_crop",
-        )
-    n_read = n_kept = 0
+    start, end = crop.frames(rate_hz)
+    n_read, n_kept = source.first_frame, 0
     for block in source.blocks:
         skipped = max(0, start - n_read)
         part = block[skipped : end - n_read]
         if len(part) > 0:
             n_kept += len(part)
             if n_kept / rate_hz > limits.max_s:
-                raise _duration_refusal("too_long", n_kept / rate_hz, limits)
-            _check_values(part, n_read + skipped, rate_hz)
-            yield _mono(part)
+                raise too_long(n_kept / rate_hz, limits)
+            check_values(part, n_read + skipped, rate_hz)
+        yield mono(part)
         n_read += len(block)
         if n_read >= end:
             break
     else:
-        _check_crop(crop, n_read, rate_hz)
+        check_crop(crop, n_read, rate_hz)
     if n_kept / rate_hz < limits.min_s:
-        raise _duration_refusal("too_short", n_kept / rate_hz, limits)
+        raise too_short(n_kept / rate_hz, limits)
 
 
-def _frame_at(time_s: float, rate_hz: int) -> int:
-    return round(min(time_s * rate_hz, float(1 << 62)))
-
-
-def _check_crop(crop: Crop, n_frames: int, rate_hz: int) -> None:
+def check_crop(crop: Crop, n_frames: int, rate_hz: int) -> None:
     """Refuse a crop that leaves the source, which turned out to have ``n_frames``."""
     if n_frames == 0:
         raise BadAudio("the audio is empty: it has no samples", kind="empty")
     duration_s = n_frames / rate_hz
-    if _frame_at(crop.start_s, rate_hz) >= n_frames:
+    if frame_at(crop.start_s, rate_hz) >= n_frames:
         raise BadAudio(
             f"start_s ({crop.start_s}) is not before the end of the audio ({duration_s:.3f} s)",
             kind="bad_crop",
             duration_s=duration_s,
         )
-    if math.isfinite(crop.end_s) and _frame_at(crop.end_s - END_TOLERANCE_S, rate_hz) > n_frames:
+    if math.isfinite(crop.end_s) and frame_at(crop.end_s - END_TOLERANCE_S, rate_hz) > n_frames:
         raise BadAudio(
             f"end_s ({crop.end_s}) is more than {END_TOLERANCE_S} s behind the end of the audio "
             f"({duration_s:.3f} s)",
@@ -99,7 +100,7 @@ def _check_crop(crop: Crop, n_frames: int, rate_hz: int) -> None:
         )
 
 
-def _check_values(part: FloatArray, first_frame: int, rate_hz: int) -> None:
+def check_values(part: FloatArray, first_frame: int, rate_hz: int) -> None:
     """Refuse samples that would spoil the features; ``first_frame`` is where ``part`` begins."""
     # NaN fails both comparisons.
     if part.min() >= -MAX_ABS_SAMPLE and part.max() <= MAX_ABS_SAMPLE:
@@ -126,7 +127,7 @@ def _check_values(part: FloatArray, first_frame: int, rate_hz: int) -> None:
     )
 
 
-def _mono(block: FloatArray) -> FloatArray:
+def mono(block: FloatArray) -> FloatArray:
     """The mean of the channels: (n_frames, n_channels) to (n_frames,)."""
     n_channels = block.shape[1]
     if n_channels == 1:
@@ -139,15 +140,20 @@ def _mono(block: FloatArray) -> FloatArray:
     return total
 
 
-def _duration_refusal(kind: str, duration_s: float, limits: DurationLimits) -> BadAudio:
-    # A file that is too long was not read to its end.
-    lasts, advice = (
-        ("at least ", "send a part of it (start_s, end_s)")
-        if kind == "too_long"
-        else ("", "send more of it")
-    )
+def too_short(duration_s: float, limits: DurationLimits) -> BadAudio:
+    """The refusal of an audio that lasts ``duration_s``."""
+    return _duration_refusal("too_short", f"{duration_s:.3f}", duration_s, limits)
+
+
+def too_long(duration_s: float, limits: DurationLimits) -> BadAudio:
+    """The refusal of an audio that lasts ``duration_s``, or more: it was not read to its end."""
+    return _duration_refusal("too_long", f"at least {duration_s:.3f}", duration_s, limits)
+
+
+def _duration_refusal(kind: str, lasts: str, duration_s: float, limits: DurationLimits) -> BadAudio:
+    advice = "send more of it" if kind == "too_short" else "send a part of it (start_s, end_s)"
     return BadAudio(
-        f"the audio lasts {lasts}{duration_s:.3f} s, and from {limits.min_s:g} to "
+        f"the audio lasts {lasts} s, and from {limits.min_s:g} to "
         f"{limits.max_s:g} s are accepted: {advice}",
         kind=kind,
         duration_s=duration_s,

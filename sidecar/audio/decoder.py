@@ -1,25 +1,25 @@
-"""A request's audio to waveforms as the networks take them: mono, 16 kHz, float32."""
+"""A request's audio to waveforms as the networks take them: mono, 16 kHz, float32.
+
+All of it happens block by block: what was cropped away, or has another rate, is never held whole,
+and whoever asks for the next step may let others go first, or ask no more.
+"""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 import numpy as np
-import soxr
 
 from protocol.errors import InvalidParams
-from protocol.params import Audio, EmbedWindowsParams, Params
-from sidecar.audio.crop import read_crop, select
-from sidecar.audio.sources import FloatArray, open_source
-from sidecar.audio.waveform import DurationLimits, Waveform
-from sidecar.audio.window_plan import max_windowed_samples, plan_windows
+from protocol.params import Audio, EmbedSegmentsParams, EmbedWindowsParams, Params, Segment
+from sidecar.audio.crop import Crop, read_crop, select, too_long
+from sidecar.audio.resampling import resample
+from sidecar.audio.segments import cut_segments
+from sidecar.audio.sources import FloatArray, Source, open_source
+from sidecar.audio.waveform import Decoded, DurationLimits, Part, Waveform
+from sidecar.audio.windows import cut_windows, max_windowed_samples
 from sidecar.config import SAMPLE_RATE_HZ, PathRoot
-
-DECODE_TIMEOUT_S = 30.0
-# Audio for windows may be longer than a network's, but it is held in memory whole.
-MAX_WINDOWED_S = 1800.0
 
 
 class Decoder:
@@ -38,30 +38,41 @@ class Decoder:
 
     def decode(
         self, audio: Audio, params: Params, is_given_up: Callable[[], bool] = lambda: False
-    ) -> Sequence[Waveform]:
-        """The waveform of ``audio``, or its windows where ``params`` ask for them.
+    ) -> Generator[Decoded, None, None]:
+        """The waveform of ``audio``, or the parts of it that ``params`` ask for, step by step.
 
-        ``is_given_up`` is asked between a file's blocks; once it is True, this ends with some
-        ``BadAudio``.
+        A step takes a block of a file, and so a millisecond or a few. ``is_given_up`` is asked in
+        between; once it is True, the next step ends with some ``BadAudio``.
 
         Raises:
-            BadAudio: the audio cannot be used.
+            BadAudio: at any step: the audio cannot be used, or not any further.
             InvalidParams: the model cannot take windows of that length.
         """
         if isinstance(params, EmbedWindowsParams):
-            return self._decode_windows(audio, params, is_given_up)
-        return [self._decode(audio, self._limits, is_given_up)]
+            return self._windows(audio, params, is_given_up)
+        if isinstance(params, EmbedSegmentsParams):
+            return self._segments(audio, params.segments, is_given_up)
+        return self._whole(audio, is_given_up)
 
-    def _decode(
-        self, audio: Audio, limits: DurationLimits, is_given_up: Callable[[], bool]
-    ) -> Waveform:
-        return decode(audio, limits=limits, path_root=self._path_root, is_given_up=is_given_up)
+    def _whole(
+        self, audio: Audio, is_given_up: Callable[[], bool]
+    ) -> Generator[Decoded, None, None]:
+        crop = read_crop(audio.start_s, audio.end_s)
+        with open_source(audio, self._path_root, is_given_up, crop.start_s) as source:
+            yield from _join(resample(select(source, crop, self._limits), source.sample_rate_hz))
 
-    def _decode_windows(
+    def _segments(
+        self, audio: Audio, segments: tuple[Segment, ...], is_given_up: Callable[[], bool]
+    ) -> Generator[Decoded, None, None]:
+        first_s = max(0.0, min(start_s for start_s, _ in segments))
+        with open_source(audio, self._path_root, is_given_up, first_s) as source:
+            yield from cut_segments(source, segments, self._limits)
+
+    def _windows(
         self, audio: Audio, params: EmbedWindowsParams, is_given_up: Callable[[], bool]
-    ) -> list[Waveform]:
+    ) -> Generator[Decoded, None, None]:
         limits = self._limits
-        # Half a window is the shortest that occurs, see ``plan_windows``.
+        # Half a window is the shortest that occurs, see ``last_window``.
         if not 2 * limits.min_s <= params.window_s <= limits.max_s:
             raise InvalidParams(
                 f"window_s must be {2 * limits.min_s:g} to {limits.max_s:g}, "
@@ -72,51 +83,33 @@ class Decoder:
         window_samples = round(params.window_s * SAMPLE_RATE_HZ)
         hop_samples = max(1, round(params.hop_s * SAMPLE_RATE_HZ))
         max_samples = max_windowed_samples(window_samples, hop_samples, self._max_windows)
-        max_s = min(MAX_WINDOWED_S, math.floor(1000 * max_samples / SAMPLE_RATE_HZ) / 1000)
-        whole = self._decode(audio, DurationLimits(limits.min_s, max_s), is_given_up).samples
-        # Windows that overlap share the audio's memory; sparse ones would hold what lies between.
-        is_sparse = hop_samples > window_samples
-        return [
-            Waveform(whole[start:end].copy() if is_sparse else whole[start:end], start)
-            for start, end in plan_windows(len(whole), window_samples, hop_samples)
-        ]
+        max_s = math.floor(1000 * max_samples / SAMPLE_RATE_HZ) / 1000
+        windowed = DurationLimits(limits.min_s, max_s)
+        crop = read_crop(audio.start_s, audio.end_s)
+        with open_source(audio, self._path_root, is_given_up, crop.start_s) as source:
+            stated_s = _stated_s(source, crop)
+            # Rather than after an hour's windows.
+            if source.keeps_its_word and stated_s is not None and stated_s > max_s:
+                raise too_long(stated_s, windowed)
+            blocks = resample(select(source, crop, windowed), source.sample_rate_hz)
+            n_stated = None if stated_s is None else round(stated_s * SAMPLE_RATE_HZ)
+            yield from cut_windows(blocks, window_samples, hop_samples, n_stated)
 
 
-def decode(
-    audio: Audio,
-    *,
-    limits: DurationLimits,
-    path_root: PathRoot,
-    clock: Callable[[], float] = time.monotonic,
-    is_given_up: Callable[[], bool] = lambda: False,
-) -> Waveform:
-    """Decode ``audio``, crop it to its ``start_s`` and ``end_s``, mix it to mono, resample it.
-
-    All of that block by block: what was cropped away, or has another rate, is never held whole.
-
-    Args:
-        audio: raw samples, the bytes of a file, or its path.
-        limits: of the duration after cropping.
-        path_root: which paths may be named.
-        clock: in seconds; decoding is given up after ``DECODE_TIMEOUT_S``.
-        is_given_up: whether nobody wants it any more; asked between a file's blocks.
-
-    Raises:
-        BadAudio: the audio cannot be used; ``kind`` tells why.
-    """
-    crop = read_crop(audio)
-    deadline_s = clock() + DECODE_TIMEOUT_S
-    with open_source(audio, path_root, lambda: clock() > deadline_s or is_given_up()) as source:
-        blocks = _resample(select(source, crop, limits), source.sample_rate_hz)
-        return Waveform(np.concatenate(list(blocks)))
-
-
-def _resample(blocks: Iterable[FloatArray], rate_hz: int) -> Iterator[FloatArray]:
-    """The blocks, each (n_samples,), at 16 kHz: sample for sample what they give in one piece."""
-    if rate_hz == SAMPLE_RATE_HZ:
-        yield from blocks
-        return
-    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+def _join(blocks: Iterable[FloatArray]) -> Iterator[Decoded]:
+    """The one waveform that ``blocks`` are."""
+    held: list[FloatArray] = []
+    held_bytes = 0
     for block in blocks:
-        yield stream.resample_chunk(np.ascontiguousarray(block))
-    yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+        held.append(block)
+        held_bytes += block.nbytes
+        yield Decoded(None, held_bytes, n_parts=1)
+    yield Decoded(Part(0, Waveform(np.concatenate(held))), n_parts=1, is_last=True)
+
+
+def _stated_s(source: Source, crop: Crop) -> float | None:
+    """How long the cropped audio is by its header; None: it does not say."""
+    if source.n_stated_frames is None:
+        return None
+    end_s = min(crop.end_s, source.n_stated_frames / source.sample_rate_hz)
+    return max(0.0, end_s - crop.start_s)

@@ -6,17 +6,22 @@ sends credentials there), a device, or a file outside of the root.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
 import io
 import os
 import posixpath
 import re
 import stat
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from protocol.errors import BadAudio
 from sidecar.config import PathRoot
+
+if sys.platform == "win32":
+    from sidecar.audio.windows_final_path import final_path
 
 # Windows allows the longest paths.
 _MAX_PATH_CHARS = 32_767
@@ -24,6 +29,8 @@ _MAX_PATH_CHARS = 32_767
 # \\server, //server, \\?\ and \\.\ of Win32, \??\ of the NT kernel.
 _UNC_PREFIX = re.compile(r"[\\/]{2}|\\\?\?\\")
 _IMPOSSIBLE_CHAR = re.compile("[\\0\\ud800-\\udfff]")
+# What Windows puts before a long path that it resolved, if it is on a drive.
+_LONG_PATH_PREFIX = re.compile(r"^\\\\\?\\(?=[A-Za-z]:\\)")
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 # Devices in every folder, with any extension.
 _WINDOWS_DEVICE = re.compile(r"CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]", re.IGNORECASE)
@@ -55,23 +62,24 @@ def open_audio_path(path: str, root: PathRoot) -> io.BufferedReader:
         )
     check_spelling(path, windows=sys.platform == "win32")
     try:
-        resolved = os.path.realpath(path)
-        if root != "any" and not Path(resolved).is_relative_to(os.path.realpath(root)):
-            raise _refusal(
-                "path_outside_root", path, f"lies outside of {str(root)!r} (--path-root)"
-            )
+        folder = None if root == "any" else os.path.realpath(root)
+        # Where a link leads to a share, this asks its server: Windows resolves by opening. Only who
+        # may make links on this disk can choose that server, not who names paths.
+        target = os.path.realpath(path)
+        check_target(path, target, folder, windows=sys.platform == "win32")
         # A FIFO or a device can block or act when it is opened, so the check comes first; and
         # again for what was opened, as the name may point elsewhere by now.
-        _check_regular(path, Path(resolved).stat())
-        file = open(resolved, "rb", opener=_open_without_waiting)  # noqa: SIM115 (the caller closes it)
+        _check_regular(path, Path(target).stat())
+        opener = functools.partial(_open_target, folder)
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(open(target, "rb", opener=opener))
+            _check_regular(path, os.fstat(file.fileno()))
+            if sys.platform == "win32" and folder is not None:
+                check_target(path, final_path(file.fileno()), folder, windows=True)
+            stack.pop_all()
+            return file
     except OSError as error:
         raise translate_os_error(path, error) from error
-    try:
-        _check_regular(path, os.fstat(file.fileno()))
-    except BaseException:
-        file.close()
-        raise
-    return file
 
 
 def check_spelling(path: str, *, windows: bool) -> None:
@@ -101,6 +109,36 @@ def check_spelling(path: str, *, windows: bool) -> None:
         raise _refusal("path_device", path, "names a device")
 
 
+def check_target(path: str, target: str, root: str | None, *, windows: bool) -> None:
+    """Refuse ``path`` for the file it leads to, by the rules of Windows or of POSIX.
+
+    Args:
+        path: as the host sent it.
+        target: the file's own path, resolved by the system.
+        root: the folder in which it must lie, resolved likewise; None: anywhere.
+        windows: whose rules; there a link or a drive's letter can stand for a network share.
+
+    Raises:
+        BadAudio: ``path_outside_root``; on Windows also what ``check_spelling`` raises.
+    """
+    flavour = PureWindowsPath if windows else PurePosixPath
+    plain_target = _LONG_PATH_PREFIX.sub("", target)
+    if root is not None:
+        plain_root = _LONG_PATH_PREFIX.sub("", root)
+        if not flavour(plain_target).is_relative_to(flavour(plain_root)):
+            raise _refusal("path_outside_root", path, f"lies outside of {root!r} (--path-root)")
+    if windows:
+        try:
+            check_spelling(plain_target, windows=True)
+        except BadAudio as error:
+            raise _refusal(
+                error.kind,
+                path,
+                "leads to a network share, a device or a file's side stream: copy the file to a "
+                "local drive, or send its bytes",
+            ) from error
+
+
 def translate_os_error(path: str, error: OSError) -> BadAudio:
     """The refusal of a path that the operating system does not open or read."""
     kind = _KINDS_BY_ERRNO.get(error.errno or 0, "path_unreadable")
@@ -124,11 +162,27 @@ def _check_regular(path: str, status: os.stat_result) -> None:
         raise _refusal("path_not_file", path, f"is not a file but a {what}")
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    if sys.platform != "win32":
-        # The path is resolved: a symlink at its end came after that.
-        flags |= os.O_NONBLOCK | os.O_NOFOLLOW
-    return os.open(path, flags)
+def _open_target(root: str | None, target: str, flags: int) -> int:
+    """Open a resolved path without waiting; no link that came after that is followed below root.
+
+    Windows knows no such flags: there what was opened is checked.
+    """
+    if sys.platform == "win32":
+        return os.open(target, flags)
+    flags |= os.O_NONBLOCK | os.O_NOFOLLOW
+    if root is None:
+        return os.open(target, flags)
+    *parts, name = os.path.relpath(target, root).split("/")
+    # O_PATH, where there is one, needs no permission to list the folders.
+    folder_flags = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
+    folder = os.open(root, folder_flags)
+    try:
+        for part in parts:
+            parent, folder = folder, os.open(part, folder_flags, dir_fd=folder)
+            os.close(parent)
+        return os.open(name, flags, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def _refusal(kind: str, path: str, fault: str) -> BadAudio:

@@ -29,41 +29,60 @@ FloatArray: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Audio before any conversion; each block has the shape (n_frames, n_channels)."""
+    """Audio before any conversion.
+
+    Attributes:
+        sample_rate_hz: in range.
+        blocks: each of the shape (n_frames, n_channels).
+        n_stated_frames: how many frames the whole audio has by its header; None: it does not say.
+        keeps_its_word: an audio that has fewer is refused at its end.
+        first_frame: the frame of the audio at which ``blocks`` begins.
+    """
 
     sample_rate_hz: int
     blocks: Iterator[FloatArray]
+    n_stated_frames: int | None
+    keeps_its_word: bool
+    first_frame: int = 0
+
+
+def frame_at(time_s: float, rate_hz: int) -> int:
+    """The frame that is nearest to a time; a time without an end has one beyond any audio."""
+    return round(min(time_s * rate_hz, float(1 << 62)))
 
 
 @contextlib.contextmanager
-def open_source(audio: Audio, path_root: PathRoot, is_late: Callable[[], bool]) -> Iterator[Source]:
+def open_source(
+    audio: Audio, path_root: PathRoot, is_late: Callable[[], bool], start_s: float = 0.0
+) -> Iterator[Source]:
     """Open ``audio`` for as long as the ``with`` block lasts.
 
     Args:
         audio: raw samples, the bytes of a file, or its path.
         path_root: which paths may be named.
         is_late: asked while a file is read; True gives it up.
+        start_s: what lies before it is not wanted, and skipped as far as ``audio`` allows.
 
     Raises:
         BadAudio: here or in the block: it cannot be decoded; ``kind`` tells why.
     """
     if isinstance(audio, PcmAudio):
-        yield _pcm_source(audio)
+        yield _pcm_source(audio, start_s)
     elif isinstance(audio, FileAudio):
         with contextlib.closing(SoundFile(io.BytesIO(audio.file), is_late)) as sound:
-            yield _file_source(sound)
+            yield _file_source(sound, start_s)
     else:
         try:
             with (
                 open_audio_path(audio.path, path_root) as file,
                 contextlib.closing(SoundFile(file, is_late)) as sound,
             ):
-                yield _file_source(sound)
+                yield _file_source(sound, start_s)
         except OSError as error:
             raise translate_os_error(audio.path, error) from error
 
 
-def _pcm_source(audio: PcmAudio) -> Source:
+def _pcm_source(audio: PcmAudio, start_s: float) -> Source:
     sample_type = _PCM_TYPES.get(audio.encoding)
     if sample_type is None:
         raise BadAudio(
@@ -82,7 +101,11 @@ def _pcm_source(audio: PcmAudio) -> Source:
             frame_bytes=frame_bytes,
         )
     frames = np.frombuffer(audio.pcm, sample_type).reshape(-1, audio.channels)
-    return Source(audio.sample_rate_hz, _pcm_blocks(frames))
+    first_frame = min(frame_at(start_s, audio.sample_rate_hz), len(frames))
+    blocks = _pcm_blocks(frames[first_frame:])
+    return Source(
+        audio.sample_rate_hz, blocks, len(frames), keeps_its_word=True, first_frame=first_frame
+    )
 
 
 def _pcm_blocks(frames: NDArray[Any]) -> Iterator[FloatArray]:
@@ -91,9 +114,16 @@ def _pcm_blocks(frames: NDArray[Any]) -> Iterator[FloatArray]:
         yield block if block.dtype.kind == "f" else block.astype(np.float32) / _S16_FULL_SCALE
 
 
-def _file_source(sound: SoundFile) -> Source:
+def _file_source(sound: SoundFile, start_s: float) -> Source:
     _check_layout(sound.sample_rate_hz, sound.channels)
-    return Source(sound.sample_rate_hz, sound.blocks())
+    first_frame = sound.skip_to(frame_at(start_s, sound.sample_rate_hz))
+    return Source(
+        sound.sample_rate_hz,
+        sound.blocks(),
+        sound.n_stated_frames,
+        sound.keeps_its_word,
+        first_frame,
+    )
 
 
 def _check_layout(sample_rate_hz: int, channels: int) -> None:

@@ -1,30 +1,29 @@
-"""A request in flight, and the audios that it is made of."""
+"""A request in flight, the audios that it sends, and what is cut out of them to be embedded."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from protocol.errors import SidecarError
 from protocol.params import Audio, RequestId, WorkParams
-from sidecar.audio.waveform import Waveform
+from sidecar.audio.waveform import Decoded, Waveform
 
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
     from sidecar.engine.encoder import Embedding
 
-# An audio's embedding, or the error that took its place.
+# An item's embedding, or the error that took its place.
 Outcome: TypeAlias = "Embedding | SidecarError"
 
 
 class Stage(enum.Enum):
-    """How far an item is."""
+    """How far a source or an item is: a source waits and is decoded, an item waits and runs."""
 
-    UNDECODED = enum.auto()
-    DECODING = enum.auto()
-    READY = enum.auto()
-    RUNNING = enum.auto()
+    WAITING = enum.auto()
+    WORKED_ON = enum.auto()
     DONE = enum.auto()
 
 
@@ -36,33 +35,62 @@ class Lane(enum.Enum):
 
 
 @dataclass(eq=False, slots=True)
-class Item:
-    """One audio, or one window of it, on its way through the stages.
+class Source:
+    """One audio of a request. It is decoded step by step; between two, others have their turn.
 
-    ``audio`` is there until it is decoded, ``waveform`` from then on until the item is done.
-    ``order``: the audio's number since the start, then the window's in its audio; who has the
-    lower one came first.
+    ``number`` counts the audios since the start: who has the lower one came first. ``steps`` is
+    there from the first step to the last; ``error`` says why there was no further one.
     """
 
     job: Job
-    audio: Audio | None
-    order: tuple[int, int] = (0, 0)
-    lane: Lane = Lane.FILES
+    audio: Audio
+    number: int
+    lane: Lane
+    stage: Stage = Stage.WAITING
+    steps: Generator[Decoded, None, None] | None = None
+    held_bytes: int = 0
+    n_parts: int | None = None
+    items: list[Item] = field(default_factory=list)
+    error: SidecarError | None = None
+    turn_started_at: float = 0.0
+    step_started_at: float = 0.0
+    decode_s: float = 0.0
+
+
+@dataclass(eq=False, slots=True)
+class Item:
+    """One waveform to be embedded: an audio, or the window or segment ``index`` of it.
+
+    ``order`` is its source's number, then its index. ``waveform`` is there until it is done.
+    ``decode_s`` is how long its audio had been decoded when it was complete.
+    """
+
+    source: Source
+    order: tuple[int, int]
+    decode_s: float
     waveform: Waveform | None = None
     n_samples: int = 0
     start_sample: int = 0
-    stage: Stage = Stage.UNDECODED
+    stage: Stage = Stage.WAITING
     outcome: Outcome | None = None
     batch_size: int = 0
-    decode_started_at: float = 0.0
-    decode_ended_at: float = 0.0
     run_started_at: float = 0.0
     run_ended_at: float = 0.0
 
     @property
-    def decode_s(self) -> float:
-        """How long its audio was decoded."""
-        return self.decode_ended_at - self.decode_started_at
+    def job(self) -> Job:
+        """The request that it belongs to."""
+        return self.source.job
+
+    @property
+    def index(self) -> int:
+        """The how manieth of its audio's parts it is."""
+        return self.order[1]
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory that its samples take."""
+        return 4 * self.n_samples
 
     @property
     def queue_s(self) -> float:
@@ -80,7 +108,8 @@ class Job:
     """One request in flight. ``n_bytes``: its frame's payload, which counts until it is answered.
 
     ``deadline_at`` is when it is too late; None: never. ``is_live``: somebody waits for one
-    embedding, or for a score; it is no long work of many audios or windows.
+    embedding, or for a score; it is no long work of many audios or windows. ``n_open`` counts its
+    sources and items that are not done, ``n_done`` its items that are.
     """
 
     id: RequestId
@@ -88,7 +117,18 @@ class Job:
     n_bytes: int
     arrived_at: float
     deadline_at: float | None = None
-    items: list[Item] = field(default_factory=list)
-    n_open: int = 0
-    n_audios: int = 0
+    sources: list[Source] = field(default_factory=list)
     is_live: bool = True
+    n_open: int = 0
+    n_done: int = 0
+    told_at: float = 0.0
+
+    @property
+    def n_audios(self) -> int:
+        """How many audios it sends."""
+        return len(self.sources)
+
+    @property
+    def items(self) -> Iterator[Item]:
+        """All of its items, in the order of its audios."""
+        return (item for source in self.sources for item in source.items)

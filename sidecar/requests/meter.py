@@ -15,13 +15,16 @@ N_RECENT = 1024
 
 
 class Meter:
-    """Counts what the device does. ``call_started_at``: of the call that runs now, or None.
+    """Counts what the device does; times are seconds.
 
-    Times are seconds.
+    Attributes:
+        call_started_at: when the call that runs now was started; None: none runs.
+        call_padded_s: how much audio that call computes, padding counted.
     """
 
     def __init__(self) -> None:
         self.call_started_at: float | None = None
+        self.call_padded_s = 0.0
         self.busy_s = 0.0
         self.batch_sizes: Counter[int] = Counter()
         self.n_embeddings = 0
@@ -31,9 +34,10 @@ class Meter:
         self._queue_s: deque[float] = deque(maxlen=N_RECENT)
         self._compute_s: deque[float] = deque(maxlen=N_RECENT)
 
-    def call_starts(self, now: float) -> None:
+    def call_starts(self, now: float, padded_s: float) -> None:
         """The device begins with a batch, or with a part of the one that did not fit."""
         self.call_started_at = now
+        self.call_padded_s = padded_s
 
     def call_ends(self, now: float) -> None:
         """However it went."""

@@ -10,16 +10,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from protocol.errors import BadAudio, InternalError, OutOfMemory, SidecarError
 from protocol.params import Audio, RequestId
-from sidecar.audio.waveform import Waveform
-from sidecar.requests.jobs import Item, Job, Lane, Outcome, Stage
+from sidecar.audio.waveform import Decoded, Waveform
+from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.requests.jobs import Item, Job, Lane, Outcome, Source, Stage
 from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.meter import Meter
 from sidecar.requests.outbox import Outbox
+from sidecar.requests.progress import progress_due
 from sidecar.requests.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -31,8 +33,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 N_DECODERS = {Lane.SAMPLES: 1, Lane.FILES: 2}
-# The decoder gives up by itself after 30 s, unless it hangs inside a C library.
-DECODE_TIMEOUT_S = 35.0
+# For how long one audio is decoded before others have their turn; less once a part is complete.
+TURN_S = 0.05
+_HANDOVER_S, _HANDOVER_SAMPLES = 0.005, 1_000_000
+# For one block of a file, which takes milliseconds. Then the file is given up; a decoder that does
+# not come back from a C library after so many times as long is replaced.
+DECODE_TIMEOUT_S = 30.0
+_REPLACED_AFTER = 1.2
 # Hung decoders cannot be stopped, only replaced; this many and no more.
 _MAX_HUNG_DECODERS = 8
 
@@ -69,7 +76,7 @@ class Pipeline:
         self._idle = threading.Condition(self.lock)
         self._may_decode = False
         self._stopped = False
-        self._decoding: dict[threading.Thread, Item] = {}
+        self._decoding: dict[threading.Thread, Source] = {}
         self._n_hung_decoders = 0
         self._worker = self._thread(self._work, "device")
         self.meter = Meter()
@@ -102,16 +109,20 @@ class Pipeline:
         now = self._clock()
         with self.lock:
             self._answer(self._scheduler.expire(now))
-            for thread, item in list(self._decoding.items()):
-                if now - item.decode_started_at > DECODE_TIMEOUT_S:
-                    self._replace_decoder(thread, item)
+            for thread, source in list(self._decoding.items()):
+                decoding_s = now - source.step_started_at
+                if decoding_s > DECODE_TIMEOUT_S:
+                    self._answer(self._scheduler.failed(source, _decode_timeout()))
+                if decoding_s > _REPLACED_AFTER * DECODE_TIMEOUT_S:
+                    self._replace_decoder(thread, source)
 
     def slept(self, seconds: float) -> None:
         """The machine slept that long: nobody worked meanwhile, and nobody hung."""
         with self.lock:
             self.meter.slept(seconds)
-            for item in self._decoding.values():
-                item.decode_started_at += seconds
+            for source in self._decoding.values():
+                source.turn_started_at += seconds
+                source.step_started_at += seconds
 
     def drain(self) -> None:
         """Admit nothing more."""
@@ -155,20 +166,25 @@ class Pipeline:
     def _answer(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._outbox.finish(job)
-            # Each item names its job: in a cycle, the audio would outlive its answer by minutes.
-            job.items.clear()
-        if jobs:
-            self._wake_decoders()
+            # Items name their source, and sources their job: in a cycle, the audio would outlive
+            # its answer by minutes.
+            for source in job.sources:
+                source.items.clear()
+            job.sources.clear()
+        self._wake_decoders()
         if self._scheduler.is_idle:
             self._idle.notify_all()
 
     # Decoders
 
     def _wake_decoders(self) -> None:
-        """Those alone for which something waits: to wake the others costs live requests time."""
+        """One in each lane where something waits: to wake others costs live requests time.
+
+        Who finds more than its own wakes the next one.
+        """
         for lane, decodable in self._decodable.items():
             if self._scheduler.has_undecoded(lane):
-                decodable.notify_all()
+                decodable.notify()
 
     def _allow_decoding(self) -> None:
         with self.lock:
@@ -185,61 +201,84 @@ class Pipeline:
             pass
 
     def _decode_next(self, lane: Lane, thread: threading.Thread) -> bool:
-        """Wait for an item and decode it; False: this thread is needed no more."""
-        item = self._next_undecoded(lane, thread)
-        if item is None:
+        """Wait for an audio and decode it for a turn; False: this thread is needed no more."""
+        source = self._next_undecoded(lane, thread)
+        if source is None:
             return False
-        decoded = self._try_to_decode(item)
+        steps: list[Decoded] = []
+        error = self._try_to_decode(source, steps)
         with self.lock:
             if self._decoding.pop(thread, None) is None:
                 self._n_hung_decoders -= 1
                 return False  # given up as hung, and replaced
-            if isinstance(decoded, SidecarError):
-                self._answer(self._scheduler.failed(item, decoded))
-            else:
-                self._scheduler.decoded(item, decoded, self._clock())
+            now = self._clock()
+            finished = self._scheduler.decoded(source, steps, now)
+            if error is not None:
+                finished += self._scheduler.failed(source, error)
+            self._answer(finished)
+            self._tell_progress([source.job], now)
+            if any(step.part is not None for step in steps):
                 self._embeddable.notify()
         return True
 
-    def _try_to_decode(self, item: Item) -> Sequence[Waveform] | SidecarError:
-        with self.lock:
-            audio = item.audio
-            if audio is None:
-                return []  # it was given up meanwhile, and its audio with it
+    def _try_to_decode(self, source: Source, steps: list[Decoded]) -> SidecarError | None:
+        """Add what a turn brings to ``steps``; the error that ended it, if one did."""
         try:
-            # A request that was answered meanwhile is not decoded to its end.
-            return self._decoder.decode(
-                audio, item.job.params, lambda: item.stage is not Stage.DECODING
-            )
+            self._take_turn(source, steps)
         except SidecarError as error:
-            # The traceback holds the audio, and the item, whose outcome this becomes: a cycle.
+            # The traceback holds the audio, and the source, whose error this becomes: a cycle.
             return error.with_traceback(None)
         except Exception:  # noqa: BLE001 - one request fails, whatever it is; the process goes on
             # Decoding keeps no state between audios, so the next one is not in danger.
             _log.exception("decoding failed in a way that it should not")
             return InternalError("decoding this audio failed inside; the log has the cause")
+        return None
 
-    def _next_undecoded(self, lane: Lane, thread: threading.Thread) -> Item | None:
+    def _take_turn(self, source: Source, steps: list[Decoded]) -> None:
+        # A request that was answered meanwhile is not decoded any further.
+        def is_given_up() -> bool:
+            return source.stage is not Stage.WORKED_ON
+
+        decoding = source.steps
+        if decoding is None:
+            decoding = self._decoder.decode(source.audio, source.job.params, is_given_up)
+            with self.lock:
+                if not is_given_up():
+                    source.steps = decoding
+        started_at, n_samples = self._clock(), 0
+        for step in decoding:
+            steps.append(step)
+            source.step_started_at = now = self._clock()
+            if step.part is not None and isinstance(step.part.waveform, Waveform):
+                n_samples += step.part.waveform.n_samples
+            turn_s = _HANDOVER_S if n_samples else TURN_S
+            if now - started_at >= turn_s or n_samples >= _HANDOVER_SAMPLES or step.is_last:
+                break
+        if steps[-1].is_last or is_given_up():
+            decoding.close()
+
+    def _next_undecoded(self, lane: Lane, thread: threading.Thread) -> Source | None:
         with self.lock:
             while not self._stopped:
                 if self._may_decode:
-                    item = self._scheduler.next_undecoded(lane, self._clock())
-                    if item is not None:
-                        self._decoding[thread] = item
-                        return item
+                    source = self._scheduler.next_undecoded(lane, self._clock())
+                    if source is not None:
+                        self._decoding[thread] = source
+                        if self._scheduler.has_undecoded(lane):
+                            self._decodable[lane].notify()
+                        return source
                 self._decodable[lane].wait()
             return None
 
-    def _replace_decoder(self, thread: threading.Thread, item: Item) -> None:
+    def _replace_decoder(self, thread: threading.Thread, source: Source) -> None:
         del self._decoding[thread]
+        self._scheduler.decoded(source, (), self._clock())
         self._n_hung_decoders += 1
         _log.error("a decoder has been hanging for %.0f s; replacing it", DECODE_TIMEOUT_S)
-        message = f"decoding took over {DECODE_TIMEOUT_S:.0f} s: is the file damaged?"
-        self._answer(self._scheduler.failed(item, BadAudio(message, kind="decode_timeout")))
         if self._n_hung_decoders > _MAX_HUNG_DECODERS:
             self._lifecycle.failed(InternalError("too many decoders hang"))
         else:
-            self._start_decoder(item.lane)
+            self._start_decoder(source.lane)
 
     # Device worker
 
@@ -285,7 +324,7 @@ class Pipeline:
         while parts:
             with self.lock:
                 # Some may have passed their deadline meanwhile; their audio is gone.
-                part = [item for item in parts.pop() if item.stage is Stage.RUNNING]
+                part = [item for item in parts.pop() if item.stage is Stage.WORKED_ON]
                 waveforms = [item.waveform for item in part if item.waveform is not None]
                 now = self._clock()
                 for item in part:
@@ -301,7 +340,7 @@ class Pipeline:
 
     def _try_to_embed(self, waveforms: list[Waveform], now: float) -> Sequence[Outcome] | None:
         """An outcome for each, or None if they do not fit into the device's memory together."""
-        self.meter.call_starts(now)
+        self.meter.call_starts(now, self._padded_s(waveforms))
         try:
             return self._encoder.embed(waveforms)
         except OutOfMemory as error:
@@ -314,6 +353,11 @@ class Pipeline:
             return None
         return [OutOfMemory(message)]
 
+    def _padded_s(self, waveforms: Sequence[Waveform]) -> float:
+        longest = max(waveform.n_samples for waveform in waveforms)
+        padded_samples = self._scheduler.batch_limits.padded_samples(longest)
+        return padded_samples * len(waveforms) / SAMPLE_RATE_HZ
+
     def _complete(self, part: list[Item], outcomes: Sequence[Outcome]) -> None:
         with self.lock:
             now = self._clock()
@@ -322,3 +366,15 @@ class Pipeline:
             finished = self._scheduler.completed(part, outcomes, now)
             self.meter.ran(part, self._scheduler.batch_limits)
             self._answer(finished)
+            self._tell_progress({item.job for item in part}, now)
+
+    def _tell_progress(self, jobs: Iterable[Job], now: float) -> None:
+        for job in jobs:
+            progress = progress_due(job, now)
+            if progress is not None:
+                self._outbox.notify(progress)
+
+
+def _decode_timeout() -> BadAudio:
+    message = f"decoding took over {DECODE_TIMEOUT_S:.0f} s: is the file damaged?"
+    return BadAudio(message, kind="decode_timeout")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,12 +13,13 @@ from protocol.messages import encode_error, encode_result, error_map
 from protocol.params import (
     EmbedBatchParams,
     EmbedParams,
+    EmbedSegmentsParams,
     EmbedWindowsParams,
     ScoreParams,
     StoredEmbedding,
 )
 from protocol.reports import EmbedResult, EmbedTimings, EmbedWindowsResult, ScoreResult, to_wire
-from sidecar.requests.jobs import Item, Job
+from sidecar.requests.jobs import Item, Job, Outcome, Source
 
 # A batch's answer is a map already: its entries are results and errors.
 Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ScoreResult | dict[str, object]
@@ -48,20 +50,40 @@ def respond(job: Job, served: Served | None) -> Response:
     ``served`` may be None as long as nothing was embedded.
     """
     params = job.params
-    if not isinstance(params, EmbedBatchParams):
-        for item in job.items:
-            if isinstance(item.outcome, SidecarError):
-                return _refuse(job, item.outcome)
+    fault = None if isinstance(params, EmbedBatchParams) else _fault(job)
+    if fault is not None:
+        return _refuse(job, fault)
     try:
         return Response(encode_result(job.id, _result(job, served)), _outcome(job))
     except SidecarError as error:
         return _refuse(job, error)
 
 
+def _fault(job: Job) -> SidecarError | None:
+    """Why ``job``, which is no batch, has no result."""
+    if isinstance(job.params, EmbedSegmentsParams):
+        [source] = job.sources
+        return None if source.items else source.error
+    outcomes = (outcome for source in job.sources for outcome in _outcomes(source))
+    return next((one for one in outcomes if isinstance(one, SidecarError)), None)
+
+
+def _outcomes(source: Source) -> list[Outcome]:
+    """What became of ``source``: of all of its items, and of itself, if it could not be decoded."""
+    outcomes = [_outcome_of(item) for item in source.items]
+    return outcomes if source.error is None else [*outcomes, source.error]
+
+
+def _outcome_of(item: Item) -> Outcome:
+    assert item.outcome is not None
+    return item.outcome
+
+
 def _outcome(job: Job) -> str:
-    """``ok``; but a batch of which nothing was embedded came out as its first item did."""
-    errors = [item.outcome for item in job.items if isinstance(item.outcome, SidecarError)]
-    return errors[0].kind if errors and len(errors) == len(job.items) else "ok"
+    """``ok``; but a request of which nothing was embedded came out as its first audio did."""
+    outcomes = [outcome for source in job.sources for outcome in _outcomes(source)]
+    errors = [outcome for outcome in outcomes if isinstance(outcome, SidecarError)]
+    return errors[0].kind if errors and len(errors) == len(outcomes) else "ok"
 
 
 def _refuse(job: Job, error: SidecarError) -> Response:
@@ -71,12 +93,19 @@ def _refuse(job: Job, error: SidecarError) -> Response:
 def _result(job: Job, served: Served | None) -> Answer:
     params = job.params
     if isinstance(params, EmbedBatchParams):
-        return {"results": [_batch_entry(item, params, served) for item in job.items]}
+        entries = [source.items[0] if source.items else source.error for source in job.sources]
+        return _results(entries, params.normalize, served)
+    if isinstance(params, EmbedSegmentsParams):
+        [source] = job.sources
+        items = {item.index: item for item in source.items}
+        cut = (items.get(index, source.error) for index in range(len(params.segments)))
+        return _results(cut, params.normalize, served)
     assert served is not None
     if isinstance(params, EmbedParams):
-        return _embed_result(job.items[0], params.normalize, served)
+        [item] = job.items
+        return _embed_result(item, params.normalize, served)
     if isinstance(params, EmbedWindowsParams):
-        return _windows_result(job, params, served)
+        return _windows_result(list(job.items), params, served)
     assert isinstance(params, ScoreParams)
     return score(*_voices(job, params, served))
 
@@ -103,11 +132,22 @@ def score(a: StoredEmbedding, b: StoredEmbedding) -> ScoreResult:
     return ScoreResult(max(-1.0, min(1.0, cosine)), a.fingerprint)
 
 
-def _batch_entry(item: Item, params: EmbedBatchParams, served: Served | None) -> dict[str, object]:
-    if isinstance(item.outcome, SidecarError):
-        return {"error": error_map(item.outcome)}
+def _results(
+    entries: Iterable[Item | SidecarError | None], normalize: bool, served: Served | None
+) -> dict[str, object]:
+    """The results of ``entries``: items, or what took their places."""
+    return {"results": [_entry(entry, normalize, served) for entry in entries]}
+
+
+def _entry(
+    entry: Item | SidecarError | None, normalize: bool, served: Served | None
+) -> dict[str, object]:
+    outcome = _outcome_of(entry) if isinstance(entry, Item) else entry
+    if isinstance(outcome, SidecarError):
+        return {"error": error_map(outcome)}
+    assert isinstance(entry, Item)
     assert served is not None
-    return {"result": to_wire(_embed_result(item, params.normalize, served))}
+    return {"result": to_wire(_embed_result(entry, normalize, served))}
 
 
 def _embed_result(item: Item, normalize: bool, served: Served) -> EmbedResult:
@@ -124,15 +164,17 @@ def _embed_result(item: Item, normalize: bool, served: Served) -> EmbedResult:
     )
 
 
-def _windows_result(job: Job, params: EmbedWindowsParams, served: Served) -> EmbedWindowsResult:
+def _windows_result(
+    items: Sequence[Item], params: EmbedWindowsParams, served: Served
+) -> EmbedWindowsResult:
     rate_hz = served.sample_rate_hz
     offset_s = params.audio.start_s or 0.0
-    last = job.items[-1]
+    last = items[-1]
     return EmbedWindowsResult(
-        embeddings=b"".join(_packed(item, params.normalize) for item in job.items),
-        count=len(job.items),
+        embeddings=b"".join(_packed(item, params.normalize) for item in items),
+        count=len(items),
         dim=served.dim,
-        starts_s=tuple(offset_s + item.start_sample / rate_hz for item in job.items),
+        starts_s=tuple(offset_s + item.start_sample / rate_hz for item in items),
         window_s=params.window_s,
         hop_s=params.hop_s,
         model=served.model,
@@ -140,12 +182,12 @@ def _windows_result(job: Job, params: EmbedWindowsParams, served: Served) -> Emb
         normalized=params.normalize,
         duration_s=(last.start_sample + last.n_samples) / rate_hz,
         device=served.device,
-        timings=_timings(job.items),
+        timings=_timings(items),
     )
 
 
 def _voices(job: Job, params: ScoreParams, served: Served) -> tuple[StoredEmbedding, ...]:
-    made = iter(job.items)
+    made = job.items
     return tuple(
         voice
         if isinstance(voice, StoredEmbedding)
@@ -160,7 +202,7 @@ def _packed(item: Item, normalize: bool) -> bytes:
     return item.outcome.packed(normalize=normalize)
 
 
-def _timings(items: list[Item]) -> EmbedTimings:
+def _timings(items: Sequence[Item]) -> EmbedTimings:
     first = min(items, key=lambda item: item.run_started_at)
     ended_at = max(item.run_ended_at for item in items)
     return EmbedTimings(

@@ -1,8 +1,9 @@
 """What is in flight, in which order it is served, and when it is too late: pure, no clock, no I/O.
 
-A request is a ``Job`` of one or more ``Item``, each one audio (or one window of it). Every item
-goes once through decode, queue and device, or is dropped on the way; when the last one is done,
-the job is finished, and the call that finished it returns it. So each job is returned exactly once.
+A request is a ``Job`` of one or more ``Source``, each one audio; of each come one or more ``Item``,
+waveforms to be embedded. A source is decoded step by step, an item goes once through queue and
+device, or either is dropped on the way. When the last one is done, the job is finished, and the
+call that finished it returns it. So each job is returned exactly once.
 
 Times are seconds of whatever monotonic clock the caller passes as ``now``. Not thread-safe: the
 pipeline holds a lock around every call.
@@ -11,9 +12,7 @@ pipeline holds a lock around every call.
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
 
 from protocol.errors import (
     Cancelled,
@@ -24,64 +23,52 @@ from protocol.errors import (
     SidecarError,
 )
 from protocol.hello import Limits
-from protocol.params import Audio, EmbedWindowsParams, PcmAudio, RequestId
-from sidecar.audio.waveform import Waveform
-from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
-from sidecar.requests.batching import choose
-from sidecar.requests.jobs import (
-    Item,
-    Job,
-    Lane,
-    Outcome,
-    Stage,
+from protocol.params import (
+    Audio,
+    EmbedSegmentsParams,
+    EmbedWindowsParams,
+    PcmAudio,
+    RequestId,
 )
+from sidecar.audio.waveform import Decoded, Part
+from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
+from sidecar.requests.decode_queue import DecodeQueue
+from sidecar.requests.device_queue import DeviceQueue
+from sidecar.requests.jobs import Item, Job, Lane, Outcome, Source, Stage
 
-BYTES_PER_SAMPLE = 4
-# One turn in so many is long work's, while live work keeps coming.
-LONG_SHARE = 4
-# A request of more audios is long work, and so is one of windows; a score has two.
+# A request of more audios is long work, and so is one of many parts; a score has two.
 _MOST_LIVE_AUDIOS = 2
 
 
 class Scheduler:
-    """Admits jobs within ``limits``, hands out their items, and returns what is finished.
+    """Admits jobs within ``limits``, hands out what to do, and returns what is finished.
 
     Args:
         limits: how many audios and bytes may be in flight.
-        max_ready_bytes: decoded audio of each queue that may wait for the device; its decoding
-            pauses above that, since one small file can become a long waveform.
+        max_decoded_bytes: see ``DecodeQueue``; one small file can become a long waveform.
     """
 
-    def __init__(self, limits: Limits, max_ready_bytes: int = 64 * 2**20) -> None:
+    def __init__(self, limits: Limits, max_decoded_bytes: int = 32 * 2**20) -> None:
         self._limits = limits
-        self._max_ready_bytes = max_ready_bytes
         self._jobs: dict[RequestId, Job] = {}
-        # Insertion-ordered, with removal from the middle: a cancelled item leaves at once.
-        self._undecoded: dict[_Kind, OrderedDict[Item, None]] = {
-            kind: OrderedDict() for kind in _KINDS
-        }
-        self._ready_bytes = dict.fromkeys(_KINDS, 0)
-        self._ready: dict[bool, OrderedDict[Item, None]] = {
-            is_live: OrderedDict() for is_live in (True, False)
-        }
-        self._decoder_turns = {lane: _Turns() for lane in Lane}
-        self._device_turns = _Turns()
+        self._undecoded = DecodeQueue(max_decoded_bytes)
+        self._ready = DeviceQueue()
         self._n_audios = 0
         self._n_bytes = 0
-        self._n_admitted = 0
+        self._numbers = itertools.count()
         self._draining = False
         # The device's; until it is known, nothing is ready to run.
         self.batch_limits: BatchLimits = ONE_BY_ONE
 
     @property
     def n_in_flight(self) -> int:
-        """Audios of the jobs in flight; the windows of one count as that one."""
+        """Audios of the jobs in flight; the parts of one count as that one."""
         return self._n_audios
 
     @property
     def n_queued(self) -> int:
-        """Audios and windows that wait for a decoder or for the device."""
-        return sum(map(len, self._queues))
+        """Audios that wait for a decoder, and what was cut of audios and waits for the device."""
+        return len(self._undecoded) + len(self._ready)
 
     @property
     def queued_bytes(self) -> int:
@@ -99,12 +86,11 @@ class Scheduler:
 
     def oldest_queued(self) -> float | None:
         """When that audio arrived which has waited longest for a decoder or for the device."""
-        queued = itertools.chain(*self._queues)
-        return min((item.job.arrived_at for item in queued), default=None)
-
-    @property
-    def _queues(self) -> tuple[OrderedDict[Item, None], ...]:
-        return (*self._undecoded.values(), *self._ready.values())
+        arrived_at = itertools.chain(
+            (source.job.arrived_at for source in self._undecoded),
+            (item.job.arrived_at for item in self._ready),
+        )
+        return min(arrived_at, default=None)
 
     def next_deadline(self) -> float | None:
         """The earliest deadline in flight."""
@@ -112,7 +98,7 @@ class Scheduler:
         return min((at for at in deadlines if at is not None), default=None)
 
     def admit(self, job: Job, audios: Sequence[Audio], retry_after_ms: int = 100) -> None:
-        """Take ``job`` with an item for each of ``audios``, all or nothing.
+        """Take ``job`` with a source for each of ``audios``, all or nothing.
 
         Raises:
             Draining: no more work is taken.
@@ -122,13 +108,10 @@ class Scheduler:
         limits = self._limits
         if self._draining:
             raise Draining("shutting down: send the request to the next process")
-        if len(audios) > limits.max_batch_items:
-            raise InvalidParams(
-                f"{len(audios)} items are too many for one request: the limit is "
-                f"{limits.max_batch_items}; send several requests",
-                kind="batch_too_large",
-                max_batch_items=limits.max_batch_items,
-            )
+        _check_count("items", len(audios), limits.max_batch_items, "max_batch_items")
+        if isinstance(job.params, EmbedSegmentsParams):
+            n_segments = len(job.params.segments)
+            _check_count("segments", n_segments, limits.max_segments, "max_segments")
         n_audios, n_bytes = self._n_audios + len(audios), self._n_bytes + job.n_bytes
         if n_audios > limits.max_in_flight or n_bytes > limits.max_queued_bytes:
             raise Overloaded(
@@ -141,76 +124,57 @@ class Scheduler:
                 queued_bytes=self._n_bytes,
                 max_queued_bytes=limits.max_queued_bytes,
             )
-        numbers = itertools.count(self._n_admitted)
-        job.items = [Item(job, audio, (next(numbers), 0), _lane_of(audio)) for audio in audios]
-        self._n_admitted = next(numbers)
-        job.n_open = job.n_audios = len(job.items)
-        has_windows = isinstance(job.params, EmbedWindowsParams)
-        job.is_live = len(audios) <= _MOST_LIVE_AUDIOS and not has_windows
-        for item in job.items:
-            self._undecoded[_kind(item)][item] = None
+        has_parts = isinstance(job.params, (EmbedWindowsParams, EmbedSegmentsParams))
+        job.is_live = len(audios) <= _MOST_LIVE_AUDIOS and not has_parts
+        job.told_at = job.arrived_at
+        job.sources = [
+            Source(job, audio, number, _lane_of(audio))
+            for audio, number in zip(audios, self._numbers, strict=False)
+        ]
+        job.n_open = len(job.sources)
+        for source in job.sources:
+            self._undecoded.put(source)
         self._jobs[job.id] = job
         self._n_audios, self._n_bytes = n_audios, n_bytes
 
     def has_undecoded(self, lane: Lane) -> bool:
-        """Whether something waits for a decoder."""
-        return any(self._undecoded[lane, is_live] for is_live in (True, False))
+        """Whether a decoder of that lane has something to do."""
+        return self._undecoded.has_work(lane)
 
-    def next_undecoded(self, lane: Lane, now: float) -> Item | None:
-        """The item to decode next, or None while none waits or enough is decoded already."""
-        has_live, has_long = (self._may_decode((lane, is_live)) for is_live in (True, False))
-        if not has_live and not has_long:
-            return None
-        is_live = self._decoder_turns[lane].is_live(has_live=has_live, has_long=has_long)
-        item, _ = self._undecoded[lane, is_live].popitem(last=False)
-        item.stage = Stage.DECODING
-        item.decode_started_at = now
-        return item
+    def next_undecoded(self, lane: Lane, now: float) -> Source | None:
+        """The audio to decode next, for a turn, or None while there is none."""
+        source = self._undecoded.take(lane)
+        if source is not None:
+            source.turn_started_at = source.step_started_at = now
+        return source
 
-    def _may_decode(self, kind: _Kind) -> bool:
-        return bool(self._undecoded[kind]) and self._ready_bytes[kind] < self._max_ready_bytes
+    def decoded(self, source: Source, steps: Sequence[Decoded], now: float) -> list[Job]:
+        """What a turn of ``source`` has brought: the jobs that are finished by it.
 
-    def decoded(self, item: Item, waveforms: Sequence[Waveform], now: float) -> None:
-        """``item`` became these waveforms: one, or its windows."""
-        if item.stage is not Stage.DECODING:
-            return
-        job, started_at = item.job, item.decode_started_at
-        windows = [
-            Item(
-                job,
-                None,
-                (item.order[0], n),
-                item.lane,
-                waveform,
-                waveform.n_samples,
-                waveform.start_sample,
-            )
-            for n, waveform in enumerate(waveforms)
-        ]
-        position = job.items.index(item)
-        job.items[position : position + 1] = windows
-        job.n_open += len(windows) - 1
-        item.stage, item.audio = Stage.DONE, None
-        for window in windows:
-            window.stage = Stage.READY
-            window.decode_started_at, window.decode_ended_at = started_at, now
-            self._ready[job.is_live][window] = None
-            self._ready_bytes[_kind(window)] += window.n_samples * BYTES_PER_SAMPLE
+        Unless it has ended, it waits for its next turn.
+        """
+        self._undecoded.turn_ends(source)
+        if source.stage is not Stage.WORKED_ON:
+            return []
+        source.decode_s += now - source.turn_started_at
+        for step in steps:
+            source.n_parts = step.n_parts
+            if step.part is not None:
+                self._take_in(source, step.part)
+        if steps and steps[-1].is_last:
+            return self._finish_source(source, None)
+        if steps:
+            self._undecoded.holds(source, steps[-1].held_bytes)
+        self._undecoded.put(source)
+        return []
 
     def next_batch(self, now: float) -> tuple[list[Item], list[Job]]:
-        """The items for the device to run next, and the jobs whose deadline passed before that.
-
-        Live items come before those of long work, which has one call in ``LONG_SHARE`` all the
-        same; among each, the oldest comes first. There is none where nothing is ready.
-        """
+        """The items for the device to run next, and the jobs whose deadline passed before that."""
         late = self.expire(now)
-        has_live, has_long = (bool(self._ready[is_live]) for is_live in (True, False))
-        is_live = self._device_turns.is_live(has_live=has_live, has_long=has_long)
-        ready = self._ready[is_live]
-        batch = choose(ready, self.batch_limits) if ready else []
+        batch = self._ready.next_batch(self.batch_limits, now)
         for item in batch:
             self._leave_queue(item)
-            item.stage = Stage.RUNNING
+            item.stage = Stage.WORKED_ON
             item.run_started_at = now
         return batch, late
 
@@ -223,30 +187,25 @@ class Scheduler:
         for item in items:
             item.batch_size = len(items)
             item.run_ended_at = now
-        return self._finish((item, outcome) for item, outcome in pairs)
+        return [job for pair in pairs for job in self._finish_item(*pair)]
 
-    def failed(self, item: Item, error: SidecarError) -> list[Job]:
-        """``item`` will have no embedding."""
-        return self._finish([(item, error)])
+    def failed(self, source: Source, error: SidecarError) -> list[Job]:
+        """``source`` cannot be decoded, or not any further."""
+        return self._finish_source(source, error)
 
     def cancel(self, request_id: RequestId) -> list[Job]:
         """Drop what waits of that request; what runs may finish."""
         job = self._jobs.get(request_id)
-        if job is None:
-            return []
         error = Cancelled("the host cancelled this request")
-        return self._finish((i, error) for i in job.items if i.stage is not Stage.RUNNING)
+        return [] if job is None else self._give_up([job], error)
 
     def expire(self, now: float) -> list[Job]:
         """Give up, running or not, each job whose deadline has passed."""
         late = [
             j for j in self._jobs.values() if j.deadline_at is not None and j.deadline_at <= now
         ]
-        return self._finish(
-            (item, DeadlineExceeded("the deadline passed before the result was there"))
-            for job in late
-            for item in job.items
-        )
+        error = DeadlineExceeded("the deadline passed before the result was there")
+        return self._give_up(late, error, and_what_runs=True)
 
     def drain(self) -> None:
         """Admit nothing more."""
@@ -254,63 +213,80 @@ class Scheduler:
 
     def fail_waiting(self, error: SidecarError) -> list[Job]:
         """Give up what does not run yet."""
-        return self._finish(
-            (item, error)
-            for job in list(self._jobs.values())
-            for item in job.items
-            if item.stage is not Stage.RUNNING
-        )
+        return self._give_up(list(self._jobs.values()), error)
 
     def fail_all(self, error: SidecarError) -> list[Job]:
         """Give up everything."""
-        jobs = list(self._jobs.values())
-        return self._finish((item, error) for job in jobs for item in job.items)
+        return self._give_up(list(self._jobs.values()), error, and_what_runs=True)
 
-    def _finish(self, outcomes: Iterable[tuple[Item, Outcome]]) -> list[Job]:
+    def _give_up(
+        self, jobs: Iterable[Job], error: SidecarError, *, and_what_runs: bool = False
+    ) -> list[Job]:
         finished: list[Job] = []
-        for item, outcome in outcomes:
-            if item.stage is Stage.DONE:
-                continue
-            self._leave_queue(item)
-            item.stage, item.outcome = Stage.DONE, outcome
-            item.audio = item.waveform = None
-            job = item.job
-            job.n_open -= 1
-            if job.n_open == 0:
-                del self._jobs[job.id]
-                self._n_audios -= job.n_audios
-                self._n_bytes -= job.n_bytes
-                finished.append(job)
+        for job in jobs:
+            for source in job.sources:
+                for item in source.items:
+                    if and_what_runs or item.stage is Stage.WAITING:
+                        finished += self._finish_item(item, error)
+                finished += self._finish_source(source, error)
         return finished
 
+    def _take_in(self, source: Source, part: Part) -> None:
+        waveform, job = part.waveform, source.job
+        item = Item(source, (source.number, part.index), source.decode_s)
+        source.items.append(item)
+        if isinstance(waveform, SidecarError):
+            item.stage, item.outcome = Stage.DONE, waveform
+            job.n_done += 1
+            return
+        item.waveform, item.n_samples = waveform, waveform.n_samples
+        item.start_sample = waveform.start_sample
+        job.n_open += 1
+        self._ready.put(item)
+        self._undecoded.item_waits(item)
+
+    def _finish_item(self, item: Item, outcome: Outcome) -> list[Job]:
+        if item.stage is Stage.DONE:
+            return []
+        if item.stage is Stage.WAITING:
+            self._leave_queue(item)
+        item.stage, item.outcome, item.waveform = Stage.DONE, outcome, None
+        item.job.n_done += 1
+        return self._close_one(item.job)
+
+    def _finish_source(self, source: Source, error: SidecarError | None) -> list[Job]:
+        if source.stage is Stage.DONE:
+            return []
+        if source.stage is Stage.WAITING:
+            self._undecoded.remove(source)
+            if source.steps is not None:
+                source.steps.close()
+        self._undecoded.holds(source, 0)
+        source.stage, source.error, source.steps = Stage.DONE, error, None
+        return self._close_one(source.job)
+
+    def _close_one(self, job: Job) -> list[Job]:
+        job.n_open -= 1
+        if job.n_open:
+            return []
+        del self._jobs[job.id]
+        self._n_audios -= job.n_audios
+        self._n_bytes -= job.n_bytes
+        return [job]
+
     def _leave_queue(self, item: Item) -> None:
-        if item.stage is Stage.UNDECODED:
-            del self._undecoded[_kind(item)][item]
-        elif item.stage is Stage.READY:
-            del self._ready[item.job.is_live][item]
-            self._ready_bytes[_kind(item)] -= item.n_samples * BYTES_PER_SAMPLE
+        self._ready.remove(item)
+        self._undecoded.item_waits_no_more(item)
 
 
-class _Turns:
-    """Whose turn it is: live work's, but one turn in ``LONG_SHARE`` is long work's."""
-
-    def __init__(self) -> None:
-        self._n_live_in_a_row = 0
-
-    def is_live(self, *, has_live: bool, has_long: bool) -> bool:
-        """Whether it is live work's; counts the turns for which long work waits."""
-        is_longs = has_long and (not has_live or self._n_live_in_a_row >= LONG_SHARE - 1)
-        self._n_live_in_a_row = self._n_live_in_a_row + 1 if has_long and not is_longs else 0
-        return not is_longs
-
-
-# A lane, and whether what is in it is live.
-_Kind: TypeAlias = tuple[Lane, bool]
-_KINDS: list[_Kind] = [(lane, is_live) for lane in Lane for is_live in (True, False)]
-
-
-def _kind(item: Item) -> _Kind:
-    return item.lane, item.job.is_live
+def _check_count(what: str, n: int, at_most: int, limit: str) -> None:
+    if n > at_most:
+        raise InvalidParams(
+            f"{n} {what} are too many for one request: the limit is {at_most}; send several "
+            "requests",
+            kind="batch_too_large",
+            **{limit: at_most},
+        )
 
 
 def _lane_of(audio: Audio) -> Lane:

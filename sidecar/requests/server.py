@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-DEVICE_CALL_TIMEOUT_S = 60.0
+# A device call may take so long, or so many times as long as the audio that it computes.
+DEVICE_CALL_TIMEOUT_S, _DEVICE_CALL_TIMES_AUDIO = 60.0, 5.0
 _TICK_S = 0.25
 # Between two ticks: then the machine slept, or the whole process did.
 _ASLEEP_S = 10.0
@@ -251,13 +252,15 @@ class Server:
         if since_last_s > _ASLEEP_S:
             self._pipeline.slept(since_last_s)
         self._pipeline.tick()
-        call_started_at = self._pipeline.meter.call_started_at
+        meter = self._pipeline.meter
+        call_started_at = meter.call_started_at
+        call_timeout_s = max(DEVICE_CALL_TIMEOUT_S, _DEVICE_CALL_TIMES_AUDIO * meter.call_padded_s)
         if self._stop_reason is not None:
             self._exit_now(EXIT_OK, self._stop_reason)
         elif self._host_watch is not None and self._host_watch.is_gone():
             self._exit_now(EXIT_OK, f"the parent process {self._config.parent_pid} is gone")
-        elif call_started_at and time.monotonic() - call_started_at > DEVICE_CALL_TIMEOUT_S:
-            message = f"the device did not return within {DEVICE_CALL_TIMEOUT_S:.0f} s"
+        elif call_started_at and time.monotonic() - call_started_at > call_timeout_s:
+            message = f"the device did not return within {call_timeout_s:.0f} s"
             self.failed(DeviceError(message, kind="device_hangs"))
 
     def _end(self, chosen: Exit) -> int:

@@ -16,15 +16,14 @@ NAME = "speaker-sidecar"
 
 def greet(config: Config, streams: Streams) -> None:
     """Write the first frame. An output that is lost already is found by what is written next."""
-    capabilities = ["audio.pcm", "audio.file"]
-    if config.path_root != "none":
-        capabilities.append("audio.path")
+    paths = [] if config.path_root == "none" else ["audio.path"]
+    capabilities = ("audio.pcm", "audio.file", *paths, "embed_segments", "progress")
     hello = Hello(
         name=NAME,
         version=__version__,
         pid=os.getpid(),
         instance=os.urandom(8).hex(),
-        capabilities=tuple(capabilities),
+        capabilities=capabilities,
         limits=config.limits,
     )
     # Far less than the smallest pipe holds: nothing to wait for, and no part of it is left over.

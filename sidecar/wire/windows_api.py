@@ -1,4 +1,4 @@
-"""Every call of Windows' own API that this project makes; empty on other systems."""
+"""Windows' own API for pipes and this process; empty on other systems."""
 
 from __future__ import annotations
 

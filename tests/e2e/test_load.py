@@ -216,7 +216,7 @@ class Load:
             self._check_score(case, result["cosine"])
         elif case.method == "embed":
             self._check_vector(vectors(result["embedding"])[0], case.audios[0], result)
-        elif case.method == "embed_batch":
+        elif case.method in {"embed_batch", "embed_segments"}:
             assert len(result["results"]) == len(case.audios)
             for name, entry in zip(case.audios, result["results"], strict=True):
                 self._check_entry(case, name, entry)
@@ -232,7 +232,7 @@ class Load:
             self._check_vector(vectors(entry["result"]["embedding"])[0], name, entry["result"])
             return
         kind = entry["error"]["data"]["kind"]
-        may_be = {"unsupported_format"} if name is None else set()
+        may_be = {"unsupported_format", "bad_crop"} if name is None else set()
         may_be |= {"cancelled"} if case.id in self._cancelled else set()
         may_be |= {"deadline_exceeded"} if case.has_deadline else set()
         assert kind in may_be, entry

@@ -70,6 +70,19 @@ def test_windows(sidecar):
     assert windows.embeddings[1] == pytest.approx(part.embedding, abs=1e-4)
 
 
+def test_segments_and_their_progress(sidecar):
+    audio, told = PcmAudio(**pcm(1.0)), []
+    segments = [(0.25, 0.75), (0.0, 0.001), (0.5, 1.0)] * 300
+    found = sidecar.embed_segments(audio, segments, on_progress=lambda *one: told.append(one))
+    assert len(found) == 900
+    part = sidecar.embed(PcmAudio(**pcm(1.0), start_s=0.25, end_s=0.75))
+    assert {one.embedding for one in found[::3]} == {part.embedding}
+    assert {one.kind for one in found[1::3]} == {"too_short"}
+    assert told == sorted(told)
+    assert all(0 <= done < total == 900 for done, total in told)
+    assert told, "600 of at least a millisecond take longer than two reports"
+
+
 def test_scores_of_audios_and_of_kept_embeddings(sidecar):
     embedding = sidecar.embed(wav(0.5))
     packed = struct.pack("<4f", *embedding.embedding)

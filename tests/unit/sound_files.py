@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from protocol.errors import BadAudio
-from protocol.params import FileAudio
-from sidecar.audio.decoder import decode
+from protocol.params import EmbedParams, FileAudio
+from sidecar.audio.decoder import Decoder
 from sidecar.audio.waveform import DurationLimits
 
 LIMITS = DurationLimits(min_s=0.04, max_s=60.0)
@@ -24,6 +24,15 @@ def encoded(container, subtype=None, samples=SAMPLES, rate_hz=16_000):
     file = io.BytesIO()
     soundfile.write(file, samples, rate_hz, format=container, subtype=subtype)
     return file.getvalue()
+
+
+def decode(audio, *, limits, path_root="any", is_given_up=lambda: False):
+    """The one waveform of ``audio``."""
+    decoder = Decoder(limits, path_root, max_windows=600)
+    steps = list(decoder.decode(audio, EmbedParams(audio), is_given_up))
+    assert [step.is_last for step in steps] == [False] * (len(steps) - 1) + [True]
+    [waveform] = [step.part.waveform for step in steps if step.part is not None]
+    return waveform
 
 
 def samples_of(data, limits=LIMITS, **options):

@@ -6,19 +6,28 @@ from hypothesis import strategies as st
 
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits, cuda_limits
 from sidecar.requests.batching import choose
-from sidecar.requests.jobs import Item, Job
+from sidecar.requests.jobs import Item, Job, Lane, Source
 
 SECOND = 16_000
 LIMITS = BatchLimits(max_items=4, max_padded_samples=1000, min_likeness=0.5)
 
 
 def ready(*lengths):
-    job = Job(1, None, 0, 0.0)
-    return [Item(job, None, (number, 0), n_samples=length) for number, length in enumerate(lengths)]
+    return [
+        item_of(Job(number, None, 0, 0.0), number, length) for number, length in enumerate(lengths)
+    ]
+
+
+def item_of(job, number, n_samples):
+    return Item(Source(job, None, number, Lane.FILES), (number, 0), 0.0, n_samples=n_samples)
 
 
 def chosen(limits, *lengths):
-    return [item.order[0] for item in choose(ready(*lengths), limits)]
+    return [item.order[0] for item in choose_of(ready(*lengths), limits)]
+
+
+def choose_of(items, limits):
+    return choose(min(items, key=lambda item: item.order), items, limits)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +58,13 @@ def test_one_by_one():
 
 def test_the_oldest_is_not_the_first_that_was_decoded():
     items = ready(100, 100, 100)
-    assert choose(items[::-1], LIMITS) == items
+    assert choose_of(items[::-1], LIMITS) == items
+
+
+def test_equals_of_the_same_request_come_before_older_ones():
+    one, other = (Job(number, None, 0, 0.0) for number in (1, 2))
+    items = [item_of(job, number, 100) for number, job in enumerate([one, one, other, other])]
+    assert [item.order[0] for item in choose(items[2], items, LIMITS)] == [2, 3, 0, 1]
 
 
 @given(
@@ -61,7 +76,7 @@ def test_the_oldest_is_not_the_first_that_was_decoded():
 def test_any_batch_is_within_its_limits(lengths, max_items, budget, likeness):
     items = ready(*lengths)
     limits = BatchLimits(max_items, budget, likeness)
-    batch = choose(items, limits)
+    batch = choose_of(items, limits)
     assert batch[0] is items[0], "the oldest is in it"
     assert len(set(map(id, batch))) == len(batch) <= max_items
     longest = max(item.n_samples for item in batch)

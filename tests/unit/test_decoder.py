@@ -8,10 +8,10 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.sound_files import decode
 
 from protocol.errors import BadAudio
 from protocol.params import FileAudio, PathAudio, PcmAudio
-from sidecar.audio.decoder import decode
 from sidecar.audio.waveform import DurationLimits, Waveform
 
 SPEECH = Path(__file__).parents[2] / ".." / "shared" / "audio" / "librispeech"

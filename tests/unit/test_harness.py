@@ -141,7 +141,13 @@ def test_a_pipe_that_nobody_reads_loses_the_output(tmp_path):
 def test_examples_are_listed(capsys):
     assert harness.run(options("--examples")) == 0
     names = [line.replace("\\", "/").split("/")[-1] for line in capsys.readouterr().out.split()]
-    assert names == ["first_steps.json", "hostile.json", "in_flight.jsonl", "windows.json"]
+    assert names == [
+        "first_steps.json",
+        "hostile.json",
+        "in_flight.jsonl",
+        "segments.json",
+        "windows.json",
+    ]
 
 
 @pytest.mark.parametrize(

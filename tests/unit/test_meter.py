@@ -5,17 +5,17 @@ import pytest
 from protocol.errors import OutOfMemory
 from protocol.reports import Percentiles
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
-from sidecar.requests.jobs import Item, Job
+from sidecar.requests.jobs import Item, Job, Lane, Source
 from sidecar.requests.meter import N_RECENT, Meter, percentiles_ms
 
 
 def item(n_samples, *, arrived_at=0.0, decoded_for_s=0.1, run_at=1.0, ran_until=1.5):
+    source = Source(Job(1, None, 0, arrived_at), None, 0, Lane.FILES)
     return Item(
-        Job(1, None, 0, arrived_at),
-        None,
+        source,
+        (0, 0),
+        decoded_for_s,
         n_samples=n_samples,
-        decode_started_at=0.2,
-        decode_ended_at=0.2 + decoded_for_s,
         run_started_at=run_at,
         run_ended_at=ran_until,
     )
@@ -24,7 +24,7 @@ def item(n_samples, *, arrived_at=0.0, decoded_for_s=0.1, run_at=1.0, ran_until=
 def test_what_the_device_did():
     meter = Meter()
     for batch in ([item(100)], [item(100), item(50)], [item(10), item(10)]):
-        meter.call_starts(1.0)
+        meter.call_starts(1.0, 2.0)
         assert meter.call_started_at == 1.0
         meter.call_ends(1.5)
         assert meter.call_started_at is None
@@ -41,7 +41,7 @@ def test_what_the_device_did():
 def test_the_time_of_a_batch_that_did_not_fit_counts_too():
     meter = Meter()
     for until in (1.2, 1.3):
-        meter.call_starts(1.0)
+        meter.call_starts(1.0, 2.0)
         meter.call_ends(until)
     assert meter.busy_s == pytest.approx(0.5)
     assert meter.n_embeddings == 0
@@ -66,7 +66,7 @@ def test_what_has_no_embedding_counts_for_nothing():
 def test_a_machines_sleep_is_no_work():
     meter = Meter()
     meter.slept(1000)
-    meter.call_starts(1.0)
+    meter.call_starts(1.0, 2.0)
     meter.slept(1000)
     meter.call_ends(1001.5)
     assert meter.busy_s == pytest.approx(0.5)

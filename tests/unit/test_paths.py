@@ -1,4 +1,4 @@
-"""Which paths a host may name; Windows' rules are tested on every platform."""
+"""The files that a host may name are opened, and what takes their place is not."""
 
 import contextlib
 import errno
@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import BadAudio
-from sidecar.audio.paths import check_spelling, open_audio_path, translate_os_error
+from sidecar.audio.paths import check_spelling, check_target, open_audio_path, translate_os_error
+
+if sys.platform == "win32":
+    import _winapi
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="a rule of POSIX")
 
@@ -23,10 +26,11 @@ def kind_of(path, root="any"):
     return caught.value.kind
 
 
-def spelling_kind_of(path, *, windows):
-    with pytest.raises(BadAudio) as caught:
-        check_spelling(path, windows=windows)
-    return caught.value.kind
+def link_folder(link, target):
+    if sys.platform == "win32":
+        _winapi.CreateJunction(str(target), str(link))  # a symlink needs a privilege
+    else:
+        link.symlink_to(target)
 
 
 @pytest.fixture
@@ -37,87 +41,7 @@ def speech(tmp_path):
     return path
 
 
-# Spelling
-
-
-@pytest.mark.parametrize("windows", [True, False])
-@pytest.mark.parametrize(
-    "path",
-    [
-        r"\\server\share\a.wav",
-        "//server/share/a.wav",
-        r"\/server\share\a.wav",
-        r"\\?\C:\a.wav",
-        r"\\?\UNC\server\share\a.wav",
-        "//?/C:/a.wav",
-        r"\\.\pipe\audio",
-        r"\\.\C:",
-        r"\??\UNC\server\share\a.wav",
-    ],
-)
-def test_shares_and_device_prefixes_are_refused_everywhere(path, windows):
-    assert spelling_kind_of(path, windows=windows) == "path_unc"
-
-
-@pytest.mark.parametrize("windows", [True, False])
-@pytest.mark.parametrize("path", ["/a\0.wav", "C:\\a\0.wav", "/\udc80.wav", "\ud83d", "/" * 40_000])
-def test_impossible_paths_are_invalid(path, windows):
-    assert spelling_kind_of(path, windows=windows) == "path_invalid"
-
-
-@pytest.mark.parametrize(
-    "path", ["", ".", "a.wav", "../a.wav", "~/a.wav", "C:\\a.wav", "file:///a"]
-)
-def test_paths_that_posix_reads_from_the_working_directory_are_refused(path):
-    assert spelling_kind_of(path, windows=False) == "path_relative"
-
-
-@pytest.mark.parametrize(
-    "path", ["", "a.wav", "\\a.wav", "/a.wav", "C:a.wav", "C:", "CC:\\a.wav", "1:\\a", "é:\\a"]
-)
-def test_paths_without_a_drive_and_a_root_are_refused_on_windows(path):
-    assert spelling_kind_of(path, windows=True) == "path_relative"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "NUL",
-        "C:\\NUL",
-        "C:\\audio\\con.wav",
-        "C:/audio/Aux .wav",
-        "C:\\com1\\a.wav",
-        "C:\\COM¹",
-        "C:\\lpt9.tar.gz",
-        "C:\\CONIN$",
-        "C:\\nul:",
-        "C:\\prn. . ",
-    ],
-)
-def test_device_names_are_refused_on_windows(path):
-    assert spelling_kind_of(path, windows=True) == "path_device"
-
-
-@pytest.mark.parametrize("path", ["C:\\a.wav:stream", "C:\\a.wav::$DATA"])
-def test_side_streams_are_refused_on_windows(path):
-    assert spelling_kind_of(path, windows=True) == "path_invalid"
-
-
-@pytest.mark.parametrize(
-    "path", ["C:\\a.wav", "d:/audio/a.wav", "C:\\a\\..\\b.wav", "C:\\console\\com.wav", "Z:\\ü\\語"]
-)
-def test_ordinary_windows_paths_are_accepted(path):
-    check_spelling(path, windows=True)
-
-
-@pytest.mark.parametrize("path", ["/dev/zero", "/dev/fd/0", "/tmp/../dev/stdin", "/./dev/null"])
-def test_devices_are_refused_on_posix(path):
-    assert spelling_kind_of(path, windows=False) == "path_device"
-
-
-@pytest.mark.parametrize("path", ["/a.wav", "/home/u/NUL", "/devices/a.wav", "/a:b\\c.wav"])
-def test_ordinary_posix_paths_are_accepted(path):
-    check_spelling(path, windows=False)
+# Files
 
 
 @settings(deadline=None)
@@ -130,9 +54,6 @@ def test_no_path_raises_anything_else(folder, path):
         open_audio_path(folder + path, "any").close()
     except BadAudio as error:
         error.message.encode()  # messages go over the wire, where text is valid UTF-8
-
-
-# Files
 
 
 def test_a_regular_file_is_opened(speech):
@@ -171,6 +92,7 @@ def test_a_fifo_that_takes_the_place_of_a_file_is_refused_without_waiting(speech
     os.mkfifo(speech)
     monkeypatch.setattr(Path, "stat", lambda *_args, **_options: before)
     assert kind_of(speech) == "path_not_file"
+    assert kind_of(speech, speech.parent) == "path_not_file"
 
 
 @posix_only
@@ -180,6 +102,7 @@ def test_a_symlink_that_takes_the_place_of_a_file_is_refused(speech, monkeypatch
     speech.symlink_to(target)
     monkeypatch.setattr(os.path, "realpath", str)
     assert kind_of(speech) == "path_invalid"
+    assert kind_of(speech, speech.parent) == "path_invalid"
 
 
 @posix_only
@@ -222,6 +145,13 @@ def test_errors_of_the_system_are_translated_with_their_text(code, kind):
     assert os.strerror(code) in error.message
 
 
+def test_the_resolved_path_is_checked_as_windows_spells_it(speech, monkeypatch):
+    checked = []
+    monkeypatch.setattr("sidecar.audio.paths.check_target", lambda *args, **_: checked.append(args))
+    open_audio_path(str(speech), "any").close()
+    assert checked == [(str(speech), os.path.realpath(speech), None)]
+
+
 # The root
 
 
@@ -249,3 +179,91 @@ def test_symlinks_are_followed_before_the_root_is_checked(speech):
     linked_root = speech.parent.parent / "linked"
     linked_root.symlink_to(speech.parent)
     open_audio_path(str(linked_root / "speech.wav"), linked_root).close()
+
+
+@pytest.mark.parametrize("swapped", ["root", "root/a", "root/a/b"])
+@pytest.mark.parametrize("hook", ["realpath", "stat"])
+def test_a_folder_swapped_for_a_link_does_not_lead_outside(tmp_path, monkeypatch, hook, swapped):
+    for place in ("root", "outside"):
+        (tmp_path / place / "a" / "b").mkdir(parents=True)
+        (tmp_path / place / "a" / "b" / "speech.wav").write_bytes(place.encode())
+    root = tmp_path / "root"
+    speech = root / "a" / "b" / "speech.wav"
+
+    def swap():
+        (tmp_path / swapped).rename(tmp_path / "before")
+        link_folder(tmp_path / swapped, tmp_path / swapped.replace("root", "outside"))
+        monkeypatch.undo()
+        monkeypatch.setattr(os, "open", open_and_keep)
+
+    def open_and_keep(*args, original=os.open, **options):
+        fd = original(*args, **options)
+        opened.append((fd, os.fstat(fd).st_ino))
+        return fd
+
+    def resolve_and_swap(path, original=os.path.realpath):
+        resolved = original(path)
+        if path == str(speech):
+            swap()
+        return resolved
+
+    def swap_and_stat(path, original=Path.stat):
+        swap()
+        return original(path)
+
+    opened = []
+    if hook == "realpath":
+        monkeypatch.setattr(os.path, "realpath", resolve_and_swap)
+    else:
+        monkeypatch.setattr(Path, "stat", swap_and_stat)
+
+    # Windows looks where the opened file lies; elsewhere the link is not even followed.
+    if sys.platform == "win32":
+        assert kind_of(speech, root) == "path_outside_root"
+    else:
+        assert kind_of(speech, root) in ("path_not_found", "path_invalid")
+        assert speech.read_bytes() == b"outside"
+        assert speech.stat().st_ino not in [inode for _, inode in opened]
+    for fd, _ in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+
+@posix_only
+def test_no_folder_stays_open(speech, monkeypatch):
+    opened = []
+
+    def open_and_keep(*args, original=os.open, **options):
+        opened.append(original(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", open_and_keep)
+    with open_audio_path(str(speech), speech.parents[2]) as file:
+        assert len(opened) == 4
+        for fd in set(opened) - {file.fileno()}:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(fd)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() == 0, reason="permissions bind users, not root"
+)
+def test_a_folder_below_the_root_need_not_be_listed(speech):
+    speech.parent.chmod(0o100)
+    try:
+        open_audio_path(str(speech), speech.parent).close()
+        open_audio_path(str(speech), speech.parent.parent).close()
+    finally:
+        speech.parent.chmod(0o700)
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="of Windows' own API")
+def test_windows_tells_where_an_open_file_lies(speech):
+    from sidecar.audio.windows_final_path import final_path
+
+    link = speech.parent.parent / "link"
+    link_folder(link, speech.parent)
+    with (link / "speech.wav").open("rb") as file:
+        told = final_path(file.fileno())
+    check_target(str(speech), told, os.path.realpath(speech.parent), windows=True)
+    assert Path(told).samefile(speech)

@@ -8,9 +8,9 @@ import weakref
 from collections import Counter
 
 import pytest
+from unit.decoded_audio import outcomes_of, steps_of
 
 from protocol.errors import BadAudio, DeadlineExceeded, DeviceError, InternalError, OutOfMemory
-from sidecar.audio.waveform import Waveform
 from sidecar.config import DEFAULT_LIMITS
 from sidecar.engine.batch_limits import BatchLimits
 from sidecar.requests.jobs import Job
@@ -61,7 +61,7 @@ class Stages:
 
     def decode(self, audio, params, is_given_up):
         self.undecoded.release()
-        return [waveform_of(audio)]
+        yield from steps_of(audio)
 
     def embed(self, waveforms):
         lengths = tuple(waveform.n_samples for waveform in waveforms)
@@ -72,15 +72,11 @@ class Stages:
 
     def finish(self, job):
         assert job.id not in self.answers
-        self.answers[job.id] = [item.outcome for item in job.items]
+        self.answers[job.id] = outcomes_of(job)
 
     def failed(self, error):
         self.error = error
         self.ended.set()
-
-
-def waveform_of(n_samples):
-    return Waveform(range(n_samples))
 
 
 def run(stages_type=Stages, audios=(100,), **options):
@@ -168,10 +164,10 @@ def test_a_deadline_that_passes_as_its_batch_starts_harms_nobody():
     pipeline, stages, clock = run_with_deadlines(Stages, [5.0, None])
     call_starts = pipeline.meter.call_starts
 
-    def late(now):
+    def late(now, padded_s):
         clock.now = 6.0
         pipeline.tick()
-        call_starts(now)
+        call_starts(now, padded_s)
 
     pipeline.meter.call_starts = late
     pipeline.start()
@@ -218,7 +214,7 @@ def test_a_sleeping_machine_has_no_hung_decoder():
         def decode(self, audio, params, is_given_up):
             self.undecoded.release()
             assert held.wait(PATIENCE_S)
-            return [waveform_of(audio)]
+            yield from steps_of(audio)
 
     pipeline, stages, clock = run_with_deadlines(Slow, [None])
     pipeline.start()
@@ -269,7 +265,7 @@ def test_a_bug_while_decoding_costs_one_request():
             if audio == 13:
                 self.undecoded.release()
                 raise ZeroDivisionError("a bug")
-            return super().decode(audio, params, is_given_up)
+            yield from super().decode(audio, params, is_given_up)
 
     pipeline, stages = run(Faulty, audios=[100, 13, 100])
     finish(pipeline)
@@ -290,11 +286,10 @@ def test_nothing_of_a_request_outlives_its_answer():
             self.undecoded.release()
             if audio.kind == "bad":
                 raise BadAudio("no audio")
-            n_windows = 3 if audio.kind == "windows" else 1
-            return [waveform_of(100) for _ in range(n_windows)]
+            yield from steps_of(*[100] * (3 if audio.kind == "windows" else 1))
 
         def finish(self, job):
-            self.answers[job.id] = len(job.items)
+            self.answers[job.id] = len(outcomes_of(job))
 
     kinds = ["good", "bad", "windows", "late", "good"]
     audios = [Audio(kind) for kind in kinds]

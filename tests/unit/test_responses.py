@@ -9,16 +9,18 @@ from protocol.messages import Failure, Result, decode_from_child
 from protocol.params import (
     EmbedBatchParams,
     EmbedParams,
+    EmbedSegmentsParams,
     EmbedWindowsParams,
     PathAudio,
     ScoreParams,
     StoredEmbedding,
 )
-from sidecar.requests.jobs import Item, Job, Stage
+from sidecar.requests.jobs import Item, Job, Lane, Source, Stage
 from sidecar.requests.responses import Served, respond, score
 
 SERVED = Served("tiny", "tiny.1", 2, "cpu", 16_000)
 AUDIO = PathAudio("/a.wav", start_s=1.5)
+SEGMENTS = EmbedSegmentsParams(PathAudio("/a.wav"), ((0.0, 1.0), (1.0, 2.0), (2.0, 3.0)))
 
 
 class Embedding:
@@ -31,22 +33,33 @@ class Embedding:
 
 def finished(params, *outcomes):
     job = Job(7, params, 10, arrived_at=1.0)
-    job.items = [
-        Item(
-            job,
-            None,
-            n_samples=16_000,
-            start_sample=8_000 * index,
-            stage=Stage.DONE,
-            outcome=outcome,
-            batch_size=1,
-            decode_started_at=1.001,
-            decode_ended_at=1.003,
-            run_started_at=1.010 + index,
-            run_ended_at=1.030 + index,
-        )
-        for index, outcome in enumerate(outcomes)
-    ]
+    one_audio = isinstance(params, (EmbedWindowsParams, EmbedSegmentsParams))
+    numbers = [0] if one_audio else range(len(outcomes))
+    job.sources = [Source(job, AUDIO, number, Lane.FILES, Stage.DONE) for number in numbers]
+    for index, outcome in enumerate(outcomes):
+        source = job.sources[0 if one_audio else index]
+        source.items.append(item(source, index, outcome))
+    return job
+
+
+def item(source, index, outcome):
+    return Item(
+        source,
+        (source.number, index),
+        decode_s=0.002,
+        n_samples=16_000,
+        start_sample=8_000 * index,
+        stage=Stage.DONE,
+        outcome=outcome,
+        batch_size=1,
+        run_started_at=1.010 + index,
+        run_ended_at=1.030 + index,
+    )
+
+
+def undecoded(params, error):
+    job = finished(params)
+    job.sources = [Source(job, AUDIO, 0, Lane.FILES, Stage.DONE, error=error)]
     return job
 
 
@@ -111,6 +124,56 @@ def test_one_bad_window_fails_them_all():
     params = EmbedWindowsParams(AUDIO, window_s=1.0, hop_s=0.5)
     message, _ = answered(finished(params, Embedding(1, 2), BadAudio("no")))
     assert isinstance(message, Failure)
+
+
+def test_an_audio_that_cannot_be_decoded_to_its_end_has_no_windows():
+    job = finished(EmbedWindowsParams(AUDIO, window_s=1.0, hop_s=0.5), Embedding(1, 2))
+    job.sources[0].error = BadAudio("no", kind="truncated")
+    message, outcome = answered(job)
+    assert isinstance(message, Failure)
+    assert outcome == "truncated"
+
+
+@pytest.mark.parametrize(
+    "params", [EmbedParams(AUDIO), EmbedWindowsParams(AUDIO, 1.0, 1.0), SEGMENTS]
+)
+def test_an_audio_that_cannot_be_decoded_at_all_is_refused(params):
+    message, outcome = answered(undecoded(params, BadAudio("no", kind="corrupt")), None)
+    assert isinstance(message, Failure)
+    assert outcome == "corrupt"
+
+
+def test_segments_come_in_the_order_in_which_they_were_asked_for():
+    job = finished(SEGMENTS)
+    [source] = job.sources = [Source(job, AUDIO, 0, Lane.FILES, Stage.DONE)]
+    outcomes = {2: Embedding(3, 4), 1: BadAudio("no", kind="too_short"), 0: Embedding(1, 2)}
+    source.items += [item(source, index, outcome) for index, outcome in outcomes.items()]
+    message, outcome = answered(job)
+    first, second, third = message.result["results"]
+    assert first["result"]["embedding"] == struct.pack("<2f", 1, 2) + b"n"
+    assert second["error"]["data"]["kind"] == "too_short"
+    assert third["result"]["embedding"] == struct.pack("<2f", 3, 4) + b"n"
+    assert outcome == "ok"
+
+
+def test_segments_behind_a_fault_have_its_error():
+    job = finished(SEGMENTS, Embedding(1, 2))
+    job.sources[0].error = BadAudio("no", kind="corrupt")
+    message, outcome = answered(job)
+    assert [list(entry) for entry in message.result["results"]] == [
+        ["result"],
+        ["error"],
+        ["error"],
+    ]
+    assert message.result["results"][2]["error"]["data"]["kind"] == "corrupt"
+    assert outcome == "ok"
+
+
+def test_segments_without_an_embedding_came_out_as_their_first_one():
+    too_short = BadAudio("no", kind="too_short")
+    message, outcome = answered(finished(SEGMENTS, too_short, too_short, too_short), None)
+    assert [list(entry) for entry in message.result["results"]] == [["error"]] * 3
+    assert outcome == "too_short"
 
 
 def stored(*values, fingerprint="tiny.1"):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from unit.decoded_audio import outcomes_of, steps_of
 
 from protocol.errors import (
     BadAudio,
@@ -12,10 +15,10 @@ from protocol.errors import (
     Overloaded,
 )
 from protocol.hello import Limits
-from protocol.params import EmbedWindowsParams, PathAudio, PcmAudio
-from sidecar.audio.waveform import Waveform
+from protocol.params import EmbedSegmentsParams, EmbedWindowsParams, PathAudio, PcmAudio
+from sidecar.audio.waveform import Decoded, Part
 from sidecar.engine.batch_limits import BatchLimits
-from sidecar.requests.jobs import Job, Lane, Stage
+from sidecar.requests.jobs import Job, Lane
 from sidecar.requests.scheduler import Scheduler
 
 LIMITS = Limits(
@@ -24,6 +27,7 @@ LIMITS = Limits(
     max_batch_items=4,
     max_queued_bytes=100,
     max_windows=5,
+    max_segments=4,
 )
 
 
@@ -38,10 +42,9 @@ def admit(scheduler, job_id, n_items=1, **kwargs):
 
 
 def decode(scheduler, n_samples=100, n_windows=1):
-    item = scheduler.next_undecoded(Lane.FILES, 0.0)
-    windows = [Waveform(range(n_samples), i) for i in range(n_windows)]
-    scheduler.decoded(item, windows, 1.0)
-    return item
+    source = scheduler.next_undecoded(Lane.FILES, 0.0)
+    assert scheduler.decoded(source, steps_of(*[n_samples] * n_windows), 1.0) == []
+    return source
 
 
 def run_one(scheduler, outcome="embedding"):
@@ -63,7 +66,7 @@ def test_a_job_goes_through_the_stages_once():
     item, finished = run_one(scheduler)
     assert finished == [admitted]
     assert item.outcome == "embedding"
-    assert (item.decode_ended_at, item.run_started_at, item.run_ended_at) == (1.0, 2.0, 3.0)
+    assert (item.decode_s, item.run_started_at, item.run_ended_at) == (1.0, 2.0, 3.0)
     assert scheduler.is_idle
     assert (scheduler.n_in_flight, scheduler.n_queued, scheduler.queued_bytes) == (0, 0, 0)
 
@@ -86,17 +89,65 @@ def test_a_job_is_finished_by_its_last_item():
     decode(scheduler)
     assert run_one(scheduler, "first")[1] == []
     assert run_one(scheduler, "third")[1] == [admitted]
-    outcomes = [item.outcome for item in admitted.items]
+    outcomes = outcomes_of(admitted)
     assert outcomes[::2] == ["first", "third"]
     assert isinstance(outcomes[1], BadAudio)
 
 
-def test_windows_take_the_place_of_their_audio():
+def test_an_audio_is_embedded_while_it_is_decoded():
     scheduler = Scheduler(LIMITS)
     admitted = admit(scheduler, 1)
-    decode(scheduler, n_windows=3)
+    source = scheduler.next_undecoded(Lane.FILES, 0.0)
+    scheduler.decoded(source, steps_of(100, 100, is_last=False), 1.0)
+    assert [run_one(scheduler)[1] for _ in range(2)] == [[], []]
+    assert scheduler.next_undecoded(Lane.FILES, 2.0) is source
+    scheduler.decoded(source, steps_of(100, first=2), 5.0)
     assert [item.start_sample for item in admitted.items] == [0, 1, 2]
-    assert [run_one(scheduler)[1] for _ in range(3)] == [[], [], [admitted]]
+    assert [item.decode_s for item in admitted.items] == [1.0, 1.0, 4.0]
+    assert run_one(scheduler)[1] == [admitted]
+
+
+def test_a_job_may_be_finished_by_the_end_of_its_audio():
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1)
+    source = scheduler.next_undecoded(Lane.FILES, 0.0)
+    scheduler.decoded(source, steps_of(100, is_last=False), 1.0)
+    run_one(scheduler)
+    scheduler.next_undecoded(Lane.FILES, 2.0)
+    assert scheduler.decoded(source, [Decoded(None, is_last=True)], 2.0) == [admitted]
+
+
+def test_what_was_cut_before_a_fault_is_embedded():
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1)
+    source = scheduler.next_undecoded(Lane.FILES, 0.0)
+    scheduler.decoded(source, steps_of(100, is_last=False), 1.0)
+    assert scheduler.failed(source, BadAudio("corrupt")) == []
+    assert run_one(scheduler)[1] == [admitted]
+    assert outcomes_of(admitted) == ["embedding", source.error]
+
+
+def test_a_part_that_cannot_be_used_needs_no_device():
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1)
+    source = scheduler.next_undecoded(Lane.FILES, 0.0)
+    refused = BadAudio("too short")
+    scheduler.decoded(source, [Decoded(Part(1, refused)), *steps_of(100)], 1.0)
+    assert scheduler.n_queued == 1
+    assert run_one(scheduler)[1] == [admitted]
+    assert outcomes_of(admitted) == [refused, "embedding"]
+
+
+def test_audios_take_turns_at_a_decoder():
+    scheduler = Scheduler(LIMITS)
+    sources = []
+    for job_id in (1, 2):
+        admit(scheduler, job_id)
+    for _ in range(4):
+        source = scheduler.next_undecoded(Lane.FILES, 0.0)
+        scheduler.decoded(source, [Decoded(None, 10)], 1.0)
+        sources.append(source.number)
+    assert sources == [0, 1, 0, 1]
 
 
 def test_windows_take_no_one_elses_place():
@@ -147,7 +198,7 @@ def test_draining_admits_nothing_and_finishes_the_rest():
 
 
 def test_decoding_pauses_while_enough_is_ready():
-    scheduler = Scheduler(LIMITS, max_ready_bytes=400)
+    scheduler = Scheduler(LIMITS, max_decoded_bytes=400)
     for job_id in (1, 2):
         admit(scheduler, job_id)
     decode(scheduler, n_samples=100)
@@ -156,21 +207,54 @@ def test_decoding_pauses_while_enough_is_ready():
     assert scheduler.next_undecoded(Lane.FILES, 0.0) is not None
 
 
-@pytest.mark.parametrize("stage", [Stage.UNDECODED, Stage.DECODING, Stage.READY])
+def test_what_is_held_while_it_is_decoded_counts_too():
+    scheduler = Scheduler(LIMITS, max_decoded_bytes=400)
+    admit(scheduler, 1)
+    admit(scheduler, 2)
+    first = scheduler.next_undecoded(Lane.FILES, 0.0)
+    scheduler.decoded(first, [Decoded(None, 400)], 1.0)
+    first.steps = endless()
+    assert scheduler.next_undecoded(Lane.FILES, 0.0) is first, "no other is begun"
+    assert scheduler.next_undecoded(Lane.FILES, 0.0) is None, "what is decoded makes room"
+    scheduler.decoded(first, steps_of(100), 1.0)
+    assert scheduler.next_undecoded(Lane.FILES, 0.0) is None
+    run_one(scheduler)
+    assert scheduler.next_undecoded(Lane.FILES, 0.0).number == 1
+
+
+def endless():
+    while True:
+        yield Decoded(None)
+
+
+STAGES = ["not begun", "being decoded", "begun", "decoded", "being embedded too"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_what_waits_is_cancelled_at_once_in_every_stage(stage):
     scheduler = Scheduler(LIMITS)
     admitted = admit(scheduler, 1)
-    item = scheduler.next_undecoded(Lane.FILES, 0.0) if stage is not Stage.UNDECODED else None
-    if stage is Stage.READY:
-        scheduler.decoded(item, [Waveform(range(10))], 1.0)
-    assert scheduler.cancel(1) == [admitted]
-    assert isinstance(admitted.items[0].outcome, Cancelled)
+    source = None if stage == "not begun" else scheduler.next_undecoded(Lane.FILES, 0.0)
+    if stage in ("begun", "being embedded too"):
+        source.steps = steps = endless()
+        next(steps)
+        scheduler.decoded(source, steps_of(10, is_last=False, held_bytes=40), 1.0)
+    if stage == "decoded":
+        scheduler.decoded(source, steps_of(10), 1.0)
+    running = scheduler.next_batch(1.0)[0] if stage == "being embedded too" else []
+    finished = scheduler.cancel(1) + scheduler.completed(running, ["embedding"] * len(running), 2.0)
+    assert finished == [admitted]
+    assert any(isinstance(outcome, Cancelled) for outcome in outcomes_of(admitted))
     assert scheduler.is_idle
     assert scheduler.next_batch(2.0) == ([], [])
-    if item is not None:  # a decoder that comes back later changes nothing
-        scheduler.decoded(item, [Waveform(range(10))], 1.0)
-        assert scheduler.failed(item, BadAudio("late")) == []
+    if stage == "being decoded":  # a decoder that comes back later changes nothing
+        assert scheduler.decoded(source, steps_of(10), 1.0) == []
+        assert scheduler.failed(source, BadAudio("late")) == []
+    if stage in ("begun", "being embedded too"):
+        assert next(steps, "closed") == "closed"
     assert (scheduler.n_queued, scheduler.n_in_flight) == (0, 0)
+    admit(scheduler, 2)
+    assert decode(scheduler).job.id == 2
 
 
 def test_what_runs_may_finish_although_cancelled():
@@ -237,7 +321,7 @@ def test_items_of_several_requests_run_together_and_know_it():
     assert {item.batch_size for item in batch} == {3}
     last = start(scheduler, 4.0)
     assert scheduler.completed([last], ["d"], 5.0) == [third]
-    assert [item.outcome for item in several.items] == ["b", "c"]
+    assert outcomes_of(several) == ["b", "c"]
 
 
 WINDOWS = EmbedWindowsParams(PathAudio("/a.wav"), window_s=1.0, hop_s=1.0)
@@ -262,7 +346,7 @@ def test_live_work_waits_for_one_call_of_long_work_and_long_work_goes_on():
 
 
 def test_live_work_is_decoded_however_much_of_long_work_is():
-    scheduler = Scheduler(LIMITS, max_ready_bytes=400)
+    scheduler = Scheduler(LIMITS, max_decoded_bytes=400)
     admit_windows(scheduler)
     decode(scheduler, n_windows=4)
     admit(scheduler, "more", n_items=3)
@@ -284,7 +368,7 @@ def test_long_work_is_decoded_although_live_work_keeps_coming():
 
 def test_samples_have_a_lane_of_their_own():
     """However long the files are that wait, and however much of them is decoded already."""
-    scheduler = Scheduler(LIMITS, max_ready_bytes=400)
+    scheduler = Scheduler(LIMITS, max_decoded_bytes=400)
     for job_id in (1, 2):
         admit(scheduler, job_id)
     decode(scheduler, n_samples=100)
@@ -302,9 +386,49 @@ def test_whoever_came_first_runs_first_even_if_decoded_later():
         scheduler.next_undecoded(Lane.FILES, 0.0),
         scheduler.next_undecoded(Lane.FILES, 0.0),
     )
-    for item in (second, first):
-        scheduler.decoded(item, [Waveform(range(100))], 1.0)
+    for source in (second, first):
+        scheduler.decoded(source, steps_of(100), 1.0)
     assert start(scheduler, 2.0).job.id == 1
+
+
+def test_requests_of_long_work_take_turns_at_the_device():
+    scheduler = Scheduler(LIMITS)
+    for job_id in ("one", "other"):
+        scheduler.admit(Job(job_id, WINDOWS, 10, arrived_at=0.0), [WINDOWS.audio])
+        decode(scheduler, n_windows=3)
+    served = [run_one(scheduler)[0].job.id for _ in range(6)]
+    assert served == ["one", "other"] * 3
+
+
+def test_calls_of_long_work_are_short_while_live_work_comes():
+    """Since who has just been answered may soon be back, and would wait for it."""
+    scheduler = Scheduler(LIMITS)
+    scheduler.batch_limits = BatchLimits(max_items=4, max_padded_samples=800, min_likeness=1.0)
+    admit_windows(scheduler)
+    decode(scheduler, n_windows=9)
+    admit(scheduler, "live")
+    decode(scheduler)
+    served = []
+    for now in (2.0, 2.1, 2.9, 3.1, 3.2):
+        batch, _ = scheduler.next_batch(now)
+        served.append([item.job.id for item in batch])
+        scheduler.completed(batch, ["embedding"] * len(batch), now)
+    assert served == [["live"], ["long"] * 2, ["long"] * 2, ["long"] * 4, ["long"]]
+
+
+SEGMENTS = EmbedSegmentsParams(PathAudio("/a.wav"), segments=((0.0, 1.0),) * 4)
+
+
+def test_segments_are_bounded_and_long_work():
+    scheduler = Scheduler(LIMITS)
+    job_of_them = Job(1, SEGMENTS, 10, arrived_at=0.0)
+    scheduler.admit(job_of_them, [SEGMENTS.audio])
+    assert not job_of_them.is_live
+    assert scheduler.n_in_flight == 1
+    too_many = replace(SEGMENTS, segments=((0.0, 1.0),) * 5)
+    with pytest.raises(InvalidParams, match=r"5 segments are too many .* the limit is 4") as caught:
+        scheduler.admit(Job(2, too_many, 10, arrived_at=0.0), [SEGMENTS.audio])
+    assert caught.value.details["max_segments"] == 4
 
 
 def test_how_long_the_longest_wait_is():

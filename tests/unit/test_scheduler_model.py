@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from mutations import number_from
+from unit.decoded_audio import outcomes_of, steps_of
 
 from protocol.errors import (
     BadAudio,
@@ -21,10 +22,10 @@ from protocol.errors import (
     Overloaded,
 )
 from protocol.hello import Limits
-from sidecar.audio.waveform import Waveform
+from sidecar.audio.waveform import Decoded
 from sidecar.engine.batch_limits import BatchLimits
 from sidecar.requests.jobs import Job, Lane, Stage
-from sidecar.requests.scheduler import BYTES_PER_SAMPLE, Scheduler
+from sidecar.requests.scheduler import Scheduler
 
 LIMITS = Limits(
     max_frame_bytes=1000,
@@ -32,8 +33,9 @@ LIMITS = Limits(
     max_batch_items=4,
     max_queued_bytes=200,
     max_windows=5,
+    max_segments=5,
 )
-MAX_READY_BYTES = 4000
+MAX_DECODED_BYTES = 4000
 LENGTHS = st.sampled_from([40, 50, 90, 100, 100, 100, 200])
 BATCH_LIMITS = st.builds(
     BatchLimits,
@@ -46,7 +48,7 @@ BATCH_LIMITS = st.builds(
 class AnyInterleaving(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
-        self.scheduler = Scheduler(LIMITS, MAX_READY_BYTES)
+        self.scheduler = Scheduler(LIMITS, MAX_DECODED_BYTES)
         self.now = 0.0
         self.next_id = 0
         self.open = {}
@@ -56,14 +58,18 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.cancelled = set()
         self.is_draining = False
         self.n_live_in_a_row = 0
+        self.put_at, self.n_puts = {}, 0
+        self.calls, self.waits = [], {}
 
     def note(self, jobs):
         for done in jobs:
             assert self.open.pop(done.id) is done, "finished twice, or never admitted"
             self.finished.append(done.id)
+            assert all(source.stage is Stage.DONE for source in done.sources)
+            assert all(source.items or source.error is not None for source in done.sources)
             assert all(item.stage is Stage.DONE for item in done.items)
             assert all(item.outcome is not None for item in done.items)
-        self.ready = [item for item in self.ready if item.stage is Stage.READY]
+        self.ready = [item for item in self.ready if item.stage is Stage.WAITING]
 
     # What hosts do
 
@@ -83,6 +89,8 @@ class AnyInterleaving(RuleBasedStateMachine):
         elif fits:
             self.scheduler.admit(job, audios)
             self.open[job.id] = job
+            for source in job.sources:
+                self.put(source)
         else:
             with pytest.raises(Overloaded):
                 self.scheduler.admit(job, audios)
@@ -93,53 +101,84 @@ class AnyInterleaving(RuleBasedStateMachine):
         job = self.open.get(job_id)
         finished = self.scheduler.cancel(job_id)
         if job is not None:
-            assert all(item.stage in (Stage.RUNNING, Stage.DONE) for item in job.items)
+            assert self.only_runs(job)
             self.cancelled.add(job_id)
         self.note(finished)
+
+    def only_runs(self, job):
+        return all(source.stage is Stage.DONE for source in job.sources) and all(
+            item.stage in (Stage.WORKED_ON, Stage.DONE) for item in job.items
+        )
 
     # What the stages do
 
     @rule()
     def start_to_decode(self):
-        item = self.next_undecoded()
-        if item is not None:
-            self.decoding.append(item)
+        source = self.next_undecoded()
+        if source is not None:
+            self.decoding.append(source)
 
     def next_undecoded(self):
-        """The next item; nothing is decoded of what has enough decoded already."""
-        enough = {is_live: self.has_enough(is_live) for is_live in (True, False)}
-        item = self.scheduler.next_undecoded(Lane.FILES, self.now)
+        """The next audio; where enough is decoded: a begun one, if nothing else makes room."""
         waiting = self.undecoded()
-        if item is None:
+        enough = {is_live: self.has_enough(is_live) for is_live in (True, False)}
+        source = self.scheduler.next_undecoded(Lane.FILES, self.now)
+        if source is None:
             assert all(enough[other.job.is_live] for other in waiting)
+            stuck = [s for s in waiting if not self.ready and not self.decoding]
+            assert not stuck, "nothing would ever make room"
+        elif enough[source.job.is_live]:
+            assert source.steps is not None, "another one was begun"
+            assert not [i for i in self.ready if i.job.is_live == source.job.is_live]
+            assert not [s for s in self.decoding if s.job.is_live == source.job.is_live]
         else:
-            assert not enough[item.job.is_live]
-            assert all(
-                item.order < other.order
-                for other in waiting
-                if other.job.is_live == item.job.is_live
-            ), "the oldest waits on"
-        return item
+            of_its_kind = [s for s in waiting if s.job.is_live == source.job.is_live]
+            assert source is min(of_its_kind, key=self.put_at.get), "no turns are taken"
+        if source is not None:
+            source.steps = source.steps or self.steps()
+        return source
+
+    def put(self, source):
+        self.put_at[source] = self.n_puts
+        self.n_puts += 1
+
+    def steps(self):
+        while True:
+            yield Decoded(None)
 
     def has_enough(self, is_live):
-        n_samples = sum(i.n_samples for i in self.ready if i.job.is_live == is_live)
-        return n_samples * BYTES_PER_SAMPLE >= MAX_READY_BYTES
+        n_bytes = sum(item.n_bytes for item in self.ready if item.job.is_live == is_live)
+        held = sum(s.held_bytes for s in self.sources() if s.job.is_live == is_live)
+        return n_bytes + held >= MAX_DECODED_BYTES
+
+    def sources(self):
+        return [source for job in self.open.values() for source in job.sources]
 
     def undecoded(self):
-        items = (item for job in self.open.values() for item in job.items)
-        return [item for item in items if item.stage is Stage.UNDECODED]
+        return [source for source in self.sources() if source.stage is Stage.WAITING]
 
     @precondition(lambda self: self.decoding)
-    @rule(data=st.data(), lengths=st.lists(LENGTHS, min_size=1, max_size=3))
-    def decoded(self, data, lengths):
-        self.take_in(self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1))), lengths)
+    @rule(
+        data=st.data(),
+        lengths=st.lists(LENGTHS, max_size=3),
+        held_bytes=st.sampled_from([0, 0, 400, 2000, 5000]),
+        is_last=st.booleans(),
+    )
+    def decoded(self, data, lengths, held_bytes, is_last):
+        source = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
+        self.take_in(source, lengths, held_bytes, is_last=is_last or not lengths)
 
-    def take_in(self, item, lengths):
-        self.scheduler.decoded(item, [Waveform(range(n)) for n in lengths], self.now)
+    def take_in(self, source, lengths, held_bytes=0, *, is_last=True):
+        first = len(source.items)
+        steps = steps_of(*lengths, is_last=False, first=first, held_bytes=held_bytes)
+        if is_last and not (lengths or first):
+            steps = steps_of(100, is_last=False)
+        if is_last:
+            steps.append(Decoded(None, is_last=True))
+        self.put(source)
+        self.note(self.scheduler.decoded(source, steps, self.now))
         self.ready += [
-            window
-            for window in item.job.items
-            if window.stage is Stage.READY and window not in self.ready
+            item for item in source.items if item.stage is Stage.WAITING and item not in self.ready
         ]
 
     @rule(lengths=st.lists(LENGTHS, min_size=1, max_size=6), wait=st.none() | st.integers(1, 3))
@@ -147,15 +186,16 @@ class AnyInterleaving(RuleBasedStateMachine):
         for _ in lengths:
             self.arrive(n_items=1, n_bytes=1, wait=wait)
         for length in lengths:
-            item = self.next_undecoded()
-            if item is not None:
-                self.take_in(item, [length])
+            source = self.next_undecoded()
+            if source is not None:
+                self.take_in(source, [length])
 
     @precondition(lambda self: self.decoding)
     @rule(data=st.data())
     def cannot_decode(self, data):
-        item = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
-        self.note(self.scheduler.failed(item, BadAudio("bad")))
+        source = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
+        self.note(self.scheduler.decoded(source, (), self.now))
+        self.note(self.scheduler.failed(source, BadAudio("bad")))
 
     @initialize(limits=BATCH_LIMITS)
     def the_device(self, limits):
@@ -184,8 +224,12 @@ class AnyInterleaving(RuleBasedStateMachine):
         longest = max(item.n_samples for item in batch)
         assert len(batch) == 1 or longest * len(batch) <= limits.max_padded_samples
         turn = self.whose_turn(still_in_time)
-        assert batch[0] is min(turn, key=lambda item: item.order), "the oldest waits on"
+        of_its_job = [item for item in turn if item.job is batch[0].job or batch[0].job.is_live]
+        assert batch[0] is min(of_its_job, key=lambda item: item.order), "the oldest waits on"
         assert set(batch) <= set(turn), "live and long work share a call"
+        if not batch[0].job.is_live:
+            self.calls.append(batch[0].job)
+            self.note_fairness({item.job for item in turn})
         for item in batch:
             assert item.job.id in self.open
             assert item.job.id not in self.cancelled, "ran although it was cancelled"
@@ -196,10 +240,24 @@ class AnyInterleaving(RuleBasedStateMachine):
                 if other not in batch
                 and other.n_samples == item.n_samples
                 and other.order < item.order
+                and (item.job is other.job or item.job is not batch[0].job)
             ]
             assert not overtaken
         self.running = batch
-        self.ready = [item for item in self.ready if item.stage is Stage.READY]
+        self.ready = [item for item in self.ready if item.stage is Stage.WAITING]
+
+    def note_fairness(self, jobs):
+        """No request of long work that has something ready waits for two calls of another one."""
+        for job in list(self.waits):
+            if job not in jobs:
+                del self.waits[job]
+        for job in jobs:
+            calls = self.waits.setdefault(job, [])
+            calls.append(self.calls[-1])
+            if self.calls[-1] is job:
+                self.waits[job] = []
+            others = [other for other in self.waits[job] if other is not job]
+            assert max((others.count(other) for other in set(others)), default=0) <= 2
 
     @precondition(lambda self: self.running)
     @rule(n_without=st.integers(0, 2))
@@ -223,7 +281,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         late = self.scheduler.expire(self.now)
         for job in late:
             assert job.deadline_at <= self.now
-            assert any(isinstance(item.outcome, DeadlineExceeded) for item in job.items)
+            assert any(isinstance(one, DeadlineExceeded) for one in outcomes_of(job))
         self.note(late)
         next_at = self.scheduler.next_deadline()
         assert next_at is None or next_at > self.now
@@ -244,11 +302,7 @@ class AnyInterleaving(RuleBasedStateMachine):
     @rule()
     def give_up_what_waits(self):
         self.note(self.scheduler.fail_waiting(Cancelled("the end")))
-        assert all(
-            item.stage in (Stage.RUNNING, Stage.DONE)
-            for job in self.open.values()
-            for item in job.items
-        )
+        assert all(self.only_runs(job) for job in self.open.values())
 
     @precondition(lambda self: self.next_id % 8 == 7)
     @rule()
@@ -264,10 +318,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert scheduler.queued_bytes == sum(job.n_bytes for job in jobs)
         assert scheduler.queued_bytes <= LIMITS.max_queued_bytes
         queued = [
-            item
-            for job in jobs
-            for item in job.items
-            if item.stage in (Stage.UNDECODED, Stage.READY)
+            one for job in jobs for one in (*job.sources, *job.items) if one.stage is Stage.WAITING
         ]
         assert scheduler.n_queued == len(queued)
         oldest_at = min((item.job.arrived_at for item in queued), default=None)
@@ -279,9 +330,9 @@ class AnyInterleaving(RuleBasedStateMachine):
         for _ in range(1000):
             if not self.open:
                 break
-            undecoded = self.scheduler.next_undecoded(Lane.FILES, self.now)
-            for item in [*self.decoding, *([undecoded] if undecoded else [])]:
-                self.scheduler.decoded(item, [Waveform(range(100))], self.now)
+            undecoded = self.next_undecoded()
+            for source in [*self.decoding, *([undecoded] if undecoded else [])]:
+                self.take_in(source, [100])
             self.decoding = []
             batch, self.running = self.running, []
             if not batch:

@@ -8,6 +8,7 @@ from unit.sound_files import (
     N_SAMPLES,
     SAMPLES,
     SIXTEEN_BIT,
+    decode,
     encoded,
     refusal_of,
     samples_of,
@@ -18,7 +19,7 @@ from unit.sound_files import (
 
 from protocol.errors import BadAudio
 from protocol.params import PathAudio
-from sidecar.audio.decoder import decode
+from sidecar.audio.containers import ADVICE
 from sidecar.audio.waveform import DurationLimits
 
 LOSSLESS = [("WAV", "FLOAT"), ("WAVEX", "FLOAT"), ("RF64", "FLOAT")]
@@ -126,10 +127,17 @@ def test_what_libsndfile_alone_would_open_is_refused(container):
     assert refusal_of(encoded(container)).kind == "unsupported_format"
 
 
-def test_unrecognised_bytes_are_shown():
-    error = refusal_of(b"\x01\x02\x03 what is this?")
-    assert error.kind == "unsupported_format"
-    assert "01 02 03" in error.message
+@pytest.mark.parametrize("head", [b"\x01\x02\x03\x04", b"password=hunter2", b"\n", bytes(100)])
+def test_nothing_is_told_of_unrecognised_bytes(head, tmp_path):
+    path = tmp_path / "unknown.wav"
+    path.write_bytes(head)
+    with pytest.raises(BadAudio) as caught:
+        decode(PathAudio(str(path)), limits=LIMITS, path_root="any")
+    for error in (refusal_of(head), caught.value):
+        assert error.kind == "unsupported_format"
+        # The same words whatever the file holds.
+        assert error.message == f"the audio file's format is not recognised: {ADVICE}"
+        assert error.details == {}
 
 
 def test_empty_files_are_empty():
@@ -153,6 +161,25 @@ def test_damaged_files_are_corrupt():
     error = refusal_of(b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(100))
     assert error.kind == "corrupt"
     assert error.details["format"] == "WAV"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"RIFF%bWAVE%b" % (b"\xff\xff\0\0", b"SECRET"),
+        b"RIFF%bWAVEfmt \x10\0\0\0%b" % (bytes(4), b"SECRET" * 9),
+        b"fLaC" + b"SECRET" * 9,
+        b"OggS\0\x02" + bytes(22) + b"\x01vorbis" + b"SECRET" * 9,
+        b"ID3\x04\0\0\0\0\0\0" + b"SECRET" * 9,
+        "SECRET".encode("utf-16") * 9,  # its first two bytes could begin an MP3
+    ],
+)
+def test_nothing_is_quoted_of_a_damaged_file(head):
+    error = refusal_of(head)
+    assert error.kind == "corrupt"
+    told = f"{error.message} {error.details}"
+    assert "SECRET" not in told
+    assert b"SEC".hex() not in told.replace(" ", "")
 
 
 @pytest.mark.parametrize("container", ["WAV", "RF64"])

@@ -6,8 +6,9 @@ import pytest
 
 pytest.importorskip("psutil")
 
+from unit.decoded_audio import steps_of
+
 from protocol.messages import Result, decode_from_child, encode_result
-from sidecar.audio.waveform import Waveform
 from sidecar.config import DEFAULT_LIMITS
 from sidecar.engine.batch_limits import BatchLimits
 from sidecar.requests.jobs import Job, Lane
@@ -24,10 +25,10 @@ def served():
     scheduler.batch_limits = BatchLimits(3, 10**6, 0.1)
     for number in range(5):
         scheduler.admit(Job(number, None, 10, arrived_at=0.0), ["audio"])
-        item = scheduler.next_undecoded(Lane.FILES, 1.0)
-        scheduler.decoded(item, [Waveform(range(16_000 if number else 8_000))], 1.25)
+        source = scheduler.next_undecoded(Lane.FILES, 1.0)
+        scheduler.decoded(source, steps_of(16_000 if number else 8_000), 1.25)
     batch, _ = scheduler.next_batch(2.0)
-    meter.call_starts(2.0)
+    meter.call_starts(2.0, 3.0)
     meter.call_ends(2.5)
     scheduler.completed(batch, ["embedding"] * 3, 2.5)
     meter.ran(batch, scheduler.batch_limits)

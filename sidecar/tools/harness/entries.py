@@ -10,8 +10,9 @@ import msgpack
 
 from protocol.errors import InvalidRequest
 from protocol.hello import JSONRPC
-from protocol.params import RequestId, read_request_id
+from protocol.params import RequestId
 from protocol.reports import State
+from protocol.wire_params import read_request_id
 from sidecar.tools.harness.json_file import BadFile, Json, Node, Shape, read_nodes
 from sidecar.tools.harness.matching import check_expected, differences
 from sidecar.tools.harness.values import ValueBuilder

@@ -1,0 +1,41 @@
+"""The stretch of a stream of samples that is still needed."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from sidecar.audio.sources import FloatArray
+
+
+class SampleBuffer:
+    """Mono samples, appended at the end and dropped at the front, by their index in the stream."""
+
+    def __init__(self, start: int = 0) -> None:
+        self._blocks: deque[FloatArray] = deque()
+        self._start = self.end = start
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory that it holds."""
+        return sum(block.nbytes for block in self._blocks)
+
+    def append(self, block: FloatArray) -> None:
+        """Add what comes next, shape (n_samples,)."""
+        self._blocks.append(block)
+        self.end += len(block)
+
+    def copy(self, start: int, end: int) -> FloatArray:
+        """The samples from ``start`` to ``end``, which are held, as an array of their own."""
+        parts, at = [np.empty(0, np.float32)], self._start
+        for block in self._blocks:
+            if at < end and start < at + len(block):
+                parts.append(block[max(0, start - at) : end - at])
+            at += len(block)
+        return np.concatenate(parts)
+
+    def drop_before(self, index: int) -> None:
+        """Forget whole blocks that lie before ``index``."""
+        while self._blocks and self._start + len(self._blocks[0]) <= index:
+            self._start += len(self._blocks.popleft())
