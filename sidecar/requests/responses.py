@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,10 +19,9 @@ from protocol.params import (
     StoredEmbedding,
 )
 from protocol.reports import EmbedResult, EmbedTimings, EmbedWindowsResult, ScoreResult, to_wire
-from sidecar.requests.jobs import Item, Job, Outcome, Source
+from sidecar.requests.jobs import Item, Job
 
-# A batch's answer is a map already: its entries are results and errors.
-Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ScoreResult | dict[str, object]
+Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ScoreResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,40 +49,43 @@ def respond(job: Job, served: Served | None) -> Response:
     ``served`` may be None as long as nothing was embedded.
     """
     params = job.params
-    fault = None if isinstance(params, EmbedBatchParams) else _fault(job)
+    if isinstance(params, EmbedBatchParams):
+        places = [source.items[0] if source.items else source.error for source in job.sources]
+        return _respond_to_many(job, places, params.normalize, served)
+    if isinstance(params, EmbedSegmentsParams):
+        [source] = job.sources
+        items = {item.index: item for item in source.items}
+        if not items and source.error is not None:
+            return _refuse(job, source.error)
+        places = [items.get(index, source.error) for index in range(len(params.segments))]
+        return _respond_to_many(job, places, params.normalize, served)
+    fault = _fault(job)
     if fault is not None:
         return _refuse(job, fault)
     try:
-        return Response(encode_result(job.id, _result(job, served)), _outcome(job))
+        return Response(encode_result(job.id, _result(job, served)), "ok")
     except SidecarError as error:
         return _refuse(job, error)
 
 
-def _fault(job: Job) -> SidecarError | None:
-    """Why ``job``, which is no batch, has no result."""
-    if isinstance(job.params, EmbedSegmentsParams):
-        [source] = job.sources
-        return None if source.items else source.error
-    outcomes = (outcome for source in job.sources for outcome in _outcomes(source))
-    return next((one for one in outcomes if isinstance(one, SidecarError)), None)
+def _respond_to_many(
+    job: Job, places: Sequence[Item | SidecarError | None], normalize: bool, served: Served | None
+) -> Response:
+    """A result for each item in ``places``, and an error for each that has none.
 
-
-def _outcomes(source: Source) -> list[Outcome]:
-    """What became of ``source``: of all of its items, and of itself, if it could not be decoded."""
-    outcomes = [_outcome_of(item) for item in source.items]
-    return outcomes if source.error is None else [*outcomes, source.error]
-
-
-def _outcome_of(item: Item) -> Outcome:
-    assert item.outcome is not None
-    return item.outcome
-
-
-def _outcome(job: Job) -> str:
-    """``ok``; but a request of which nothing was embedded came out as its first audio did."""
-    outcomes = [outcome for source in job.sources for outcome in _outcomes(source)]
+    It came out as ``ok``, unless nothing was embedded: then as its first one did.
+    """
+    outcomes = [place.outcome if isinstance(place, Item) else place for place in places]
     errors = [outcome for outcome in outcomes if isinstance(outcome, SidecarError)]
-    return errors[0].kind if errors and len(errors) == len(outcomes) else "ok"
+    came_out_as = errors[0].kind if len(errors) == len(outcomes) else "ok"
+    results = [_entry(place, normalize, served) for place in places]
+    return Response(encode_result(job.id, {"results": results}), came_out_as)
+
+
+def _fault(job: Job) -> SidecarError | None:
+    """Why ``job`` has no result."""
+    outcomes = [item.outcome for item in job.items] + [source.error for source in job.sources]
+    return next((one for one in outcomes if isinstance(one, SidecarError)), None)
 
 
 def _refuse(job: Job, error: SidecarError) -> Response:
@@ -92,14 +94,6 @@ def _refuse(job: Job, error: SidecarError) -> Response:
 
 def _result(job: Job, served: Served | None) -> Answer:
     params = job.params
-    if isinstance(params, EmbedBatchParams):
-        entries = [source.items[0] if source.items else source.error for source in job.sources]
-        return _results(entries, params.normalize, served)
-    if isinstance(params, EmbedSegmentsParams):
-        [source] = job.sources
-        items = {item.index: item for item in source.items}
-        cut = (items.get(index, source.error) for index in range(len(params.segments)))
-        return _results(cut, params.normalize, served)
     assert served is not None
     if isinstance(params, EmbedParams):
         [item] = job.items
@@ -132,17 +126,10 @@ def score(a: StoredEmbedding, b: StoredEmbedding) -> ScoreResult:
     return ScoreResult(max(-1.0, min(1.0, cosine)), a.fingerprint)
 
 
-def _results(
-    entries: Iterable[Item | SidecarError | None], normalize: bool, served: Served | None
-) -> dict[str, object]:
-    """The results of ``entries``: items, or what took their places."""
-    return {"results": [_entry(entry, normalize, served) for entry in entries]}
-
-
 def _entry(
     entry: Item | SidecarError | None, normalize: bool, served: Served | None
 ) -> dict[str, object]:
-    outcome = _outcome_of(entry) if isinstance(entry, Item) else entry
+    outcome = entry.outcome if isinstance(entry, Item) else entry
     if isinstance(outcome, SidecarError):
         return {"error": error_map(outcome)}
     assert isinstance(entry, Item)

@@ -169,10 +169,14 @@ def test_segments_behind_a_fault_have_its_error():
     assert outcome == "ok"
 
 
-def test_segments_without_an_embedding_came_out_as_their_first_one():
-    too_short = BadAudio("no", kind="too_short")
-    message, outcome = answered(finished(SEGMENTS, too_short, too_short, too_short), None)
-    assert [list(entry) for entry in message.result["results"]] == [["error"]] * 3
+def test_segments_without_an_embedding_came_out_as_the_first_one_that_was_asked_for():
+    job = finished(SEGMENTS)
+    [source] = job.sources = [Source(job, AUDIO, 0, Lane.FILES, Stage.DONE)]
+    kinds = {2: "bad_crop", 0: "too_short", 1: "too_long"}  # as they were cut
+    source.items += [item(source, n, BadAudio("no", kind=kind)) for n, kind in kinds.items()]
+    message, outcome = answered(job, None)
+    told = [entry["error"]["data"]["kind"] for entry in message.result["results"]]
+    assert told == ["too_short", "too_long", "bad_crop"]
     assert outcome == "too_short"
 
 
