@@ -26,15 +26,25 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def campplus_weights() -> Path:
     """The verified CAM++ checkpoint, fetched if it is not there."""
+    return _weights("campplus-zh-en")
+
+
+@pytest.fixture(scope="session")
+def ecapa_weights() -> Path:
+    """The verified checkpoint of SpeechBrain's ECAPA-TDNN, fetched if it is not there."""
+    return _weights("ecapa-voxceleb")
+
+
+def _weights(model: str) -> Path:
     from protocol.errors import ModelUnavailable
     from sidecar.store.catalog import MODELS
     from sidecar.store.weights import WeightStore, default_models_dir
 
-    card = MODELS["campplus-zh-en"]
+    card = MODELS[model]
     try:
         paths = WeightStore(default_models_dir()).ensure(card)
     except ModelUnavailable as error:
-        pytest.skip(f"no weights of campplus-zh-en: {error.message}")
+        pytest.skip(f"no weights of {model}: {error.message}")
     return paths[card.files[0].name]
 
 

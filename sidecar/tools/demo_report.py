@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from protocol.python import SpeakerSidecar
+from sidecar.store.catalog import WHICH_MODEL
 from sidecar.tools.console import facts
 from sidecar.tools.conversation import SURE_TURN_S, Conversation, measure, nearest, voice_name
 from sidecar.tools.recording import Recording
@@ -53,6 +54,7 @@ def introduction(recording: Recording, client: SpeakerSidecar, start: Start) -> 
         ("Sidecar", f"{hello['name']} {hello['version']}, process {hello['pid']}"),
         ("Start", ", ".join(after)),
         ("Model", model_text),
+        ("Which", WHICH_MODEL),
         ("Device", f"{device['selected']}, {device['runtime']}, {device['precision']}"),
         ("Why", device["reason"]),
     ]

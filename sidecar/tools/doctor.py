@@ -74,6 +74,7 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
     try:
         from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
         from sidecar.hardware import cpu, device, machine  # noqa: PLC0415
+        from sidecar.store.catalog import WHICH_MODEL  # noqa: PLC0415
 
         models = _models(models_dir)
         tried = model or _first_installed(models)
@@ -96,6 +97,7 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         "gpus": to_wire(known.gpus),
         "cuda_visible_devices": known.visible_devices,
         "models": models,
+        "which_model": WHICH_MODEL,
         "tried_model": tried,
         "devices": [_try_device(name, tried, models_dir) for name in names] if tried else [],
         "advice": None if tried else _NO_MODEL,
@@ -124,8 +126,11 @@ def in_words(report: dict[str, Any]) -> Group:
         ("why", report["reason"]),
     ]
     models = [
-        f"  {file['state']:9}  {file['model']}: {file['path']}\n{'':13}SHA-256 {file['sha256']}"
-        for file in report["models"]
+        *(
+            f"  {file['state']:9}  {file['model']}: {file['path']}\n{'':13}SHA-256 {file['sha256']}"
+            for file in report["models"]
+        ),
+        f"  which to take: {report['which_model']}",
     ]
     trials = [(f"  {trial['device']}", _trial_in_words(trial)) for trial in report["devices"]]
     heading = report["advice"] or f"a second of audio with {report['tried_model']}"

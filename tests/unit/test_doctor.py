@@ -36,6 +36,7 @@ REPORT = {
         }
     ],
     "cuda_visible_devices": None,
+    "which_model": "the better one",
     "models": [
         {"model": "m", "file": "f", "path": "/m/f", "sha256": "0" * 64, "state": "installed"}
     ],
@@ -78,6 +79,7 @@ def test_the_report_in_words(told):
         "GPU 0            RTX 4070, 11.0 of 12.0 GiB free",
         "why              the GPU serves: RTX 4070 with 12 GiB",
         "  installed  m: /m/f",
+        "  which to take: the better one",
         f"             SHA-256 {'0' * 64}",
         "a second of audio with m",
         "  cpu     does not serve: the self-test on cpu failed",
