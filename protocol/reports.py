@@ -25,9 +25,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RequestProgress:
-    """How far the request ``id`` is; ``total`` is None where the audio's length is not known.
+    """How far the request ``id`` is.
 
-    The total is what the file's header tells, until the file was read to its end.
+    The total of windows is what the file's header tells, until the file was read to its end; None
+    where it tells nothing.
     """
 
     method: ClassVar[str] = "progress"

@@ -147,8 +147,8 @@ class SpeakerSidecar:
 
         ``on_progress(done, total)`` is called at most four times a second, on the thread that
         reads all answers: it must return quickly, and must not call this sidecar. What it raises
-        is logged. So it is in the two methods below, where the total is None as long as the
-        audio's length is not known.
+        is logged. So it is in the two methods below; the total of windows is None as long
+        as the audio's length is not known.
         """
         items = tuple(as_audio(audio) for audio in audios)
         params = EmbedBatchParams(items, normalize, deadline_ms, on_progress is not None)

@@ -111,7 +111,7 @@ def child_messages() -> Iterator[Vector]:
     yield told("progress", "a total of nil: not known", {"method": "progress", "params": progress})
     work = {"id": 8, "done": 96, "total": 4799, "unit": "windows"}
     yield told("progress_request", "of a request", {"method": "progress", "params": work})
-    unknown = {"id": "b-1", "done": 3, "total": None, "unit": "segments"}
+    unknown = {"id": "b-1", "done": 3, "total": None, "unit": "windows"}
     yield told(
         "progress_request_unknown",
         "of a request with a string as its id; a total of nil: not known",

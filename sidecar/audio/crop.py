@@ -70,7 +70,8 @@ def select(source: Source, crop: Crop, limits: DurationLimits) -> Iterator[Float
             if n_kept / rate_hz > limits.max_s:
                 raise too_long(n_kept / rate_hz, limits)
             check_values(part, n_read + skipped, rate_hz)
-        yield mono(part)
+        # Of nothing a new array: an empty slice would keep its block.
+        yield mono(part) if len(part) > 0 else np.empty(0, np.float32)
         n_read += len(block)
         if n_read >= end:
             break

@@ -41,8 +41,8 @@ class Decoder:
     ) -> Generator[Decoded, None, None]:
         """The waveform of ``audio``, or the parts of it that ``params`` ask for, step by step.
 
-        A step takes a block of a file, and so a millisecond or a few. ``is_given_up`` is asked in
-        between; once it is True, the next step ends with some ``BadAudio``.
+        A step takes a block of audio, and so a millisecond or a few. ``is_given_up`` is asked where
+        a file is read; once it is True, the next step there ends with some ``BadAudio``.
 
         Raises:
             BadAudio: at any step: the audio cannot be used, or not any further.
@@ -101,8 +101,9 @@ def _join(blocks: Iterable[FloatArray]) -> Iterator[Decoded]:
     held: list[FloatArray] = []
     held_bytes = 0
     for block in blocks:
-        held.append(block)
-        held_bytes += block.nbytes
+        if len(block) > 0:
+            held.append(block)
+            held_bytes += block.nbytes
         yield Decoded(None, held_bytes, n_parts=1)
     yield Decoded(Part(0, Waveform(np.concatenate(held))), n_parts=1, is_last=True)
 
@@ -111,5 +112,5 @@ def _stated_s(source: Source, crop: Crop) -> float | None:
     """How long the cropped audio is by its header; None: it does not say."""
     if source.n_stated_frames is None:
         return None
-    end_s = min(crop.end_s, source.n_stated_frames / source.sample_rate_hz)
-    return max(0.0, end_s - crop.start_s)
+    start, end = crop.frames(source.sample_rate_hz)
+    return max(0, min(end, source.n_stated_frames) - start) / source.sample_rate_hz

@@ -21,7 +21,9 @@ class Entry:
         header: what the decoder is shown in front.
         offset: the file offset of what follows it.
         first_frames: the frames of the audio of which one is the first that will be decoded.
-        stated_end: that first frame plus the length, in frames, that the decoder will state.
+        stated_end: that first frame plus the length, in frames, that the decoder will state. (For a
+            FLAC, whose length we write into the header, this proves nothing of the place; the
+            frame's checksum does.)
     """
 
     header: bytes

@@ -41,7 +41,7 @@ _DECODER_DELAY = 529
 
 
 def find_mp3_entry(
-    file: io.BufferedIOBase, sample: int, n_samples: int, is_late: Callable[[], bool]
+    file: io.BufferedIOBase, sample: int, n_samples: int, is_given_up: Callable[[], bool]
 ) -> Entry | None:
     """Where to enter ``file`` for ``sample``; None if it must be read from its beginning.
 
@@ -51,7 +51,7 @@ def find_mp3_entry(
         file: the MP3 file.
         sample: 0 to ``n_samples`` - 1.
         n_samples: the length that libsndfile states: an estimate where the file has no tag.
-        is_late: asked between chunks of the file; True ends the search.
+        is_given_up: asked between chunks of the file; True ends the search.
     """
     start = id3_tag_bytes(file)
     layout = _Layout.of(read_at(file, start, _HEADER_BYTES))
@@ -71,8 +71,8 @@ def find_mp3_entry(
         n_frames = n_samples // layout.frame_samples + 1
         tag = layout.new_tag(n_frames, file.seek(0, io.SEEK_END) - start)
         delay, stated_end = _DECODER_DELAY, n_frames * layout.frame_samples
-    offset = _skip(file, start, n_skipped, layout, is_late)
-    if offset is None or _skip(file, offset, _WARM_UP_FRAMES, layout, is_late) is None:
+    offset = _skip(file, start, n_skipped, layout, is_given_up)
+    if offset is None or _skip(file, offset, _WARM_UP_FRAMES, layout, is_given_up) is None:
         return None
     silent = layout.silenced(read_at(file, offset, _WARM_UP_BYTES))
     first_sample = n_skipped * layout.frame_samples + delay
@@ -89,14 +89,14 @@ def _skip(
     offset: int,
     n_frames: int,
     layout: _Layout,
-    is_late: Callable[[], bool],
+    is_given_up: Callable[[], bool],
 ) -> int | None:
     """Where the frame lies that is ``n_frames`` behind that at ``offset``; None if one is odd."""
     chunk, chunk_offset = b"", offset
     for _ in range(n_frames):
         place = offset - chunk_offset
         if place + _HEADER_BYTES > len(chunk):
-            if is_late():
+            if is_given_up():
                 return None
             chunk, chunk_offset, place = read_at(file, offset, _CHUNK_BYTES), offset, 0
         n_bytes = layout.frame_bytes(chunk[place : place + _HEADER_BYTES])

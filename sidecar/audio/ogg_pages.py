@@ -49,7 +49,7 @@ class _Page:
 
 
 def find_vorbis_entry(
-    file: io.BufferedIOBase, sample: int, n_samples: int, is_late: Callable[[], bool]
+    file: io.BufferedIOBase, sample: int, n_samples: int, is_given_up: Callable[[], bool]
 ) -> Entry | None:
     """Where to enter ``file`` for ``sample``; None if it must be read from its beginning.
 
@@ -60,9 +60,9 @@ def find_vorbis_entry(
         file: an Ogg file.
         sample: 0 to ``n_samples`` - 1.
         n_samples: the length that libsndfile states.
-        is_late: asked at every page; True ends the search.
+        is_given_up: asked at every page; True ends the search.
     """
-    pages = _pages(file, is_late)
+    pages = _pages(file, is_given_up)
     header_end = _header_end(pages)
     if header_end is None or read_at(file, _HEAD.size + 1, len(_VORBIS)) != _VORBIS:
         return None
@@ -99,11 +99,11 @@ def _header_end(pages: Iterator[_Page]) -> int | None:
     return None
 
 
-def _pages(file: io.BufferedIOBase, is_late: Callable[[], bool]) -> Iterator[_Page]:
+def _pages(file: io.BufferedIOBase, is_given_up: Callable[[], bool]) -> Iterator[_Page]:
     """The pages of ``file``, as long as they are sound, of one stream, and none is missing."""
     chunk, chunk_offset, offset = b"", 0, 0
     serial_and_number = None
-    while not is_late():
+    while not is_given_up():
         page = _page_at(chunk, offset - chunk_offset)
         if not page:
             chunk, chunk_offset = read_at(file, offset, _CHUNK_BYTES), offset

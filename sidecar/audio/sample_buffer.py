@@ -19,12 +19,13 @@ class SampleBuffer:
     @property
     def n_bytes(self) -> int:
         """The memory that it holds."""
-        return sum(block.nbytes for block in self._blocks)
+        return 4 * (self.end - self._start)
 
     def append(self, block: FloatArray) -> None:
         """Add what comes next, shape (n_samples,)."""
-        self._blocks.append(block)
-        self.end += len(block)
+        if len(block) > 0:
+            self._blocks.append(block)
+            self.end += len(block)
 
     def copy(self, start: int, end: int) -> FloatArray:
         """The samples from ``start`` to ``end``, which are held, as an array of their own."""

@@ -99,16 +99,12 @@ class _Cutter:
         if not self._open:
             self._samples = SampleBuffer(self._n_read)
             return
+        yield from self._refuse_too_long()
         yield from self._refuse_bad_values(block, start)
         self._samples.append(mono(block))
-        for segment in list(self._open.values()):
-            duration_s = (min(segment.end, self._n_read) - segment.start) / self._rate_hz
-            if duration_s > self._limits.max_s:
-                del self._open[segment.index]
-                yield _refusal(segment.index, too_long(duration_s, self._limits))
-            elif segment.end <= self._n_read:
-                del self._open[segment.index]
-                yield self._cut(segment, segment.end)
+        for segment in [s for s in self._open.values() if s.end <= self._n_read]:
+            del self._open[segment.index]
+            yield self._cut(segment, segment.end)
         self._samples.drop_before(
             min((segment.start for segment in self._open.values()), default=self._n_read)
         )
@@ -129,18 +125,23 @@ class _Cutter:
         start, end = crop.frames(self._rate_hz)
         return _Wanted(index, crop, start, end)
 
+    def _refuse_too_long(self) -> Iterator[Part]:
+        for segment in list(self._open.values()):
+            duration_s = (min(segment.end, self._n_read) - segment.start) / self._rate_hz
+            if duration_s > self._limits.max_s:
+                del self._open[segment.index]
+                yield _refusal(segment.index, too_long(duration_s, self._limits))
+
     def _refuse_bad_values(self, block: FloatArray, start: int) -> Iterator[Part]:
-        try:
-            check_values(block, start, self._rate_hz)
-        except BadAudio:
-            for segment in list(self._open.values()):
-                skipped = max(0, segment.start - start)
-                try:
-                    part = block[skipped : segment.end - start]
-                    check_values(part, start + skipped, self._rate_hz)
-                except BadAudio as error:
-                    del self._open[segment.index]
-                    yield _refusal(segment.index, error)
+        if _fault(block, start, self._rate_hz) is None:
+            return
+        for segment in list(self._open.values()):
+            skipped = max(0, segment.start - start)
+            part = block[skipped : segment.end - start]
+            fault = _fault(part, start + skipped, self._rate_hz)
+            if fault is not None:
+                del self._open[segment.index]
+                yield _refusal(segment.index, fault)
 
     def _cut_at_the_end(self, segment: _Wanted) -> Part:
         try:
@@ -156,6 +157,14 @@ class _Cutter:
             return _refusal(segment.index, error)
         resampled = np.concatenate(list(resample([samples], self._rate_hz)))
         return Part(segment.index, Waveform(resampled))
+
+
+def _fault(block: FloatArray, first_frame: int, rate_hz: int) -> BadAudio | None:
+    try:
+        check_values(block, first_frame, rate_hz)
+    except BadAudio as error:
+        return error
+    return None
 
 
 def _refusal(index: int, error: BadAudio) -> Part:

@@ -53,14 +53,14 @@ def frame_at(time_s: float, rate_hz: int) -> int:
 
 @contextlib.contextmanager
 def open_source(
-    audio: Audio, path_root: PathRoot, is_late: Callable[[], bool], start_s: float = 0.0
+    audio: Audio, path_root: PathRoot, is_given_up: Callable[[], bool], start_s: float = 0.0
 ) -> Iterator[Source]:
     """Open ``audio`` for as long as the ``with`` block lasts.
 
     Args:
         audio: raw samples, the bytes of a file, or its path.
         path_root: which paths may be named.
-        is_late: asked while a file is read; True gives it up.
+        is_given_up: asked while a file is read; True gives it up.
         start_s: what lies before it is not wanted, and skipped as far as ``audio`` allows.
 
     Raises:
@@ -69,13 +69,13 @@ def open_source(
     if isinstance(audio, PcmAudio):
         yield _pcm_source(audio, start_s)
     elif isinstance(audio, FileAudio):
-        with contextlib.closing(SoundFile(io.BytesIO(audio.file), is_late)) as sound:
+        with contextlib.closing(SoundFile(io.BytesIO(audio.file), is_given_up)) as sound:
             yield _file_source(sound, start_s)
     else:
         try:
             with (
                 open_audio_path(audio.path, path_root) as file,
-                contextlib.closing(SoundFile(file, is_late)) as sound,
+                contextlib.closing(SoundFile(file, is_given_up)) as sound,
             ):
                 yield _file_source(sound, start_s)
         except OSError as error:

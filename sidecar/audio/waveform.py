@@ -42,7 +42,7 @@ class Part:
     """One of the waveforms that were asked for, or why there is none.
 
     Attributes:
-        index: the how manieth of them: a window's or a segment's number; 0 where there is one.
+        index: its place among them: a window's or a segment's number, 0 where there is one.
     """
 
     index: int

@@ -26,8 +26,8 @@ class DeviceQueue:
     """
 
     def __init__(self) -> None:
-        self._live: OrderedDict[Item, None] = OrderedDict()
-        self._long: OrderedDict[Job, OrderedDict[Item, None]] = OrderedDict()
+        self._live: dict[Item, None] = {}
+        self._long: OrderedDict[Job, dict[Item, None]] = OrderedDict()
         self._turns = Turns()
         self._ran_live_at = -math.inf
 
@@ -42,7 +42,7 @@ class DeviceQueue:
         if item.job.is_live:
             self._live[item] = None
         else:
-            self._long.setdefault(item.job, OrderedDict())[item] = None
+            self._long.setdefault(item.job, {})[item] = None
 
     def remove(self, item: Item) -> None:
         """``item`` waits no more."""
@@ -69,5 +69,5 @@ class DeviceQueue:
         return choose(_oldest(self._long[job]), itertools.chain(*self._long.values()), limits)
 
 
-def _oldest(items: OrderedDict[Item, None]) -> Item:
+def _oldest(items: dict[Item, None]) -> Item:
     return min(items, key=lambda item: item.order)

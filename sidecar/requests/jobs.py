@@ -84,7 +84,7 @@ class Item:
 
     @property
     def index(self) -> int:
-        """The how manieth of its audio's parts it is."""
+        """Its place among its audio's parts."""
         return self.order[1]
 
     @property

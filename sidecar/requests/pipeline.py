@@ -226,7 +226,8 @@ class Pipeline:
         try:
             self._take_turn(source, steps)
         except SidecarError as error:
-            # The traceback holds the audio, and the source, whose error this becomes: a cycle.
+            # Tracebacks hold the audio, and the source, whose error this becomes: a cycle.
+            error.__cause__ = error.__context__ = None
             return error.with_traceback(None)
         except Exception:  # noqa: BLE001 - one request fails, whatever it is; the process goes on
             # Decoding keeps no state between audios, so the next one is not in danger.
@@ -274,7 +275,8 @@ class Pipeline:
         del self._decoding[thread]
         self._scheduler.decoded(source, (), self._clock())
         self._n_hung_decoders += 1
-        _log.error("a decoder has been hanging for %.0f s; replacing it", DECODE_TIMEOUT_S)
+        hung_s = _REPLACED_AFTER * DECODE_TIMEOUT_S
+        _log.error("a decoder has been hanging for %.0f s; replacing it", hung_s)
         if self._n_hung_decoders > _MAX_HUNG_DECODERS:
             self._lifecycle.failed(InternalError("too many decoders hang"))
         else:

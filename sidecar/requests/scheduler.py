@@ -191,6 +191,9 @@ class Scheduler:
 
     def failed(self, source: Source, error: SidecarError) -> list[Job]:
         """``source`` cannot be decoded, or not any further."""
+        if isinstance(source.job.params, EmbedWindowsParams):
+            # What was cut before counts no more: the answer is the error.
+            return self._give_up([source.job], error)
         return self._finish_source(source, error)
 
     def cancel(self, request_id: RequestId) -> list[Job]:

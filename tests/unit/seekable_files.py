@@ -19,12 +19,12 @@ def noise_of(n_frames, channels=1):
     return (noise * level[:, None]).astype(np.float32)
 
 
-def read_from(data, frame=0, end=None, is_late=lambda: False):
+def read_from(data, frame=0, end=None, is_given_up=lambda: False):
     """The frame at which reading begins if ``frame`` is wanted, and the samples from there.
 
     They reach to the end, or at least to the frame ``end``.
     """
-    sound = SoundFile(io.BytesIO(data), is_late)
+    sound = SoundFile(io.BytesIO(data), is_given_up)
     n_read = first_frame = sound.skip_to(frame)
     blocks = [np.empty((0, sound.channels), np.float32)]
     for block in sound.blocks():

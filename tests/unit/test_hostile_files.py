@@ -25,7 +25,7 @@ from unit.sound_files import (
 )
 
 from protocol.errors import BadAudio
-from protocol.params import EmbedParams, FileAudio, PathAudio
+from protocol.params import EmbedParams, EmbedWindowsParams, FileAudio, PathAudio
 from sidecar.audio.decoder import Decoder
 from sidecar.audio.sound_file import _Stream
 from sidecar.audio.wav_chunks import find_data_chunk
@@ -73,6 +73,25 @@ def test_a_huge_claim_allocates_nothing(data):
     finally:
         tracemalloc.stop()
     assert peak_bytes < 2**20
+
+
+@pytest.mark.parametrize("method", ["embed", "embed_windows"])
+def test_nothing_is_held_of_what_lies_before_a_crop(method):
+    """Not even where a file has no entry and is decoded from its beginning."""
+    minutes = np.tile(SAMPLES, 300)
+    data = encoded("WAV", "IMA_ADPCM", minutes)
+    audio = FileAudio(data, start_s=298.0, end_s=299.0)
+    params = EmbedParams(audio)
+    if method == "embed_windows":
+        params = EmbedWindowsParams(audio, window_s=0.5, hop_s=0.5)
+    tracemalloc.start()
+    try:
+        steps = list(Decoder(LIMITS, "none", max_windows=600).decode(audio, params))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert steps[0].held_bytes == 0, "it was entered"
+    assert peak_bytes < 2**21
 
 
 @pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])

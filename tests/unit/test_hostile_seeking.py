@@ -143,7 +143,7 @@ def test_mp3_of_small_frames_is_given_up_in_time():
     answers = iter([False] * 30)
     data = MP3S["CONSTANT 1 24000"]
     with pytest.raises(BadAudio) as caught:
-        read_from(data + data[-24 * 1000 :] * 1000, 10**8, is_late=lambda: next(answers, True))
+        read_from(data + data[-24 * 1000 :] * 1000, 10**8, is_given_up=lambda: next(answers, True))
     assert caught.value.kind == "decode_timeout"
 
 

@@ -285,7 +285,10 @@ def test_nothing_of_a_request_outlives_its_answer():
         def decode(self, audio, params, is_given_up):
             self.undecoded.release()
             if audio.kind == "bad":
-                raise BadAudio("no audio")
+                try:
+                    int("no number")
+                except ValueError as error:
+                    raise BadAudio("no audio") from error
             yield from steps_of(*[100] * (3 if audio.kind == "windows" else 1))
 
         def finish(self, job):

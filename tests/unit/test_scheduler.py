@@ -127,6 +127,18 @@ def test_what_was_cut_before_a_fault_is_embedded():
     assert outcomes_of(admitted) == ["embedding", source.error]
 
 
+def test_windows_of_an_audio_that_fails_are_not_embedded_any_more():
+    scheduler = Scheduler(LIMITS)
+    admit_windows(scheduler)
+    source = scheduler.next_undecoded(Lane.FILES, 0.0)
+    scheduler.decoded(source, steps_of(100, 100, 100, is_last=False), 1.0)
+    running = start(scheduler, 1.0)
+    assert scheduler.failed(source, BadAudio("truncated")) == []
+    assert scheduler.next_batch(2.0) == ([], [])
+    [job_of_them] = scheduler.completed([running], ["embedding"], 3.0)
+    assert [str(outcome) for outcome in outcomes_of(job_of_them)][1:] == ["truncated"] * 3
+
+
 def test_a_part_that_cannot_be_used_needs_no_device():
     scheduler = Scheduler(LIMITS)
     admitted = admit(scheduler, 1)

@@ -81,6 +81,20 @@ def test_bad_samples_spoil_those_segments_alone_that_hold_them():
     assert [cuts[n].details["index"] for n in (1, 4)] == [20_000, 40_000]
 
 
+def test_a_refusal_holds_nothing():
+    samples = np.full(16_000, np.nan, np.float32)
+    _, [error, *_] = cut(pcm_of(samples), [(0, 0.5), (0.2, 0.7)])
+    assert error.kind == "non_finite"
+    assert error.__traceback__ is error.__context__ is error.__cause__ is None
+
+
+def test_what_is_too_long_is_so_whatever_its_samples_are():
+    audio = pcm_of(np.full(64_000, np.nan, np.float32))
+    _, [error] = cut(audio, [(0, 3)])
+    assert_same(error, embed(audio, 0, 3))
+    assert error.kind == "too_long"
+
+
 def test_no_more_is_held_than_what_is_under_way():
     segments = [(n / 4, n / 4 + 0.3) for n in range(15)] + [(0.0, 2.0)]
     steps, _ = cut(STEREO, segments)

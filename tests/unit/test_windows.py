@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -151,6 +153,17 @@ def test_windows_that_the_model_cannot_take_are_refused(window_s):
     audio = audio_of(1.0)
     with pytest.raises(InvalidParams, match=r"window_s must be 0.09 to 120"):
         next(decode(audio, EmbedWindowsParams(audio, window_s=window_s, hop_s=1.0)))
+
+
+LONG = FileAudio(encoded("WAV", samples=np.zeros(16_000 * 33, np.float32)))
+
+
+@given(st.integers(0, 199))
+def test_as_much_audio_as_the_windows_reach_is_accepted(hundredths):
+    start_s = hundredths / 100
+    audio = replace(LONG, start_s=start_s, end_s=start_s + 30.05)
+    *_, last = decode(audio, EmbedWindowsParams(audio, window_s=0.1, hop_s=0.05))
+    assert last.n_parts == MAX_WINDOWS
 
 
 @pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG"])

@@ -34,7 +34,7 @@ export interface Progress {
   readonly unit: string;
 }
 
-/** How far a request is; `total` is null where the audio's length is not known. */
+/** How far a request is; the `total` of windows is null where the audio's length is not known. */
 export interface RequestProgress {
   readonly done: number;
   readonly total: number | null;
