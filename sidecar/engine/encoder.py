@@ -41,7 +41,10 @@ class Embedding:
 
 
 class Encoder:
-    """One model on one device. ``degraded`` says why that is not what was asked for, if so."""
+    """One model on one device.
+
+    ``degraded`` says why that is not what was asked for, if so; ``remarks`` are the runtime's.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Encoder:
         self.model = model
         self.device = device
         self.degraded = degraded
+        self.remarks = runtime.remarks
         self.batch_limits = runtime.batch_limits
         self._runtime = runtime
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +107,7 @@ class ModelLoader:
         if loaded.runtime.precision == wished:
             return loaded
         remark = f"in {loaded.runtime.precision}, as this CPU has no {wished} instructions"
-        return Loaded(loaded.runtime, loaded.self_test, (remark,))
+        return replace(loaded, remarks=(*loaded.remarks, remark))
 
     def _converted(self, origin: Origin) -> Converted:
         root = converted_root(self.models_dir)
@@ -160,7 +160,7 @@ class ModelLoader:
             prebuilt=references_dir(prebuilt_in) / name if prebuilt_in else None,
         )
         loaded = self._tested(load, device, references)
-        return Loaded(loaded.runtime, loaded.self_test, remarks)
+        return replace(loaded, remarks=(*remarks, *loaded.remarks))
 
     def _tested(
         self, load: Callable[[], Runtime], device: str, references: device_check.DoubleArray
@@ -189,7 +189,7 @@ class ModelLoader:
                 "computes wrong results",
                 kind="self_test_failed",
             )
-        return Loaded(runtime, result)
+        return Loaded(runtime, result, runtime.remarks)
 
 
 class _NoOpenVino(Exception):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from protocol.errors import DeviceError
-from sidecar.engine import device_check, torch_runtime
+from sidecar.engine import device_check, openvino_forms, torch_runtime
 from sidecar.engine.openvino_library import ov
 from sidecar.engine.openvino_runtime import OpenVinoRuntime
 from sidecar.networks.split import SPLITS
@@ -71,7 +71,9 @@ def convert(
         on_progress(3, N_STEPS)
         made = Converted.within(work)
         _verify(OpenVinoRuntime(made, 1, "f32"), model, installed.card.min_duration_s)
-        # What the verification compiled would be kept under this process's options.
+        if not pads:
+            _measure(made)
+        # What was compiled here would be kept under this process's options.
         shutil.rmtree(made.compiled, ignore_errors=True)
         on_progress(4, N_STEPS)
         # Last, since it turns the model into float64.
@@ -118,6 +120,24 @@ def _verify(runtime: OpenVinoRuntime, model: nn.Module, min_duration_s: float) -
             f"{MIN_COSINE} is needed; --runtime torch does without it",
             kind="self_test_failed",
         )
+
+
+def _measure(made: Converted) -> None:
+    """Find out in which form it is the fastest here; each form is verified by the way."""
+    waveform = device_check.waveform()
+    expected = OpenVinoRuntime(made, None, "f32", "convolutions").embed([waveform])[0]
+
+    def embed_in(form: str) -> Callable[[int], None]:
+        runtime = OpenVinoRuntime(made, None, "f32", form)
+        if _cosine(runtime.embed([waveform])[0], expected) < MIN_COSINE:
+            raise DeviceError(f"OpenVINO computes other embeddings with {form}")
+
+        def embed(duration_s: int) -> None:
+            runtime.embed([np.tile(waveform, duration_s)])
+
+        return embed
+
+    openvino_forms.measure_forms(made.forms, ov.Core(), embed_in)
 
 
 def _probes(min_duration_s: float) -> list[FloatArray]:

@@ -18,9 +18,10 @@ from protocol.errors import DeviceError, OutOfMemory
 from sidecar.config import SAMPLE_RATE_HZ, Precision
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
 from sidecar.engine.glibc_heap import keep_large_blocks_apart
+from sidecar.engine.openvino_forms import IN_WORDS, kept_form, take_form
 from sidecar.engine.openvino_library import VERSION, ov
 from sidecar.engine.padding import padded
-from sidecar.hardware.cpu import default_threads
+from sidecar.hardware.cpu import cpu, default_threads
 from sidecar.store.checksummed_file import read_checksummed, write_checksummed
 from sidecar.store.openvino_files import Converted
 
@@ -65,6 +66,7 @@ class OpenVinoRuntime:
         converted: its files, checked.
         n_threads: None: see ``default_threads``.
         wished: the precision that was asked for.
+        form: of ``openvino_forms``; None: the fastest, as far as this machine was measured.
     """
 
     name = NAME
@@ -72,7 +74,13 @@ class OpenVinoRuntime:
     device = "cpu"
     peak_reserved_bytes: int | None = None
 
-    def __init__(self, converted: Converted, n_threads: int | None, wished: Precision) -> None:
+    def __init__(
+        self,
+        converted: Converted,
+        n_threads: int | None,
+        wished: Precision,
+        form: str | None = None,
+    ) -> None:
         self.n_threads = n_threads or default_threads()
         with _faults():
             self._core = ov.Core()
@@ -80,6 +88,7 @@ class OpenVinoRuntime:
             self.precision: Precision = wished if wished.upper() in capabilities else "f32"
             read = self._core.read_model(converted.first)
             self._pads = len(read.inputs) > 1
+            self.form = form or self._choose_form(converted)
             if not self._pads:
                 keep_large_blocks_apart()
             first = self._core.compile_model(read, _DEVICE, self._options("f32"))
@@ -87,6 +96,11 @@ class OpenVinoRuntime:
             self._second = self._compile(converted, self._options(self.precision))
             self._first_request = first.create_infer_request()
             self._second_request = self._second.create_infer_request()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """In which form it computes, where that is not the usual one."""
+        return (IN_WORDS[self.form],) if self.form in IN_WORDS else ()
 
     def embed(self, waveforms: Sequence[FloatArray]) -> FloatArray:
         """The embeddings, shape (n, dim), of n waveforms, each of a shape (n_samples,) of its own.
@@ -132,10 +146,18 @@ class OpenVinoRuntime:
             "CPU_RUNTIME_CACHE_CAPACITY": str(n_kept_codes),
         }
 
+    def _choose_form(self, converted: Converted) -> str:
+        # Networks that pad have few weights in each layer, and bf16 has code of its own.
+        if self._pads or self.precision != "f32":
+            return "convolutions"
+        default = "one product" if cpu().simd == "AVX2" else "convolutions"
+        return kept_form(converted.forms, self._core) or default
+
     def _compile(self, converted: Converted, options: dict[str, str]) -> ov.CompiledModel:
         """Compile the second part, or take what such a CPU compiled with such options."""
         made_for = (
             VERSION,
+            self.form,
             self._core.get_property(_DEVICE, "FULL_DEVICE_NAME"),
             sorted(self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")),
             sorted(options.items()),
@@ -149,7 +171,9 @@ class OpenVinoRuntime:
             except RuntimeError as error:
                 _log.warning("%s cannot be used: %s", path, _first_line(error))
         started_at = time.perf_counter()
-        compiled = self._core.compile_model(converted.second, _DEVICE, options)
+        network = self._core.read_model(converted.second)
+        take_form(network, self.form)
+        compiled = self._core.compile_model(network, _DEVICE, options)
         if time.perf_counter() - started_at > _SLOW_COMPILE_S:
             write_checksummed(path, compiled.export_model().getvalue())
             _remove_all_but_newest(path.parent)

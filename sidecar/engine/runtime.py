@@ -38,6 +38,10 @@ class Runtime(Protocol):
         """How many threads do the CPU's work."""
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What people may want to know of how it computes, each a phrase."""
+
+    @property
     def batch_limits(self) -> BatchLimits:
         """What one batch may be."""
 

@@ -35,8 +35,9 @@ REFERENCES = "references.f64"
 FILES = (FIRST, "first.bin", SECOND, "second.bin", REFERENCES)
 MANIFEST = "manifest.json"
 _COMPILED = "compiled"
+_FORMS = "forms"
 # Counts what a conversion makes: its files, their inputs and outputs.
-_LAYOUT = 5
+_LAYOUT = 6
 _WORK_PREFIX = ".convert-"
 _UNUSED_S = 30 * 86_400
 
@@ -87,6 +88,11 @@ class Converted:
             os.utime(root / self.folder.name)  # so that it counts as used
         _sweep(root, used_since=time.time() - _UNUSED_S)
         return replace(self, compiled=root / self.folder.name / _COMPILED)
+
+    @property
+    def forms(self) -> Path:
+        """The folder that says in which form it is the fastest on which machine."""
+        return self.compiled.with_name(_FORMS)
 
     @property
     def first(self) -> Path:

@@ -171,9 +171,10 @@ def _trial_in_words(trial: dict[str, Any]) -> str:
         return f"does not serve: {trial['error']}"
     peak = trial["gpu_peak_reserved_bytes"]
     memory = "" if peak is None else f", {peak / 2**20:.0f} MiB of GPU memory"
+    remarks = "".join(f"; {remark}" for remark in trial["remarks"])
     return (
         f"{trial['embed_ms']:.1f} ms with {trial['runtime']} (median of {_TIMED_RUNS}), ready "
-        f"after {trial['start_s']:.1f} s, self-test cosine {trial['cosine']:.8f}{memory}"
+        f"after {trial['start_s']:.1f} s, self-test cosine {trial['cosine']:.8f}{memory}{remarks}"
     )
 
 
@@ -233,6 +234,7 @@ def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, A
         "start_s": round(start_s, 2),
         "embed_ms": round(1000 * statistics.median(times_s), 2),
         "runtime": encoder.device.runtime,
+        "remarks": list(encoder.remarks),
         "cosine": encoder.device.self_test.cosine,
         "fingerprint": encoder.model.fingerprint,
         "gpu_peak_reserved_bytes": encoder.peak_reserved_bytes(),

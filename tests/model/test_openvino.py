@@ -208,6 +208,6 @@ def test_a_kept_compilation_is_used_and_a_damaged_one_is_not(model, monkeypatch)
     assert cosine(again.embed([waveform])[0], expected) >= MIN_COSINE
     newest.write_bytes(newest.read_bytes()[:-1])
     OpenVinoRuntime(model.converted, 2, "f32")
-    assert compiles[-1] == model.converted.second
+    assert len(compiles) == 3  # both
     OpenVinoRuntime(model.converted, 3, "f32")
     assert len(list(folder.iterdir())) <= 2

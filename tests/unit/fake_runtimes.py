@@ -41,6 +41,7 @@ class FakeRuntime:
     batch_limits = ONE_BY_ONE
     version = "1.2.3"
     peak_reserved_bytes = None
+    remarks = ()
 
     def __init__(self, name, device, n_threads, precision, gives):
         self.name = name

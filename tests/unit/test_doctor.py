@@ -49,6 +49,7 @@ REPORT = {
             "start_s": 2.5,
             "embed_ms": 6.25,
             "runtime": "torch 2.14.1",
+            "remarks": ["in f32, as this CPU has no bf16 instructions"],
             "cosine": 0.99999991,
             "fingerprint": "m.0",
             "gpu_peak_reserved_bytes": 200 * 2**20,
@@ -87,7 +88,7 @@ def test_the_report_in_words(told):
         assert line in [shown.rstrip() for shown in text.splitlines()]
     trial = (
         "cuda:0 6.2 ms with torch 2.14.1 (median of 5), ready after 2.5 s, self-test cosine "
-        "0.99999991, 200 MiB of GPU memory"
+        "0.99999991, 200 MiB of GPU memory; in f32, as this CPU has no bf16 instructions"
     )
     assert trial in " ".join(text.split())
     assert text.isascii()

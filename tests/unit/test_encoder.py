@@ -16,6 +16,7 @@ class Runtime:
     """Gives for any batch what it is told to give."""
 
     batch_limits = ONE_BY_ONE
+    remarks = ()
 
     def __init__(self, result):
         self.result = result
