@@ -69,6 +69,9 @@ class LightEncoder:
     def peak_reserved_bytes(self):
         return None
 
+    def rest(self):
+        pass
+
     def embed(self, waveforms):
         tell("embedding")
         make_noise()

@@ -70,6 +70,10 @@ class Encoder:
         values = self._runtime.embed([waveform.samples for waveform in waveforms])
         return [_embedding(row) for row in values]
 
+    def rest(self) -> None:
+        """Give back memory, as nothing is to do now; see ``Runtime``."""
+        self._runtime.rest()
+
     def peak_reserved_bytes(self) -> int | None:
         """The most GPU memory that was held so far; None on the CPU."""
         return self._runtime.peak_reserved_bytes

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from protocol.errors import DeviceError, OutOfMemory
 from sidecar.config import SAMPLE_RATE_HZ, Precision
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
-from sidecar.engine.glibc_heap import keep_large_blocks_apart
+from sidecar.engine.glibc_heap import give_back_what_is_free, keep_large_blocks_apart
 from sidecar.engine.openvino_forms import IN_WORDS, kept_form, take_form
 from sidecar.engine.openvino_library import VERSION, ov
 from sidecar.engine.padding import padded
@@ -122,6 +122,12 @@ class OpenVinoRuntime:
             if longest > _LONG_SAMPLES:
                 self._second.release_memory()
         return embeddings
+
+    def rest(self) -> None:
+        """See ``Runtime``."""
+        with _faults():
+            self._second.release_memory()
+        give_back_what_is_free()
 
     def _run(self, *inputs: NDArray[Any]) -> FloatArray:
         first, second = self._first_request, self._second_request

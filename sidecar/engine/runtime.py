@@ -49,6 +49,12 @@ class Runtime(Protocol):
     def peak_reserved_bytes(self) -> int | None:
         """The most GPU memory that was held so far; None on the CPU."""
 
+    def rest(self) -> None:
+        """Give back the memory that is needed only while it computes: nothing is to do now.
+
+        The next call takes no longer than one of a new length does.
+        """
+
     def embed(self, waveforms: Sequence[FloatArray]) -> FloatArray:
         """The embeddings, shape (n, dim), of n waveforms, each of a length of its own.
 

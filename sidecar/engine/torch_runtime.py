@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from protocol.errors import DeviceError, OutOfMemory
 from sidecar.config import Precision
 from sidecar.engine.batch_limits import TORCH_CPU_LIMITS, BatchLimits, cuda_limits
+from sidecar.engine.glibc_heap import give_back_what_is_free
 from sidecar.engine.padding import padded
 from sidecar.hardware.cpu import default_threads
 
@@ -71,6 +72,10 @@ class TorchRuntime:
             if self._torch_device.type == "cuda":
                 self.peak_reserved_bytes = torch.cuda.max_memory_reserved(self._torch_device)
         return embeddings
+
+    def rest(self) -> None:
+        """See ``Runtime``. A GPU's memory stays: to reserve it anew takes long."""
+        give_back_what_is_free()
 
     def _limits(self) -> BatchLimits:
         if self._torch_device.type == "cpu":

@@ -40,6 +40,8 @@ _HANDOVER_S, _HANDOVER_SAMPLES = 0.005, 1_000_000
 # not come back from a C library after so many times as long is replaced.
 DECODE_TIMEOUT_S = 30.0
 _REPLACED_AFTER = 1.2
+# After so long without work, the memory that only work needs is given back.
+REST_AFTER_S = 5.0
 # Hung decoders cannot be stopped, only replaced; this many and no more.
 _MAX_HUNG_DECODERS = 8
 
@@ -78,6 +80,7 @@ class Pipeline:
         self._stopped = False
         self._decoding: dict[threading.Thread, Source] = {}
         self._n_hung_decoders = 0
+        self._is_rested = False
         self._worker = self._thread(self._work, "device")
         self.meter = Meter()
 
@@ -303,13 +306,17 @@ class Pipeline:
             self._lifecycle.failed(error)
 
     def _run_next_batch(self) -> bool:
-        """Wait for a batch and run it; False: there will be none."""
+        """Wait for a batch and run it, or rest; False: there will be none."""
         batch = self._next_batch()
         if batch:
             self._embed(batch)
-        return bool(batch)
+        elif batch is not None:
+            self._encoder.rest()
+        self._is_rested = not batch
+        return batch is not None
 
-    def _next_batch(self) -> list[Item]:
+    def _next_batch(self) -> list[Item] | None:
+        """The next batch; an empty one after a while without any; None: there will be none."""
         with self.lock:
             while not self._stopped:
                 batch, late = self._scheduler.next_batch(self._clock())
@@ -317,8 +324,9 @@ class Pipeline:
                 if batch:
                     self._wake_decoders()
                     return batch
-                self._embeddable.wait()
-            return []
+                if not self._embeddable.wait(None if self._is_rested else REST_AFTER_S):
+                    return []
+            return None
 
     def _embed(self, batch: list[Item]) -> None:
         """Run ``batch``; what does not fit into the device's memory, in halves."""

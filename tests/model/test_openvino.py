@@ -175,6 +175,17 @@ def scores(runtime, waveforms):
     return (unit @ unit.T)[np.triu_indices(len(unit), k=1)]
 
 
+def test_a_rest_changes_nothing_but_the_memory(model, runtime):
+    process = psutil.Process()
+    expected = runtime.embed([noise(160_000)])
+    before = process.memory_info().rss
+    runtime.rest()
+    given_back = before - process.memory_info().rss
+    print(f"{given_back / 2**20:.0f} MiB given back")
+    assert given_back > (20 * 2**20 if model.converted.folder.name.startswith("ecapa") else 0)
+    assert np.array_equal(runtime.embed([noise(160_000)]), expected)
+
+
 def test_many_lengths_do_not_pile_up(runtime):
     process = psutil.Process()
     lengths = np.random.default_rng(0).permutation(np.arange(8000, 24_000, 160))

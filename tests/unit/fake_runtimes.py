@@ -50,6 +50,9 @@ class FakeRuntime:
         self.precision = precision
         self.gives = gives
 
+    def rest(self):
+        pass
+
     def embed(self, waveforms):
         if isinstance(self.gives, Exception):
             raise self.gives

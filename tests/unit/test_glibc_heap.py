@@ -25,11 +25,42 @@ print(bool(is_mapped))
 """
 
 
-@pytest.mark.skipif(
+NEEDS_GLIBC = pytest.mark.skipif(
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="it needs glibc"
 )
+
+
+@NEEDS_GLIBC
 @pytest.mark.parametrize(("how", "is_mapped"), [("apart", "True"), ("as it is", "False")])
 def test_a_large_block_goes_back_when_it_is_freed(how, is_mapped):
     argv = [sys.executable, "-c", PROGRAM, how]
     printed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert printed.strip() == is_mapped
+
+
+# Blocks too small to be mapped by themselves: freed behind one that stays, they stay in the heap.
+FREED = """
+import ctypes, os
+from sidecar.engine.glibc_heap import give_back_what_is_free
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+def resident_mib():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+blocks = [libc.malloc(2**16) for _ in range(1024)]
+for block in blocks:
+    ctypes.memset(block, 1, 2**16)
+for block in blocks[:-1]:
+    libc.free(block)
+before = resident_mib()
+give_back_what_is_free()
+print(round(before - resident_mib()))
+"""
+
+
+@NEEDS_GLIBC
+def test_what_is_free_goes_back():
+    argv = [sys.executable, "-c", FREED]
+    printed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert int(printed) > 50

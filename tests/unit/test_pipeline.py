@@ -63,6 +63,9 @@ class Stages:
         self.undecoded.release()
         yield from steps_of(audio)
 
+    def rest(self):
+        pass
+
     def embed(self, waveforms):
         lengths = tuple(waveform.n_samples for waveform in waveforms)
         self.calls.append(lengths)
@@ -189,6 +192,24 @@ def test_a_call_has_ended_also_if_nobody_is_left_to_run_in_halves():
     finish(pipeline)
     assert all(isinstance(answer[0], DeadlineExceeded) for answer in stages.answers.values())
     assert pipeline.meter.call_started_at is None
+
+
+def test_it_rests_once_after_a_while_without_work(monkeypatch):
+    monkeypatch.setattr("sidecar.requests.pipeline.REST_AFTER_S", 0.001)
+    rested = threading.Semaphore(0)
+
+    class Resting(Stages):
+        def rest(self):
+            assert not self.scheduler.n_in_flight
+            rested.release()
+
+    pipeline, stages = run(Resting)
+    assert rested.acquire(timeout=PATIENCE_S)
+    assert not rested.acquire(timeout=0.05), "it rested already"
+    pipeline.admit(Job("next", None, 1, 0.0), [100], retry_after_ms=1)
+    assert rested.acquire(timeout=PATIENCE_S)
+    finish(pipeline)
+    assert stages.answers["next"] == ["embedding of 100"]
 
 
 def test_too_few_outcomes_lose_no_request():
