@@ -17,6 +17,7 @@ from protocol.errors import BadAudio, InternalError, OutOfMemory, SidecarError
 from protocol.params import Audio, RequestId
 from sidecar.audio.waveform import Decoded, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.requests.decode_turn import decode_for_a_turn
 from sidecar.requests.jobs import Item, Job, Lane, Outcome, Source, Stage
 from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.meter import Meter
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 N_DECODERS = {Lane.SAMPLES: 1, Lane.FILES: 2}
-# For how long one audio is decoded before others have their turn; less once a part is complete.
-TURN_S = 0.05
-_HANDOVER_S, _HANDOVER_SAMPLES = 0.005, 1_000_000
 # For one block of a file, which takes milliseconds. Then the file is given up; a decoder that does
 # not come back from a C library after so many times as long is replaced.
 DECODE_TIMEOUT_S = 30.0
@@ -209,7 +207,7 @@ class Pipeline:
         if source is None:
             return False
         steps: list[Decoded] = []
-        error = self._try_to_decode(source, steps)
+        error = decode_for_a_turn(source, self._decoder, self._clock, steps)
         with self.lock:
             if self._decoding.pop(thread, None) is None:
                 self._n_hung_decoders -= 1
@@ -223,43 +221,6 @@ class Pipeline:
             if any(step.part is not None for step in steps):
                 self._embeddable.notify()
         return True
-
-    def _try_to_decode(self, source: Source, steps: list[Decoded]) -> SidecarError | None:
-        """Add what a turn brings to ``steps``; the error that ended it, if one did."""
-        try:
-            self._take_turn(source, steps)
-        except SidecarError as error:
-            # Tracebacks hold the audio, and the source, whose error this becomes: a cycle.
-            error.__cause__ = error.__context__ = None
-            return error.with_traceback(None)
-        except Exception:  # noqa: BLE001 - one request fails, whatever it is; the process goes on
-            # Decoding keeps no state between audios, so the next one is not in danger.
-            _log.exception("decoding failed in a way that it should not")
-            return InternalError("decoding this audio failed inside; the log has the cause")
-        return None
-
-    def _take_turn(self, source: Source, steps: list[Decoded]) -> None:
-        # A request that was answered meanwhile is not decoded any further.
-        def is_given_up() -> bool:
-            return source.stage is not Stage.WORKED_ON
-
-        decoding = source.steps
-        if decoding is None:
-            decoding = self._decoder.decode(source.audio, source.job.params, is_given_up)
-            with self.lock:
-                if not is_given_up():
-                    source.steps = decoding
-        started_at, n_samples = self._clock(), 0
-        for step in decoding:
-            steps.append(step)
-            source.step_started_at = now = self._clock()
-            if step.part is not None and isinstance(step.part.waveform, Waveform):
-                n_samples += step.part.waveform.n_samples
-            turn_s = _HANDOVER_S if n_samples else TURN_S
-            if now - started_at >= turn_s or n_samples >= _HANDOVER_SAMPLES or step.is_last:
-                break
-        if steps[-1].is_last or is_given_up():
-            decoding.close()
 
     def _next_undecoded(self, lane: Lane, thread: threading.Thread) -> Source | None:
         with self.lock:
