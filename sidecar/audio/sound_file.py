@@ -33,7 +33,7 @@ class SoundFile:
 
     Args:
         file: the bytes of the file, at any position; stays open.
-        is_given_up: whether decoding has taken too long; asked at every block and every read.
+        is_given_up: whether nobody wants it any more; asked at every block and every read.
 
     Attributes:
         sample_rate_hz: as the header states it, not yet checked.

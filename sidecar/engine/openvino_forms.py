@@ -52,15 +52,15 @@ def take_form(network: ov.Model, form: str) -> None:
         convolution.output(0).replace(ops.unsqueeze(product, row).output(0))
 
 
-def machine_key(core: ov.Core) -> str:
-    """Names what a measured form depends on: this release of OpenVINO on this processor."""
-    made_for = (
+def machine_key(core: ov.Core, *further: object) -> str:
+    """A name for this release of OpenVINO on this processor, and for what else is given."""
+    machine = (
         VERSION,
         core.get_property("CPU", "FULL_DEVICE_NAME"),
         sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")),
         os.environ.get("ONEDNN_MAX_CPU_ISA"),
     )
-    return hashlib.sha256(repr(made_for).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((*machine, *further)).encode()).hexdigest()[:16]
 
 
 def kept_form(folder: Path, core: ov.Core) -> str | None:

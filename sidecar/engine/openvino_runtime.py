@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import time
@@ -18,7 +17,7 @@ from protocol.errors import DeviceError, OutOfMemory
 from sidecar.config import SAMPLE_RATE_HZ, Precision
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
 from sidecar.engine.glibc_heap import give_back_what_is_free, keep_large_blocks_apart
-from sidecar.engine.openvino_forms import IN_WORDS, kept_form, take_form
+from sidecar.engine.openvino_forms import IN_WORDS, kept_form, machine_key, take_form
 from sidecar.engine.openvino_library import VERSION, ov
 from sidecar.engine.padding import padded
 from sidecar.hardware.cpu import cpu, default_threads
@@ -161,15 +160,7 @@ class OpenVinoRuntime:
 
     def _compile(self, converted: Converted, options: dict[str, str]) -> ov.CompiledModel:
         """Compile the second part, or take what such a CPU compiled with such options."""
-        made_for = (
-            VERSION,
-            self.form,
-            self._core.get_property(_DEVICE, "FULL_DEVICE_NAME"),
-            sorted(self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")),
-            sorted(options.items()),
-        )
-        name = hashlib.sha256(repr(made_for).encode()).hexdigest()[:16]
-        path = converted.compiled / name
+        path = converted.compiled / machine_key(self._core, self.form, sorted(options.items()))
         kept = read_checksummed(path)
         if kept is not None:
             try:
