@@ -36,7 +36,7 @@ from sidecar.bundle import MODELS_FOLDER
 
 ROOT = Path(__file__).resolve().parent.parent
 # What each edition runs the networks with.
-RUNTIMES = {"cpu": ("openvino",), "cuda": ("openvino", "torch")}
+RUNTIMES = {"cpu": ("onnxruntime",), "cuda": ("onnxruntime", "torch")}
 # Small, good in two languages, and reachable wherever PyPI is.
 DEFAULT_MODEL = "campplus-zh-en"
 
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--edition",
         choices=RUNTIMES,
         required=True,
-        help="cpu: OpenVINO, no torch; cuda: torch with CUDA, and OpenVINO for the CPU",
+        help="cpu: ONNX Runtime, no torch; cuda: torch with CUDA, and ONNX Runtime for the CPU",
     )
     add(
         "--model",
@@ -108,7 +108,8 @@ def _require_libraries(edition: str) -> None:
         name
         for name, module in (
             ("pyinstaller", "PyInstaller"),
-            ("openvino", "openvino"),
+            ("onnxruntime", "onnxruntime"),
+            ("onnx", "onnx"),
             ("torch", "torch"),  # the cpu edition's networks are converted from it
         )
         if importlib.util.find_spec(module) is None

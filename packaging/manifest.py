@@ -52,7 +52,7 @@ def write_manifest(
         "models": [
             {
                 **asdict(model.entry),
-                "fingerprint": model.fingerprint,
+                "fingerprint": model.origin.fingerprint,
                 "has_weights": (bundle / MODELS_FOLDER / model.entry.weights).exists(),
             }
             for model in models

@@ -10,17 +10,22 @@ from pathlib import Path
 from build_failed import BuildFailed
 
 from sidecar.engine import device_check
-from sidecar.engine.loading import converted_origin, converted_root, references_dir
-from sidecar.store import openvino_files
+from sidecar.engine.loading import (
+    ONNX_VERSION,
+    converted_origin,
+    converted_root,
+    references_dir,
+)
+from sidecar.store import converted_files
 from sidecar.store.catalog import MODELS
 from sidecar.store.checksummed_file import write_checksummed
+from sidecar.store.converted_files import Converted, Origin
 from sidecar.store.installed import (
     InstalledModel,
     find_card,
     fingerprint,
     install,
 )
-from sidecar.store.openvino_files import Converted
 from sidecar.store.prebuilt import PrebuiltFolder, PrebuiltModel, write_index
 from sidecar.store.weights import WeightStore, default_models_dir
 
@@ -31,7 +36,7 @@ class PreparedModel:
 
     installed: InstalledModel
     converted: Converted
-    fingerprint: str
+    origin: Origin
 
     @property
     def entry(self) -> PrebuiltModel:
@@ -79,11 +84,9 @@ def prepare(model: str, models_dir: Path | None, work: Path) -> PreparedModel:
 
     Raises:
         ModelUnavailable: there is no such model, or its weights are unavailable.
-        DeviceError: what OpenVINO computes is not what torch does.
+        DeviceError: what ONNX Runtime computes is not what torch does.
     """
-    # They import torch and OpenVINO.
-    from sidecar.engine.openvino_export import convert  # noqa: PLC0415
-    from sidecar.engine.openvino_library import VERSION  # noqa: PLC0415
+    from sidecar.engine.conversion import convert  # noqa: PLC0415 - it imports torch
 
     card = find_card(model)
     installed = install(model, card, WeightStore(models_dir or default_models_dir()))
@@ -92,8 +95,8 @@ def prepare(model: str, models_dir: Path | None, work: Path) -> PreparedModel:
     def show(done: int, total: int) -> None:
         print(f"{card.id}: converting, {done} of {total} steps", flush=True)
 
-    made = convert(installed, work, converted_origin(made_by, VERSION), show)
-    return PreparedModel(installed, made, made_by)
+    origin = converted_origin(made_by, "onnxruntime", ONNX_VERSION)
+    return PreparedModel(installed, convert(installed, work, origin, show), origin)
 
 
 def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> None:
@@ -102,12 +105,12 @@ def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> No
     for model in models:
         target = converted_root(folder) / model.converted.folder.name
         target.mkdir(parents=True, exist_ok=True)  # two ids may have the same weights
-        for name in (*openvino_files.FILES, openvino_files.MANIFEST):
+        for name in (*model.origin.files, converted_files.MANIFEST):
             shutil.copyfile(model.converted.folder / name, target / name)
         if with_weights:
             weights = folder / model.entry.weights
             weights.parent.mkdir()
             shutil.copyfile(model.installed.weights, weights)
-            name = device_check.reference_name(model.fingerprint)
+            name = device_check.reference_name(model.origin.fingerprint)
             write_checksummed(references_dir(folder) / name, model.converted.references().tobytes())
     write_index(PrebuiltFolder(folder, tuple(model.entry for model in models)))

@@ -124,7 +124,7 @@ def _is_of_the_system(source: Path, owners: dict[Path, Distribution]) -> bool:
 def _notice_of_model(model: PreparedModel) -> Notice:
     entry = model.entry
     facts = (
-        f"weights {entry.weights_sha256} (SHA-256), converted for OpenVINO",
+        f"weights {entry.weights_sha256} (SHA-256), converted to ONNX",
         f"licence: {entry.licence or 'as their owner gave them'}",
         entry.homepage,
     )

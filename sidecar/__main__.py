@@ -22,7 +22,7 @@ from sidecar.serve_options import Parser, add_serve_options, read_config
 # Each is a module of ``sidecar.tools``, imported only when it runs.
 TOOLS = {
     "bench": "measure how fast this machine embeds, and against what",
-    "convert": "make a model ready for OpenVINO, as its first start does",
+    "convert": "make a model ready to run on the CPU, as its first start does",
     "demo": "tell the people in a conversation apart",
     "doctor": "say what this machine has, which device serves, and why",
     "harness": "send the requests in a JSON file to a sidecar, and check the answers",

@@ -13,8 +13,10 @@ from protocol.hello import Limits
 # What --device takes.
 DEVICE_PATTERN = re.compile(r"auto|cpu|cuda(:\d+)?")
 # What --runtime and --precision take.
-Runtime: TypeAlias = Literal["auto", "torch", "openvino"]
+CpuRuntime: TypeAlias = Literal["onnxruntime", "openvino"]
+Runtime: TypeAlias = Literal["auto", "torch", "onnxruntime", "openvino"]
 Precision: TypeAlias = Literal["f32", "bf16"]
+CPU_RUNTIMES: tuple[CpuRuntime, ...] = get_args(CpuRuntime)
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 

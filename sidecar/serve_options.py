@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sidecar.config import (
+    CPU_RUNTIMES,
     DEFAULT_LIMITS,
     DEFAULT_MODEL,
     DEVICE_PATTERN,
@@ -40,13 +41,14 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     """Add them to ``parser``."""
     add = parser.add_argument
     default = f"{DEFAULT_MODEL}, or the first that came with --models-dir or this bundle"
+    runtime = "auto: torch on a GPU; onnxruntime on the CPU, or openvino for bf16"
     threads = "default: one for each physical core, minus one if there are more than two"
     add("--model", metavar="ID|DIR", help=f"default: {default}")
     add_models_dir(parser)
     add("--offline", action="store_true", help="never use the network")
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
     add("--gpu", action="store_true", help="like auto, but degraded if the CPU has to serve")
-    add("--runtime", choices=RUNTIMES, default="auto", help="auto: OpenVINO on the CPU, else torch")
+    add("--runtime", choices=RUNTIMES, default="auto", help=runtime)
     add("--precision", choices=PRECISIONS, default="f32", help="bf16: on CPUs that have it")
     add("--threads", type=positive, metavar="N", help=threads)
     add("--background", action="store_true", help="leave the CPU to others that want it")
@@ -82,8 +84,9 @@ def read_config(options: argparse.Namespace) -> Config:
         _refuse(f"--device {options.device}: it must be auto, cpu, cuda or cuda:N")
     if options.gpu and options.device != "auto":
         _refuse("--gpu means --device auto: give one of the two")
-    if options.runtime == "openvino" and (options.gpu or options.device.startswith("cuda")):
-        _refuse("--runtime openvino is for the CPU: a GPU needs torch")
+    is_for_gpu = options.gpu or options.device.startswith("cuda")
+    if options.runtime in CPU_RUNTIMES and is_for_gpu:
+        _refuse(f"--runtime {options.runtime} is for the CPU: a GPU needs torch")
     max_frame_bytes = options.max_frame_mib * _MIB
     if max_frame_bytes >= 2**32:
         _refuse("--max-frame-mib: a frame's length has 32 bits, so 4095 is the most")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from protocol.errors import BadAudio, DeviceError, SidecarError
 from protocol.reports import DeviceReport, ModelReport, Progress
 from sidecar.audio.waveform import Waveform
-from sidecar.config import Config
+from sidecar.config import CPU_RUNTIMES, Config
 from sidecar.engine.loading import ModelLoader
 from sidecar.engine.runtime import Runtime
 from sidecar.hardware import machine
@@ -43,7 +43,8 @@ class Embedding:
 class Encoder:
     """One model on one device.
 
-    ``degraded`` says why that is not what was asked for, if so; ``remarks`` are the runtime's.
+    ``degraded`` says why that is not the device that was asked for, if so; ``remarks`` say what
+    else is not as it was asked for, each a phrase.
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class Encoder:
         device: DeviceReport,
         degraded: str | None,
         runtime: Runtime,
+        remarks: tuple[str, ...] = (),
     ) -> None:
         self.model = model
         self.device = device
         self.degraded = degraded
-        self.remarks = runtime.remarks
+        self.remarks = remarks
         self.batch_limits = runtime.batch_limits
         self._runtime = runtime
 
@@ -109,8 +111,8 @@ def open_encoder(
     loader = ModelLoader(config, installed, made_by, models_dir, on_progress, should_stop)
     facts = machine.facts(config)
     choice = choose(config.device, config.gpu, facts)
-    if config.runtime == "openvino" and config.device == "auto":
-        choice = Choice("cpu", "the CPU serves, as --runtime openvino asks")
+    if config.runtime in CPU_RUNTIMES and config.device == "auto":
+        choice = Choice("cpu", f"the CPU serves, as --runtime {config.runtime} asks")
     try:
         loaded = loader.load_on(choice.selected)
     except DeviceError as error:
@@ -140,7 +142,8 @@ def open_encoder(
         cpu=cpu(),
         self_test=result,
     )
-    return Encoder(describe(installed, made_by), device, choice.degraded, runtime)
+    model = describe(installed, made_by)
+    return Encoder(model, device, choice.degraded, runtime, loaded.remarks)
 
 
 def describe(installed: InstalledModel, made_by: str) -> ModelReport:

@@ -1,4 +1,4 @@
-"""Starts the process that converts a model for OpenVINO, and follows it.
+"""Starts the process that converts a model for one of the CPU's runtimes, and follows it.
 
 A process of its own, since conversion takes torch and gigabytes, which are given back when it ends.
 """
@@ -20,6 +20,7 @@ from typing import IO, Any
 from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
 from sidecar.bundle import is_bundle
+from sidecar.config import CpuRuntime
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class ConversionFailed(Exception):
 
 def convert_apart(
     model: str,
+    runtime: CpuRuntime,
     models_dir: Path,
     on_progress: Callable[[Progress], None],
     should_stop: Callable[[], bool],
@@ -44,7 +46,8 @@ def convert_apart(
     """
     if is_bundle():
         raise ConversionFailed("a bundle carries no converter")
-    argv = [*_program(), "convert", model, "--models-dir", str(models_dir)]
+    argv = [*_program(), "convert", model, "--runtime", runtime]
+    argv += ["--models-dir", str(models_dir)]
     argv += ["--parent-pid", str(os.getpid()), "--json"]
     try:
         process = subprocess.Popen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,18 +11,25 @@ from typing import TYPE_CHECKING
 from protocol.errors import DeviceError, OutOfMemory
 from protocol.reports import Progress, SelfTest
 from sidecar.bundle import is_bundle
-from sidecar.config import Config
+from sidecar.config import Config, CpuRuntime
 from sidecar.engine import device_check
 from sidecar.engine.export_process import ConversionFailed, convert_apart
 from sidecar.engine.runtime import Runtime
-from sidecar.store import openvino_files
+from sidecar.hardware import machine
+from sidecar.store import converted_files
+from sidecar.store.converted_files import Converted, Origin
 from sidecar.store.installed import InstalledModel
-from sidecar.store.openvino_files import Converted, Origin
 
 if TYPE_CHECKING:
     from sidecar.engine.torch_runtime import Network
 
-_CONVERTED_DIR = ".openvino"
+# Every release of ONNX Runtime reads what is made for it.
+ONNX_VERSION = "opset 17"
+_TITLES: Mapping[CpuRuntime, str] = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+# What it means for the user where it cannot serve, and the next one has to.
+_WITHOUT: Mapping[CpuRuntime, str] = {"onnxruntime": "torch runs it", "openvino": "in f32"}
+
+_CONVERTED_DIR = ".converted"
 _REFERENCES_DIR = ".self-test"
 
 
@@ -45,9 +52,9 @@ def references_dir(models_dir: Path) -> Path:
     return models_dir / _REFERENCES_DIR
 
 
-def converted_origin(made_by: str, openvino: str) -> Origin:
+def converted_origin(made_by: str, runtime: CpuRuntime, version: str) -> Origin:
     """What the conversion of the model with the fingerprint ``made_by`` depends on."""
-    return Origin(made_by, openvino, device_check.reference_name(made_by))
+    return Origin(made_by, runtime, version, device_check.reference_name(made_by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,68 +80,95 @@ class ModelLoader:
             ModelUnavailable: the weights do not fit the network, or it was stopped.
             DeviceError: none can serve, or not the one that was demanded.
         """
-        remarks = []
-        if device == "cpu" and self.config.runtime != "torch":
-            try:
-                return self._with_openvino()
-            except (DeviceError, _NoOpenVino) as error:
-                why = error.message if isinstance(error, DeviceError) else str(error)
-                if self.config.runtime == "openvino":
-                    raise DeviceError(
-                        f"--runtime openvino is unavailable: {why}; "
-                        "with --runtime auto torch would serve",
-                        kind="device_unavailable",
-                    ) from error
-                remarks.append(f"torch runs it, since {why}")
-        if self.config.precision != "f32":
-            remarks.append(f"in f32, as {self.config.precision} is for OpenVINO on the CPU alone")
-        return self._with_torch(device, tuple(remarks))
+        remarks: list[str] = []
+        for name in machine.cpu_runtimes(self.config) if device == "cpu" else ():
+            loaded = self._or_remark(name, remarks)
+            if loaded is not None:
+                return self._with_remarks(loaded, remarks)
+        return self._with_remarks(self._with_torch(device, remarks), remarks)
 
-    def _with_openvino(self) -> Loaded:
+    def _or_remark(self, name: CpuRuntime, remarks: list[str]) -> Loaded | None:
+        """What serves with this runtime, or a remark on why that cannot be had."""
         try:
-            from sidecar.engine import openvino_library, openvino_runtime  # noqa: PLC0415
+            return self._with_cpu_runtime(name)
+        except (DeviceError, _Unavailable) as error:
+            why = error.message if isinstance(error, DeviceError) else str(error)
+            if self.config.runtime == name:
+                raise DeviceError(
+                    f"--runtime {name} is unavailable: {why}; with --runtime auto another would "
+                    "serve",
+                    kind="device_unavailable",
+                ) from error
+            remarks.append(f"{_WITHOUT[name]}, since {why}")
+        return None
+
+    def _with_remarks(self, loaded: Loaded, remarks: Sequence[str]) -> Loaded:
+        computes, wished = loaded.runtime.precision, self.config.precision
+        if computes == wished or any(_WITHOUT["openvino"] in remark for remark in remarks):
+            return replace(loaded, remarks=tuple(remarks))
+        why = f"{wished} is for OpenVINO on the CPU alone"
+        if loaded.runtime.name == "openvino":
+            why = _no_instructions(wished)
+        return replace(loaded, remarks=(*remarks, f"in {computes}, since {why}"))
+
+    def _with_cpu_runtime(self, name: CpuRuntime) -> Loaded:
+        title, threads, wished = _TITLES[name], self.config.threads, self.config.precision
+        try:
+            if name == "onnxruntime":
+                from sidecar.engine import onnx_runtime  # noqa: PLC0415
+
+                version = ONNX_VERSION
+            else:
+                from sidecar.engine import openvino_library, openvino_runtime  # noqa: PLC0415
+
+                version = openvino_library.VERSION
         except (ImportError, OSError) as error:
-            raise _NoOpenVino(
-                f"OpenVINO cannot be imported ({error}); install it with: pip install openvino"
+            raise _Unavailable(
+                f"{title} cannot be imported ({error}); install it with: pip install {name}"
             ) from error
-        model = self._converted(converted_origin(self.made_by, openvino_library.VERSION))
-        wished = self.config.precision
+        # Without them it would compute in f32, which ONNX Runtime does better.
+        is_best = name == "onnxruntime" or openvino_runtime.has_instructions_for(wished)
+        if self.config.runtime == "auto" and not is_best:
+            raise _Unavailable(_no_instructions(wished))
+        model = self._converted(converted_origin(self.made_by, name, version))
 
         def load() -> Runtime:
-            return openvino_runtime.OpenVinoRuntime(model, self.config.threads, wished)
+            if name == "onnxruntime":
+                return onnx_runtime.OnnxRuntime(model, threads)
+            return openvino_runtime.OpenVinoRuntime(model, threads, wished)
 
-        loaded = self._tested(load, "cpu", model.references())
-        if loaded.runtime.precision == wished:
-            return loaded
-        remark = f"in {loaded.runtime.precision}, as this CPU has no {wished} instructions"
-        return replace(loaded, remarks=(*loaded.remarks, remark))
+        return self._tested(load, "cpu", model.references())
 
     def _converted(self, origin: Origin) -> Converted:
         root = converted_root(self.models_dir)
         prebuilt_in = self.installed.prebuilt_in
         if prebuilt_in is not None:
-            found = openvino_files.find(converted_root(prebuilt_in), origin)
+            found = converted_files.find(converted_root(prebuilt_in), origin)
             if found is not None:
                 return found.compiled_below(root)
         if is_bundle():
-            raise _NoOpenVino(
+            raise _Unavailable(
                 f"{converted_root(prebuilt_in) if prebuilt_in else 'this bundle'} has no converted "
                 "network of it that is sound and of this release"
             )
-        found = openvino_files.find(root, origin)
+        found = converted_files.find(root, origin)
         if found is None:
             try:
                 convert_apart(
-                    self.config.model, self.models_dir, self.on_progress, self.should_stop
+                    self.config.model,
+                    origin.runtime,
+                    self.models_dir,
+                    self.on_progress,
+                    self.should_stop,
                 )
             except ConversionFailed as error:
-                raise _NoOpenVino(f"the model could not be converted: {error}") from error
-            found = openvino_files.find(root, origin)
+                raise _Unavailable(f"the model could not be converted: {error}") from error
+            found = converted_files.find(root, origin)
         if found is None:
-            raise _NoOpenVino(f"the converted model did not last in {root}")
+            raise _Unavailable(f"the converted model did not last in {root}")
         return found
 
-    def _with_torch(self, device: str, remarks: tuple[str, ...]) -> Loaded:
+    def _with_torch(self, device: str, remarks: Sequence[str]) -> Loaded:
         try:
             from sidecar.engine import torch_runtime  # noqa: PLC0415
 
@@ -159,8 +193,7 @@ class ModelLoader:
             lambda: torch_runtime.reference_embeddings(load_network(), device_check.waveforms()),
             prebuilt=references_dir(prebuilt_in) / name if prebuilt_in else None,
         )
-        loaded = self._tested(load, device, references)
-        return replace(loaded, remarks=(*remarks, *loaded.remarks))
+        return self._tested(load, device, references)
 
     def _tested(
         self, load: Callable[[], Runtime], device: str, references: device_check.DoubleArray
@@ -189,8 +222,12 @@ class ModelLoader:
                 "computes wrong results",
                 kind="self_test_failed",
             )
-        return Loaded(runtime, result, runtime.remarks)
+        return Loaded(runtime, result)
 
 
-class _NoOpenVino(Exception):
-    """OpenVINO is unavailable here; the text is a phrase that says why."""
+def _no_instructions(precision: str) -> str:
+    return f"this CPU has no {precision} instructions"
+
+
+class _Unavailable(Exception):
+    """A runtime is unavailable here; the text is a phrase that says why."""

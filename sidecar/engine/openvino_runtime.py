@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,12 +19,11 @@ from protocol.errors import DeviceError, OutOfMemory
 from sidecar.config import SAMPLE_RATE_HZ, Precision
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
 from sidecar.engine.glibc_heap import give_back_what_is_free, keep_large_blocks_apart
-from sidecar.engine.openvino_forms import IN_WORDS, kept_form, machine_key, take_form
 from sidecar.engine.openvino_library import VERSION, ov
 from sidecar.engine.padding import padded
-from sidecar.hardware.cpu import cpu, default_threads
+from sidecar.hardware.cpu import default_threads
 from sidecar.store.checksummed_file import read_checksummed, write_checksummed
-from sidecar.store.openvino_files import Converted
+from sidecar.store.converted_files import Converted
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,6 @@ class OpenVinoRuntime:
         converted: its files, checked.
         n_threads: None: see ``default_threads``.
         wished: the precision that was asked for.
-        form: of ``openvino_forms``; None: the fastest, as far as this machine was measured.
     """
 
     name = NAME
@@ -73,21 +73,15 @@ class OpenVinoRuntime:
     device = "cpu"
     peak_reserved_bytes: int | None = None
 
-    def __init__(
-        self,
-        converted: Converted,
-        n_threads: int | None,
-        wished: Precision,
-        form: str | None = None,
-    ) -> None:
+    def __init__(self, converted: Converted, n_threads: int | None, wished: Precision) -> None:
         self.n_threads = n_threads or default_threads()
         with _faults():
             self._core = ov.Core()
-            capabilities = self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
-            self.precision: Precision = wished if wished.upper() in capabilities else "f32"
+            self.precision: Precision = (
+                wished if wished.upper() in _capabilities(self._core) else "f32"
+            )
             read = self._core.read_model(converted.first)
             self._pads = len(read.inputs) > 1
-            self.form = form or self._choose_form(converted)
             if not self._pads:
                 keep_large_blocks_apart()
             first = self._core.compile_model(read, _DEVICE, self._options("f32"))
@@ -95,11 +89,6 @@ class OpenVinoRuntime:
             self._second = self._compile(converted, self._options(self.precision))
             self._first_request = first.create_infer_request()
             self._second_request = self._second.create_infer_request()
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """In which form it computes, where that is not the usual one."""
-        return (IN_WORDS[self.form],) if self.form in IN_WORDS else ()
 
     def embed(self, waveforms: Sequence[FloatArray]) -> FloatArray:
         """The embeddings, shape (n, dim), of n waveforms, each of a shape (n_samples,) of its own.
@@ -151,16 +140,9 @@ class OpenVinoRuntime:
             "CPU_RUNTIME_CACHE_CAPACITY": str(n_kept_codes),
         }
 
-    def _choose_form(self, converted: Converted) -> str:
-        # Networks that pad have few weights in each layer, and bf16 has code of its own.
-        if self._pads or self.precision != "f32":
-            return "convolutions"
-        default = "one product" if cpu().simd == "AVX2" else "convolutions"
-        return kept_form(converted.forms, self._core) or default
-
     def _compile(self, converted: Converted, options: dict[str, str]) -> ov.CompiledModel:
         """Compile the second part, or take what such a CPU compiled with such options."""
-        path = converted.compiled / machine_key(self._core, self.form, sorted(options.items()))
+        path = converted.compiled / _machine_key(self._core, options)
         kept = read_checksummed(path)
         if kept is not None:
             try:
@@ -168,13 +150,33 @@ class OpenVinoRuntime:
             except RuntimeError as error:
                 _log.warning("%s cannot be used: %s", path, _first_line(error))
         started_at = time.perf_counter()
-        network = self._core.read_model(converted.second)
-        take_form(network, self.form)
-        compiled = self._core.compile_model(network, _DEVICE, options)
+        compiled = self._core.compile_model(converted.second, _DEVICE, options)
         if time.perf_counter() - started_at > _SLOW_COMPILE_S:
             write_checksummed(path, compiled.export_model().getvalue())
             _remove_all_but_newest(path.parent)
         return compiled
+
+
+def has_instructions_for(precision: Precision) -> bool:
+    """Whether this CPU has them, as OpenVINO sees it."""
+    return precision.upper() in _capabilities(ov.Core())
+
+
+def _capabilities(core: ov.Core) -> list[str]:
+    found: list[str] = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+    return found
+
+
+def _machine_key(core: ov.Core, options: dict[str, str]) -> str:
+    """A name for this release of OpenVINO on this processor with these options."""
+    machine = (
+        VERSION,
+        core.get_property(_DEVICE, "FULL_DEVICE_NAME"),
+        sorted(_capabilities(core)),
+        os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        sorted(options.items()),
+    )
+    return hashlib.sha256(repr(machine).encode()).hexdigest()[:16]
 
 
 def _remove_all_but_newest(folder: Path) -> None:

@@ -19,7 +19,7 @@ class Runtime(Protocol):
 
     @property
     def name(self) -> str:
-        """``torch`` or ``openvino``."""
+        """``onnxruntime``, ``openvino`` or ``torch``."""
 
     @property
     def version(self) -> str:
@@ -36,10 +36,6 @@ class Runtime(Protocol):
     @property
     def n_threads(self) -> int:
         """How many threads do the CPU's work."""
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What people may want to know of how it computes, each a phrase."""
 
     @property
     def batch_limits(self) -> BatchLimits:

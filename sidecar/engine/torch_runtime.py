@@ -39,7 +39,6 @@ class TorchRuntime:
     name = NAME
     version = VERSION
     precision: Precision = "f32"
-    remarks: tuple[str, ...] = ()
 
     def __init__(self, network: Network, device: str, n_threads: int | None) -> None:
         self.device = device

@@ -1,8 +1,8 @@
 """Files on disk that were made elsewhere or earlier: fetched, checked, kept, found again.
 
 Here live the catalog of models, the sources that files are fetched from, the store of weights, the
-networks converted for OpenVINO, and the models that lie ready beside a bundle. Nothing here knows
-what is inside of a file: no torch, no OpenVINO.
+converted networks, and the models that lie ready beside a bundle. Nothing here knows what is inside
+of a file: no torch, no runtime.
 
 Rooms: protocol, bundle, config.
 Libraries: filelock, numpy, platformdirs.

@@ -1,4 +1,4 @@
-"""``speaker-sidecar convert``: make an installed model ready for OpenVINO.
+"""``speaker-sidecar convert``: make an installed model ready to run on the CPU.
 
 The first start of a model on the CPU, and ``models fetch``, run it as a process of its own.
 """
@@ -12,7 +12,7 @@ import threading
 import time
 
 from protocol.errors import SidecarError
-from sidecar.config import EXIT_OK, EXIT_SOFTWARE, EXIT_UNAVAILABLE
+from sidecar.config import CPU_RUNTIMES, EXIT_OK, EXIT_SOFTWARE, EXIT_UNAVAILABLE
 from sidecar.serve_options import add_models_dir
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.wire.host_watch import HostWatch
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="ID|DIR", help="a model that is installed")
     add_models_dir(parser)
+    add("--runtime", choices=CPU_RUNTIMES, default="onnxruntime", help="default: %(default)s")
     add("--parent-pid", type=int, metavar="N", help="end when this process is gone")
     add("--json", action="store_true", help="print progress as JSON, one object per line")
 
@@ -42,9 +43,12 @@ def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
             progress.show("converting:", f"{done} of {total} steps")
 
     try:
-        from sidecar.engine.loading import converted_origin, converted_root  # noqa: PLC0415
-        from sidecar.engine.openvino_export import convert  # noqa: PLC0415
-        from sidecar.engine.openvino_library import VERSION  # noqa: PLC0415
+        from sidecar.engine.conversion import convert  # noqa: PLC0415
+        from sidecar.engine.loading import (  # noqa: PLC0415
+            ONNX_VERSION,
+            converted_origin,
+            converted_root,
+        )
         from sidecar.store.installed import find_card, fingerprint, install  # noqa: PLC0415
         from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
 
@@ -52,9 +56,12 @@ def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
         card = find_card(options.model)
         installed = install(options.model, card, WeightStore(models_dir, offline=True))
         made_by = fingerprint(card, installed.weights_sha256, card.recipe)
-        origin = converted_origin(made_by, VERSION)
+        version = ONNX_VERSION
+        if options.runtime == "openvino":
+            from sidecar.engine.openvino_library import VERSION as version  # noqa: N811, PLC0415
+        origin = converted_origin(made_by, options.runtime, version)
         folder = convert(installed, converted_root(models_dir), origin, tell).folder
-    except Exception as error:  # torch and OpenVINO raise anything
+    except Exception as error:  # torch and the runtimes raise anything
         message, exit_code = f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE
         if isinstance(error, (SidecarError, OSError, ImportError)):
             message, exit_code = getattr(error, "message", str(error)), EXIT_UNAVAILABLE

@@ -102,7 +102,7 @@ def _fetch(store: WeightStore, asset: Asset, words: Console, progress: ProgressL
     """Fetch it, or say why not. A model is converted too, and stays where that fails."""
 
     def show(done: Progress) -> None:
-        progress.show(f"{asset.id}: converting for OpenVINO:", f"{done.done} of {done.total} steps")
+        progress.show(f"{asset.id}: converting:", f"{done.done} of {done.total} steps")
 
     try:
         paths = store.ensure(asset)
@@ -116,13 +116,13 @@ def _fetch(store: WeightStore, asset: Asset, words: Console, progress: ProgressL
     if asset.id not in MODELS:
         return
     try:
-        convert_apart(asset.id, store.models_dir, show, lambda: False)
+        convert_apart(asset.id, "onnxruntime", store.models_dir, show, lambda: False)
     except ConversionFailed as error:
         progress.clear()
-        complain(f"{asset.id} could not be converted for OpenVINO, torch will run it: {error}")
+        complain(f"{asset.id} could not be converted, torch will run it: {error}")
     else:
         progress.clear()
-        words.out(f"{asset.id}: converted for OpenVINO")
+        words.out(f"{asset.id}: converted")
 
 
 def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:

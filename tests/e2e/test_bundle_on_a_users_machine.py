@@ -101,7 +101,7 @@ def test_it_serves_and_leaves_no_trace(installed, as_a_user, offline, own):
         assert health["model"]["fingerprint"] == own["fingerprint"]
         assert health["model"]["weights_sha256"] == own["weights_sha256"]
         assert Path(health["model"]["source"]) == installed / "models"
-        assert health["device"]["runtime"].startswith("openvino ")
+        assert health["device"]["runtime"].startswith("onnxruntime ")
         assert "convert" not in {progress["phase"] for progress in host.notices("progress")}
         assert_result(host.call("embed", {"audio": pcm(1.0)}), "embedding")
         assert host.finish() == 0
@@ -117,7 +117,7 @@ def test_doctor(installed, as_a_user, offline):
     assert report["tried_model"] == MANIFEST["models"][0]["id"]
     assert report["reason"].startswith(("the CPU serves: ", "the GPU serves: "))
     assert [m["state"] for m in report["models"]] == ["shipped"] * len(MANIFEST["models"])
-    for name in ("numpy", "openvino", "soundfile"):
+    for name in ("numpy", "onnxruntime", "soundfile"):
         assert report["packages"][name] == MANIFEST["packages"][name]
 
 
@@ -167,12 +167,12 @@ def test_what_it_does_not_carry_is_refused_in_a_sentence(installed, as_a_user):
 def test_a_damaged_network_does_not_serve(tmp_path):
     copy = tmp_path / "bundle"
     copy_to(copy)
-    network = next(copy.glob("models/.openvino/*/second.bin"))
+    network = next(copy.glob("models/.converted/*/network.onnx"))
     content = bytearray(network.read_bytes())
     content[len(content) // 2] ^= 1
     network.unlink()  # it may be the bundle's own
     network.write_bytes(content)
-    with RawHost([copy / PROGRAM, "--runtime", "openvino"]) as host:
+    with RawHost([copy / PROGRAM, "--runtime", "onnxruntime"]) as host:
         host.wait_for_state("failed")
         assert "no converted network of it that is sound" in host.notices("health")[-1]["reason"]
         assert host.wait() == 69

@@ -50,7 +50,7 @@ def start_held(start, sidecar_argv, tmp_path, gate):
 
 
 def test_hello_comes_before_anything_heavy_is_imported(start_held):
-    host = start_held("openvino", "numpy", "soundfile", "soxr", "psutil")
+    host = start_held("onnxruntime", "numpy", "soundfile", "soxr", "psutil")
     hello = host.wait_for_hello()
     assert (hello["protocol"], hello["pid"]) == (1, host.process.pid)
     # The status needs psutil, and comes next.
@@ -59,8 +59,8 @@ def test_hello_comes_before_anything_heavy_is_imported(start_held):
 
 
 def test_it_serves_once_the_imports_are_done(start_held, gate):
-    host = start_held("openvino")
-    host.wait_for_log("held: openvino")
+    host = start_held("onnxruntime")
+    host.wait_for_log("held: onnxruntime")
     embed = host.request("embed", {"audio": pcm()})
     assert assert_result(host.call("metrics"), "in_flight")["in_flight"] == 1
     assert host.states == ["loading"]
@@ -70,27 +70,27 @@ def test_it_serves_once_the_imports_are_done(start_held, gate):
     assert host.finish() == 0
 
 
-def test_health_while_openvino_is_imported(start_held):
-    host = start_held("openvino")
-    host.wait_for_log("held: openvino")
+def test_health_while_onnxruntime_is_imported(start_held):
+    host = start_held("onnxruntime")
+    host.wait_for_log("held: onnxruntime")
     health = assert_result(host.call("health"), "state", "reason", "process", "activity")
     assert health["state"] == "loading"
     assert health["device"] is None
     assert host.finish() == 0
 
 
-def test_shutdown_while_openvino_is_imported(start_held):
-    host = start_held("openvino")
-    host.wait_for_log("held: openvino")
+def test_shutdown_while_onnxruntime_is_imported(start_held):
+    host = start_held("onnxruntime")
+    host.wait_for_log("held: onnxruntime")
     host.request("shutdown", request_id="bye")
     assert time_to_end(host.process) < 2
     assert host.wait() == 0
     assert_result(host.messages[-1], "finished", "cancelled")
 
 
-def test_end_of_input_while_openvino_is_imported(start_held):
-    host = start_held("openvino")
-    host.wait_for_log("held: openvino")
+def test_end_of_input_while_onnxruntime_is_imported(start_held):
+    host = start_held("onnxruntime")
+    host.wait_for_log("held: onnxruntime")
     queued = host.request("embed", {"audio": pcm()})
     host.close_input()
     assert time_to_end(host.process) < 2
@@ -98,9 +98,9 @@ def test_end_of_input_while_openvino_is_imported(start_held):
     assert_error(host.answer(queued), -32800, "cancelled")
 
 
-def test_deadline_while_openvino_is_imported(start_held):
-    host = start_held("openvino")
-    host.wait_for_log("held: openvino")
+def test_deadline_while_onnxruntime_is_imported(start_held):
+    host = start_held("onnxruntime")
+    host.wait_for_log("held: onnxruntime")
     late = host.request("embed", {"audio": pcm(), "deadline_ms": 20})
     assert_error(host.answer(late), -32004, "deadline_exceeded")
     assert host.states == ["loading"]
@@ -108,9 +108,9 @@ def test_deadline_while_openvino_is_imported(start_held):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_it_while_openvino_is_imported(start_held, signum):
-    host = start_held("openvino")
-    host.wait_for_log("held: openvino")
+def test_signals_end_it_while_onnxruntime_is_imported(start_held, signum):
+    host = start_held("onnxruntime")
+    host.wait_for_log("held: onnxruntime")
     host.process.send_signal(signum)
     assert time_to_end(host.process) < 2
     assert host.wait() == 0

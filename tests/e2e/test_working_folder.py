@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("protocol", "msgpack", "numpy", "argparse", "logging", "json", "soundfile", "openvino")
+NAMES = ("protocol", "msgpack", "numpy", "argparse", "logging", "json", "soundfile", "onnxruntime")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from sidecar.engine import device_check
-from sidecar.store import openvino_files
+from sidecar.store import converted_files
 from sidecar.store.catalog import MODELS
 from sidecar.store.installed import InstalledModel, find_card, fingerprint
 
@@ -39,7 +39,7 @@ def model(request, tmp_path_factory):
         weights, card = folder / "embedding_model.ckpt", find_card(str(folder))
     else:
         weights, card = request.getfixturevalue("campplus_weights"), MODELS["campplus-zh-en"]
-    sha256 = openvino_files.sha256_of(weights)
+    sha256 = converted_files.sha256_of(weights)
     origin = converted_origin(fingerprint(card, sha256, card.recipe), VERSION)
     root = tmp_path_factory.mktemp("models")
     steps = []
@@ -49,7 +49,7 @@ def model(request, tmp_path_factory):
     return SimpleNamespace(
         torch=importlib.import_module(f"sidecar.networks.{card.network}").load(weights),
         converted=made,
-        found=openvino_files.find(root, origin),
+        found=converted_files.find(root, origin),
         steps=steps,
     )
 

@@ -1,10 +1,10 @@
-"""The split that OpenVINO runs are the network."""
+"""What the CPU's runtimes run is the network."""
 
 from __future__ import annotations
 
 import pytest
 
-from sidecar.networks import split
+from sidecar.networks import split, whole
 
 pytest.importorskip("torch")
 
@@ -54,6 +54,29 @@ def test_halves_of_campplus_are_campplus(model):
     found = second(*first(waveforms, n_samples))
     assert pads
     assert (found - expected).abs().max() < 1e-8 * expected.abs().max()
+
+
+def test_whole_ecapa_is_ecapa():
+    model = with_random_batchnorms(ecapa.EcapaTdnn())
+    module, batches = whole.of_ecapa(model)
+    assert not batches
+    for n_samples in (ecapa.MIN_SAMPLES, 16_000):
+        waveforms = torch.randn(1, n_samples, dtype=torch.double) / 10
+        expected, found = model(waveforms), module(waveforms)
+        assert (found - expected).abs().max() < 1e-8 * expected.abs().max()
+
+
+def test_whole_campplus_is_campplus(model):
+    module, batches = whole.of_campplus(model)
+    assert batches
+    for n_samples in (campplus.MIN_SAMPLES, 16_000, 40_000):
+        waveforms = torch.randn(2, n_samples, dtype=torch.double) / 10
+        expected, found = model(waveforms), module(waveforms)
+        assert (found - expected).abs().max() < 1e-8 * expected.abs().max()
+    limits = [part for part in module.modules() if isinstance(part, whole.Limit)]
+    assert any(limit.highest is not None for limit in limits)
+    relus = [name for name, part in module.named_modules() if isinstance(part, nn.ReLU)]
+    assert not [name for name in relus if "nonlinear1" in name or "transit" in name]
 
 
 def test_the_model_itself_stays_as_it_is(model):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from unit.packaging_files import PACKAGING
 
+from sidecar.engine.loading import ONNX_VERSION, converted_origin
+from sidecar.store.converted_files import MANIFEST as CONVERTED_MANIFEST
+from sidecar.store.converted_files import Converted
 from sidecar.store.installed import FOLDER_WEIGHTS, InstalledModel, find_card
-from sidecar.store.openvino_files import FILES, Converted
-from sidecar.store.openvino_files import MANIFEST as CONVERTED_MANIFEST
 
 
 @pytest.fixture
@@ -30,12 +31,13 @@ def prepared(load_script, tmp_path):
         folder.mkdir()
         (folder / FOLDER_WEIGHTS).write_bytes(weights)
         converted.mkdir(parents=True, exist_ok=True)
-        for file in (*FILES, CONVERTED_MANIFEST):
+        origin = converted_origin(f"ecapa.{weights.decode()}", "onnxruntime", ONNX_VERSION)
+        for file in (*origin.files, CONVERTED_MANIFEST):
             (converted / file).write_bytes(np.ones(192, "<f8").tobytes())
         digest = hashlib.sha256(weights).hexdigest()
         installed = InstalledModel(find_card(str(folder)), folder / FOLDER_WEIGHTS, digest)
         return load_script("models_folder").PreparedModel(
-            installed, Converted.within(converted), f"ecapa.{weights.decode()}"
+            installed, Converted.within(converted), origin
         )
 
     return make

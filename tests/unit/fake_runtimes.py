@@ -1,4 +1,4 @@
-"""An encoder on a machine of the test's making: neither torch nor OpenVINO is imported."""
+"""An encoder on a machine of the test's making: no library that computes is imported."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from sidecar.hardware.device import (
     TorchBuild,
 )
 from sidecar.store.catalog import MODELS
+from sidecar.store.converted_files import Converted
 from sidecar.store.installed import InstalledModel
-from sidecar.store.openvino_files import Converted
 
 CARD = MODELS["campplus-zh-en"]
 RIGHT = np.array([1.0, 2.0, 3.0])
@@ -41,7 +41,6 @@ class FakeRuntime:
     batch_limits = ONE_BY_ONE
     version = "1.2.3"
     peak_reserved_bytes = None
-    remarks = ()
 
     def __init__(self, name, device, n_threads, precision, gives):
         self.name = name
@@ -70,7 +69,8 @@ class FakeMachine:
     """Opens encoders.
 
     gpu_gives, cpu_gives: what torch computes there, or what it raises; ``OutOfMemory`` itself: the
-        model does not fit. openvino_gives: the same; an ImportError: it is not installed.
+        model does not fit. onnx_gives, openvino_gives: the same; an ImportError: it is not
+        installed.
     converts: what a conversion ends with: None (it is there then), or why it failed.
     has_bf16: whether the CPU has the instructions.
     prebuilt_in: the folder that the model came ready to serve in; is_prebuilt: it is still sound.
@@ -79,7 +79,7 @@ class FakeMachine:
     def __init__(self, monkeypatch, folder):
         self.folder = folder
         self.facts = WITHOUT_GPU
-        self.gpu_gives = self.cpu_gives = self.openvino_gives = RIGHT
+        self.gpu_gives = self.cpu_gives = self.onnx_gives = self.openvino_gives = RIGHT
         self.is_converted = True
         self.converts = None
         self.has_bf16 = True
@@ -97,13 +97,21 @@ class FakeMachine:
         self._replace("sidecar.engine.torch_runtime", torch_runtime)
         monkeypatch.setattr(machine, "facts", lambda config: self.facts)
         monkeypatch.setattr(loading, "convert_apart", self._convert)
-        monkeypatch.setattr(loading.openvino_files, "find", self._find)
+        monkeypatch.setattr(loading.converted_files, "find", self._find)
 
     def open(self, **options):
-        missing = isinstance(self.openvino_gives, ImportError)
-        openvino_runtime = None if missing else SimpleNamespace(OpenVinoRuntime=self._openvino)
+        onnx_runtime = SimpleNamespace(OnnxRuntime=self._onnx)
+        openvino_runtime = SimpleNamespace(
+            OpenVinoRuntime=self._openvino,
+            has_instructions_for=lambda precision: precision == "f32" or self.has_bf16,
+        )
         self._replace("sidecar.engine.openvino_library", SimpleNamespace(VERSION="9.9"))
-        self._replace("sidecar.engine.openvino_runtime", openvino_runtime)
+        for name, gives, fake in (
+            ("onnx", self.onnx_gives, onnx_runtime),
+            ("openvino", self.openvino_gives, openvino_runtime),
+        ):
+            is_missing = isinstance(gives, ImportError)
+            self._replace(f"sidecar.engine.{name}_runtime", None if is_missing else fake)
         config = Config(model=CARD.id, **options)
         weights = self.folder / "weights"
         installed = InstalledModel(CARD, weights, "0" * 64, self.prebuilt_in)
@@ -124,6 +132,12 @@ class FakeMachine:
             raise OutOfMemory("no")
         return FakeRuntime("torch", device, n_threads, "f32", gives)
 
+    def _onnx(self, converted, n_threads):
+        self.converted = converted
+        if isinstance(self.onnx_gives, Exception):
+            raise self.onnx_gives
+        return FakeRuntime("onnxruntime", "cpu", n_threads, "f32", self.onnx_gives)
+
     def _openvino(self, converted, n_threads, wished):
         self.converted = converted
         if isinstance(self.openvino_gives, Exception):
@@ -131,8 +145,8 @@ class FakeMachine:
         precision = wished if self.has_bf16 else "f32"
         return FakeRuntime("openvino", "cpu", n_threads, precision, self.openvino_gives)
 
-    def _convert(self, model, models_dir, on_progress, should_stop):
-        self.conversions.append((model, models_dir))
+    def _convert(self, model, runtime, models_dir, on_progress, should_stop):
+        self.conversions.append((model, runtime, models_dir))
         if self.converts is not None:
             raise ConversionFailed(self.converts)
         self.is_converted = True

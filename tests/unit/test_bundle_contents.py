@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from unit.packaging_files import touch
 
-from sidecar.store.openvino_files import FILES
+from sidecar.store.converted_files import NETWORK
 from sidecar.store.prebuilt import read_folder
 
 # ---- The models ----
@@ -45,7 +45,7 @@ def test_the_models_are_laid_out_as_they_are_looked_for(
     for model, made in zip(found.models, models, strict=True):
         assert model.weights_sha256 == made.installed.weights_sha256
         assert (folder / model.weights).exists() == with_weights
-        assert (folder / ".openvino" / made.converted.folder.name / FILES[0]).is_file()
+        assert (folder / ".converted" / made.converted.folder.name / NETWORK).is_file()
 
 
 # ---- The manifest ----

@@ -34,46 +34,6 @@ def taken(hook):
     return {f"{target}/{Path(source).name}" for source, target in hook["binaries"]}
 
 
-# What the wheels of OpenVINO 2026.4 have in openvino/libs, first what serves, then the rest.
-OPENVINO = {
-    "Linux": (
-        "libhwloc.so.15 libopenvino.so.2641 libopenvino_intel_cpu_plugin.so "
-        "libopenvino_ir_frontend.so.2641 libtbb.so.12 libtbbbind_2_5.so.3 libtbbmalloc.so.2",
-        "cache.json libopenvino_auto_batch_plugin.so libopenvino_auto_plugin.so "
-        "libopenvino_c.so.2641 libopenvino_gguf_frontend.so.2641 libopenvino_hetero_plugin.so "
-        "libopenvino_intel_gpu_plugin.so libopenvino_intel_npu_plugin.so "
-        "libopenvino_onnx_frontend.so.2641 libopenvino_tensorflow_lite_frontend.so.2641 "
-        "libtbbmalloc_proxy.so.2 tbb.pc",
-    ),
-    "macOS": (
-        "libhwloc.dylib libopenvino.2641.dylib libopenvino_arm_cpu_plugin.so "
-        "libopenvino_ir_frontend.2641.dylib libtbb.12.dylib libtbbbind_2_5.3.dylib "
-        "libtbbmalloc.2.dylib",
-        "libopenvino_auto_batch_plugin.so libopenvino_auto_plugin.so libopenvino_c.2641.dylib "
-        "libopenvino_gguf_frontend.2641.dylib libopenvino_hetero_plugin.so "
-        "libopenvino_onnx_frontend.2641.dylib libtbbmalloc_proxy.2.dylib tbb.pc",
-    ),
-    "Windows": (
-        "openvino.dll openvino_intel_cpu_plugin.dll openvino_ir_frontend.dll tbb12.dll "
-        "tbbbind_2_5.dll tbbmalloc.dll",
-        "cache.json openvino.lib openvino_auto_batch_plugin.dll openvino_auto_plugin.dll "
-        "openvino_c.dll openvino_c.lib openvino_gguf_frontend.dll openvino_hetero_plugin.dll "
-        "openvino_intel_gpu_plugin.dll openvino_intel_npu_compiler.dll "
-        "openvino_intel_npu_plugin.dll openvino_onnx_frontend.dll openvino_onnx_frontend.lib "
-        "openvino_tensorflow_frontend.dll "
-        "tbb12.lib tbb12_debug.lib tbbbind_2_5.lib tbbmalloc.lib tbbmalloc_proxy.dll",
-    ),
-}
-
-
-@pytest.mark.parametrize(("serves", "rest"), OPENVINO.values(), ids=OPENVINO)
-def test_of_openvino_comes_what_serves(run_hook, serves, rest):
-    files = [f"openvino/libs/{name}" for name in f"{serves} {rest}".split()]
-    assert taken(run_hook("openvino", files)) == {
-        f"openvino/libs/{name}" for name in serves.split()
-    }
-
-
 # Of the libraries of torch with CUDA 12 and 13: what it loads, and what nothing here opens.
 TORCH = {
     "Linux": (

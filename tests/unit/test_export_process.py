@@ -19,7 +19,7 @@ def convert(monkeypatch, tmp_path):
     def run(code, should_stop=lambda: False):
         monkeypatch.setattr(export_process, "_program", lambda: [sys.executable, "-c", code])
         told = []
-        convert_apart("some-model", tmp_path, told.append, should_stop)
+        convert_apart("some-model", "openvino", tmp_path, told.append, should_stop)
         return told
 
     return run
@@ -35,7 +35,8 @@ def test_it_is_told_what_to_convert_and_whose_child_it_is(convert, tmp_path):
     with pytest.raises(ConversionFailed) as caught:
         convert(code)
     assert str(caught.value) == (
-        f"convert some-model --models-dir {tmp_path} --parent-pid {psutil.Process().pid} --json"
+        f"convert some-model --runtime openvino --models-dir {tmp_path} "
+        f"--parent-pid {psutil.Process().pid} --json"
     )
 
 
@@ -56,7 +57,7 @@ def test_a_crash_is_a_failure(convert):
 def test_a_program_that_is_not_there_is_a_failure(monkeypatch, tmp_path):
     monkeypatch.setattr(export_process, "_program", lambda: [str(tmp_path / "nothing")])
     with pytest.raises(ConversionFailed, match="cannot be started"):
-        convert_apart("some-model", tmp_path, print, lambda: False)
+        convert_apart("some-model", "openvino", tmp_path, print, lambda: False)
 
 
 def test_it_ends_when_the_start_is_stopped(convert):

@@ -40,7 +40,7 @@ LOOSE = {
 }
 JUDGES = {"speechbrain", "torchaudio"}
 MAY_IMPORT_JUDGES = {"networks.speechbrain_parity"}
-HEAVY = {"numpy", "psutil", "soundfile", "soxr", "torch", "openvino"}
+HEAVY = {"numpy", "psutil", "soundfile", "soxr", "torch", "onnxruntime", "openvino"}
 BEFORE_READING = (
     "__main__",
     "background",

@@ -4,7 +4,7 @@ import re
 import sys
 
 import pytest
-from unit.fake_runtimes import WITH_GPU, WRONG, FakeMachine
+from unit.fake_runtimes import RIGHT, WITH_GPU, WRONG, FakeMachine
 
 from protocol.errors import DeviceError
 
@@ -23,11 +23,11 @@ def runtime_of(encoder):
     return encoder.device.runtime.partition(" ")[0]
 
 
-def test_openvino_runs_on_the_cpu(machine):
+def test_onnx_runtime_runs_on_the_cpu(machine):
     device = machine.open(threads=3).device
     assert (device.selected, device.runtime, device.reason) == (
         "cpu",
-        "openvino 1.2.3",
+        "onnxruntime 1.2.3",
         NO_DRIVER,
     )
     assert (device.precision, device.threads) == ("f32", 3)
@@ -42,30 +42,34 @@ def test_torch_runs_on_a_gpu(machine):
     assert runtime_of(opened) == "torch"
 
 
-def test_openvino_takes_over_from_a_gpu_that_fails(machine):
+def test_the_cpu_takes_over_from_a_gpu_that_fails(machine):
     machine.facts, machine.gpu_gives = WITH_GPU, WRONG
     opened = machine.open()
-    assert runtime_of(opened) == "openvino"
+    assert runtime_of(opened) == "onnxruntime"
     assert opened.device.reason.startswith("the CPU serves: a GPU was tried, but the self-test")
 
 
-@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+@pytest.mark.parametrize("runtime", ["torch", "onnxruntime", "openvino"])
 def test_the_runtime_can_be_demanded(machine, runtime):
     opened = machine.open(runtime=runtime)
     assert runtime_of(opened) == runtime
     assert opened.device.selected == "cpu"
 
 
-def test_openvino_that_was_demanded_leaves_a_gpu_alone(machine):
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_one_for_the_cpu_that_was_demanded_leaves_a_gpu_alone(machine, runtime):
     machine.facts = WITH_GPU
-    device = machine.open(runtime="openvino").device
-    assert (device.selected, device.reason) == ("cpu", "the CPU serves, as --runtime openvino asks")
+    device = machine.open(runtime=runtime).device
+    assert (device.selected, device.reason) == (
+        "cpu",
+        f"the CPU serves, as --runtime {runtime} asks",
+    )
 
 
 def test_the_first_start_converts(machine):
     machine.is_converted = False
-    assert runtime_of(machine.open()) == "openvino"
-    assert machine.conversions == [("campplus-zh-en", machine.folder)]
+    assert runtime_of(machine.open()) == "onnxruntime"
+    assert machine.conversions == [("campplus-zh-en", "onnxruntime", machine.folder)]
     machine.open()
     assert len(machine.conversions) == 1
 
@@ -73,18 +77,18 @@ def test_the_first_start_converts(machine):
 def test_a_shipped_network_is_served_and_what_is_compiled_of_it_is_kept_elsewhere(machine):
     machine.is_converted, machine.prebuilt_in = False, machine.folder / "bundle"
     opened = machine.open()
-    assert runtime_of(opened) == "openvino"
+    assert runtime_of(opened) == "onnxruntime"
     assert opened.model.source == str(machine.prebuilt_in)
     assert machine.converted.folder.is_relative_to(machine.prebuilt_in)
-    assert machine.converted.compiled == machine.folder / ".openvino" / "made" / "compiled"
+    assert machine.converted.compiled == machine.folder / ".converted" / "made" / "compiled"
     assert machine.conversions == []
 
 
 def test_a_shipped_network_that_is_damaged_is_made_anew_where_that_is_possible(machine):
     machine.is_converted = machine.is_prebuilt = False
     machine.prebuilt_in = machine.folder / "bundle"
-    assert runtime_of(machine.open()) == "openvino"
-    assert machine.conversions == [("campplus-zh-en", machine.folder)]
+    assert runtime_of(machine.open()) == "onnxruntime"
+    assert machine.conversions == [("campplus-zh-en", "onnxruntime", machine.folder)]
 
 
 def test_a_bundle_makes_nothing_anew(machine, monkeypatch):
@@ -101,8 +105,8 @@ def test_a_bundle_makes_nothing_anew(machine, monkeypatch):
 
 
 def cannot_be_imported(machine):
-    machine.openvino_gives = ImportError("DLL load failed")
-    return r"OpenVINO cannot be imported \(.*\); install it with: pip install openvino"
+    machine.onnx_gives = machine.openvino_gives = ImportError("DLL load failed")
+    return r"{title} cannot be imported \(.*\); install it with: pip install {name}"
 
 
 def cannot_be_converted(machine):
@@ -111,27 +115,28 @@ def cannot_be_converted(machine):
 
 
 def computes_nonsense(machine):
-    machine.openvino_gives = WRONG
+    machine.onnx_gives = machine.openvino_gives = WRONG
     return "the self-test on cpu failed: cosine -0.28.*"
 
 
 def fails(machine):
-    machine.openvino_gives = DeviceError("OpenVINO failed on the CPU: no such instruction")
-    return "OpenVINO failed on the CPU: no such instruction"
+    machine.onnx_gives = machine.openvino_gives = DeviceError("no such instruction")
+    return "no such instruction"
 
 
 FAULTS = [cannot_be_imported, cannot_be_converted, computes_nonsense, fails]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_where_openvino_cannot_be_had_torch_runs_it_and_the_report_says_why(machine, fault):
-    why = fault(machine)
+def test_where_onnx_runtime_cannot_be_had_torch_runs_it_and_the_report_says_why(machine, fault):
+    why = fault(machine).format(title="ONNX Runtime", name="onnxruntime")
     opened = machine.open()
     assert runtime_of(opened) == "torch"
     assert opened.device.self_test.passed
     assert opened.degraded is None
     assert opened.device.reason.startswith(f"{NO_DRIVER}; torch runs it, since ")
     assert re.search(f"since {why}$", opened.device.reason)
+    assert opened.device.reason == f"{NO_DRIVER}; {opened.remarks[0]}"
 
 
 def test_where_neither_can_be_had_both_reasons_are_given(machine, monkeypatch):
@@ -143,27 +148,44 @@ def test_where_neither_can_be_had_both_reasons_are_given(machine, monkeypatch):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_openvino_that_was_demanded_is_not_replaced(machine, fault):
-    why = fault(machine)
-    with pytest.raises(DeviceError, match=f"--runtime openvino is unavailable: {why}; with --runt"):
-        machine.open(runtime="openvino")
+@pytest.mark.parametrize(
+    ("name", "title"), [("onnxruntime", "ONNX Runtime"), ("openvino", "OpenVINO")]
+)
+def test_one_that_was_demanded_is_not_replaced(machine, name, title, fault):
+    why = fault(machine).format(title=title, name=name)
+    with pytest.raises(DeviceError, match=f"--runtime {name} is unavailable: {why}; with --runt"):
+        machine.open(runtime=name)
+
+
+@pytest.mark.parametrize("fault", [cannot_be_imported, computes_nonsense, fails])
+def test_where_openvino_cannot_be_had_for_bf16_the_next_one_serves(machine, fault):
+    why = fault(machine).format(title="OpenVINO", name="openvino")
+    machine.onnx_gives = RIGHT
+    opened = machine.open(precision="bf16")
+    assert (runtime_of(opened), opened.device.precision) == ("onnxruntime", "f32")
+    assert re.search(f"; in f32, since {why}$", opened.device.reason)
+
+
+WITHOUT_BF16 = "; in f32, since this CPU has no bf16 instructions"
+NOT_OPENVINO = "; in f32, since bf16 is for OpenVINO on the CPU alone"
 
 
 @pytest.mark.parametrize(
-    ("options", "has_bf16", "precision", "remark"),
+    ("wished", "asked", "has_bf16", "served"),
     [
-        ({}, True, "f32", ""),
-        ({"precision": "bf16"}, True, "bf16", ""),
-        ({"precision": "bf16"}, False, "f32", "; in f32, as this CPU has no bf16 instructions"),
-        (
-            {"precision": "bf16", "runtime": "torch"},
-            True,
-            "f32",
-            "; in f32, as bf16 is for OpenVINO on the CPU alone",
-        ),
+        ("f32", "auto", True, ("onnxruntime", "f32", "")),
+        ("bf16", "auto", True, ("openvino", "bf16", "")),
+        ("bf16", "auto", False, ("onnxruntime", "f32", WITHOUT_BF16)),
+        ("bf16", "openvino", True, ("openvino", "bf16", "")),
+        ("bf16", "openvino", False, ("openvino", "f32", WITHOUT_BF16)),
+        ("bf16", "torch", True, ("torch", "f32", NOT_OPENVINO)),
+        ("bf16", "onnxruntime", True, ("onnxruntime", "f32", NOT_OPENVINO)),
     ],
 )
-def test_the_precision_and_what_is_said_of_it(machine, options, has_bf16, precision, remark):
+def test_the_precision_and_what_is_said_of_it(machine, wished, asked, has_bf16, served):
     machine.has_bf16 = has_bf16
-    device = machine.open(**options).device
-    assert (device.precision, device.reason) == (precision, NO_DRIVER + remark)
+    opened = machine.open(precision=wished, runtime=asked)
+    runtime, precision, remark = served
+    assert (runtime_of(opened), opened.device.precision) == (runtime, precision)
+    assert "; ".join(("", *opened.remarks)) == remark
+    assert opened.device.reason.endswith(remark)

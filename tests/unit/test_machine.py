@@ -20,17 +20,19 @@ from sidecar.hardware.device import Card, Driver, TorchBuild
 DRIVER = Driver("581.29", (13, 0), (Card("RTX 4070", (8, 9)),))
 CUDA = TorchBuild("2.14.1+cu130", "13.0", None)
 CPU_ONLY = TorchBuild("2.14.1+cpu", None, None)
+ONNX = "sidecar.engine.onnx_library"
 OPENVINO = "sidecar.engine.openvino_library"
+BOTH = ("onnxruntime", "openvino")
 
 
 @pytest.fixture
 def arrange(monkeypatch):
-    def arrange_it(driver=None, build=CUDA, has_openvino=True):
+    def arrange_it(driver=None, build=CUDA, installed=BOTH):
         monkeypatch.setattr(nvidia, "driver", lambda: driver)
         monkeypatch.setattr(torch_build, "installed_build", lambda: build)
         monkeypatch.setattr(torch_build, "is_installed", lambda: build is not None)
-        spec = object() if has_openvino else None
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+        found = {name: object() for name in installed}
+        monkeypatch.setattr(importlib.util, "find_spec", found.get)
 
     return arrange_it
 
@@ -48,6 +50,7 @@ def arrange(monkeypatch):
         ({}, DRIVER, None, False),
         ({"device": "cpu"}, DRIVER, CUDA, False),
         ({"runtime": "openvino"}, DRIVER, CUDA, False),
+        ({"runtime": "onnxruntime"}, DRIVER, CUDA, False),
     ],
 )
 def test_torch_is_asked_only_where_a_gpu_may_serve(arrange, options, driver, build, asked):
@@ -62,19 +65,24 @@ def test_without_torch_what_its_files_say_is_known(arrange):
 
 
 @pytest.mark.parametrize(
-    ("options", "driver", "has_openvino", "libraries"),
+    ("options", "driver", "installed", "libraries"),
     [
-        ({}, None, True, (OPENVINO,)),
-        ({}, None, False, ("torch",)),
-        ({}, DRIVER, True, ("torch", OPENVINO)),
-        ({"device": "cpu"}, DRIVER, True, (OPENVINO,)),
-        ({"runtime": "torch"}, None, True, ("torch",)),
-        ({"runtime": "openvino"}, None, True, (OPENVINO,)),
-        ({"runtime": "openvino"}, None, False, ()),
+        ({}, None, BOTH, (ONNX,)),
+        ({}, None, ("openvino",), ("torch",)),
+        ({}, DRIVER, BOTH, ("torch", ONNX)),
+        ({"device": "cpu"}, DRIVER, BOTH, (ONNX,)),
+        ({"precision": "bf16"}, None, BOTH, (OPENVINO, ONNX)),
+        ({"precision": "bf16"}, None, ("onnxruntime",), (ONNX,)),
+        ({"precision": "bf16"}, None, (), ("torch",)),
+        ({"runtime": "torch"}, None, BOTH, ("torch",)),
+        ({"runtime": "openvino"}, None, BOTH, (OPENVINO,)),
+        ({"runtime": "openvino"}, None, ("onnxruntime",), ()),
+        ({"runtime": "onnxruntime"}, None, BOTH, (ONNX,)),
+        ({"runtime": "onnxruntime"}, None, ("openvino",), ()),
     ],
 )
-def test_the_libraries_that_are_imported_first(arrange, options, driver, has_openvino, libraries):
-    arrange(driver, has_openvino=has_openvino)
+def test_the_libraries_that_are_imported_first(arrange, options, driver, installed, libraries):
+    arrange(driver, installed=installed)
     assert machine.libraries(Config(**options)) == libraries
 
 

@@ -25,12 +25,12 @@ def folder(tmp_path):
     """Something like a bundle, of 1,000 bytes."""
     sizes = {
         "speaker-sidecar": 85,
-        "_internal/openvino/libs/libopenvino.so": 300,
-        "_internal/openvino/_pyopenvino.so": 110,
+        "_internal/onnxruntime/capi/libonnx.so": 300,
+        "_internal/onnxruntime/_pybind.so": 110,
         "_internal/numpy/core.so": 105,
         "_internal/numpy.libs/blas.so": 200,
         "_internal/libc.so": 5,
-        "models/.openvino/a/network.bin": 195,
+        "models/.converted/a/network.onnx": 195,
     }
     bundle = tmp_path / "bundle"
     for name, n_bytes in sizes.items():
@@ -53,10 +53,10 @@ def test_the_help_says_what_is_done_and_how(load_script, capsys):
 def test_what_takes_the_space_is_told_the_largest_first(load_script, folder):
     lines = [line.split(" MB  ")[1] for line in load_script("space").report(folder)[1:]]
     assert lines == [
-        "_internal/openvino/libs/libopenvino.so",
+        "_internal/onnxruntime/capi/libonnx.so",
         "_internal/numpy.libs/blas.so",
-        "models/.openvino/a/network.bin",
-        "_internal/openvino/_pyopenvino.so",
+        "models/.converted/a/network.onnx",
+        "_internal/onnxruntime/_pybind.so",
         "_internal/numpy/core.so",
         "speaker-sidecar",
         "the rest",
@@ -68,7 +68,7 @@ def test_what_takes_the_space_is_told_the_largest_first(load_script, folder):
 def test_a_link_counts_nothing(load_script, folder):
     space = load_script("space")
     before = space.report(folder)
-    (folder / "_internal" / "link.so").symlink_to("openvino/_pyopenvino.so")
+    (folder / "_internal" / "link.so").symlink_to("onnxruntime/_pybind.so")
     assert space.report(folder) == before
 
 
@@ -272,8 +272,8 @@ def test_a_bundle_that_does_not_serve_is_no_bundle(load_script, light_argv, monk
         return start(light_argv, cwd=how["cwd"])
 
     monkeypatch.setattr(trial.SpeakerSidecar, "start", light)
-    lines = trial.try_out(tmp_path, ["one", "other"], ["openvino"])
-    assert asked == [("one", "openvino"), ("other", "openvino")]
+    lines = trial.try_out(tmp_path, ["one", "other"], ["onnxruntime"])
+    assert asked == [("one", "onnxruntime"), ("other", "onnxruntime")]
     for line in lines:
         assert re.fullmatch(r"light with .*: ready after \d+\.\d\d s, \d+ MB resident", line)
 
@@ -282,9 +282,9 @@ def test_a_bundle_that_does_not_serve_is_no_bundle(load_script, light_argv, monk
 
     monkeypatch.setattr(trial.SpeakerSidecar, "start", dead)
     with pytest.raises(
-        load_script("build_failed").BuildFailed, match="not serve other with openvino"
+        load_script("build_failed").BuildFailed, match="not serve other with onnxruntime"
     ):
-        trial.try_out(tmp_path, ["other"], ["openvino"])
+        trial.try_out(tmp_path, ["other"], ["onnxruntime"])
 
 
 def test_every_library_of_a_build_has_one_release():

@@ -1,9 +1,10 @@
-"""Models as OpenVINO reads them, on disk: made once, checked before every use.
+"""Models as the CPU's runtimes read them, on disk: made once, checked before every use.
 
-Layout: ``<root>/<fingerprint>-<hash of the origin>/``, and in it the network's two parts, each an
-``.xml`` beside a ``.bin``, the self-test's reference embeddings, and a manifest that says what made
-them and how they hash. A folder is there whole, or not at all: it is filled beside its place,
-and only then moved there.
+Layout: ``<root>/<fingerprint>-<hash of the origin>/``, and in it the network's files, the
+self-test's reference embeddings, and a manifest that says what made them and how they hash. For
+ONNX Runtime the network is one file; for OpenVINO it is two parts, each an ``.xml`` beside a
+``.bin``. A folder is there whole, or not at all: it is filled beside its place, and only then moved
+there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,20 +25,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidecar import __version__
+from sidecar.config import CpuRuntime
 from sidecar.store.assets import sha256_of
 from sidecar.store.shared_folder import move, only_one, sync
 
 _log = logging.getLogger(__name__)
 
+NETWORK = "network.onnx"
 FIRST = "first.xml"
 SECOND = "second.xml"
 REFERENCES = "references.f64"
-FILES = (FIRST, "first.bin", SECOND, "second.bin", REFERENCES)
 MANIFEST = "manifest.json"
+_NETWORKS: Mapping[CpuRuntime, tuple[str, ...]] = {
+    "onnxruntime": (NETWORK,),
+    "openvino": (FIRST, "first.bin", SECOND, "second.bin"),
+}
 _COMPILED = "compiled"
-_FORMS = "forms"
 # Counts what a conversion makes: its files, their inputs and outputs.
-_LAYOUT = 6
+_LAYOUT = 7
 _WORK_PREFIX = ".convert-"
 _UNUSED_S = 30 * 86_400
 
@@ -46,11 +51,13 @@ _UNUSED_S = 30 * 86_400
 class Origin:
     """What a conversion depends on; where any of it differs, the files are another's.
 
+    ``version``: of the runtime, or of the format if the runtime reads that of other releases.
     ``reference``: names the self-test's waveforms. ``program``: conversions change with releases.
     """
 
     fingerprint: str
-    openvino: str
+    runtime: CpuRuntime
+    version: str
     reference: str
     program: str = f"{__version__}, layout {_LAYOUT}"
 
@@ -62,6 +69,11 @@ class Origin:
         """
         digest = hashlib.sha256("\n".join(asdict(self).values()).encode()).hexdigest()
         return f"{self.fingerprint}-{digest[:8]}"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of what is converted, but for the manifest."""
+        return (*_NETWORKS[self.runtime], REFERENCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +102,18 @@ class Converted:
         return replace(self, compiled=root / self.folder.name / _COMPILED)
 
     @property
-    def forms(self) -> Path:
-        """The folder that says in which form it is the fastest on which machine."""
-        return self.compiled.with_name(_FORMS)
+    def network(self) -> Path:
+        """For ONNX Runtime: waveforms to embeddings ``[batch, dim]``."""
+        return self.folder / NETWORK
 
     @property
     def first(self) -> Path:
-        """The part that computes in f32: waveforms to what the second one takes."""
+        """For OpenVINO, the part that computes in f32: waveforms to what the second one takes."""
         return self.folder / FIRST
 
     @property
     def second(self) -> Path:
-        """The part that may compute with fewer bits: to embeddings ``[batch, dim]``."""
+        """For OpenVINO, the part that may use fewer bits: to embeddings ``[batch, dim]``."""
         return self.folder / SECOND
 
     def references(self) -> NDArray[np.float64]:
@@ -117,7 +129,7 @@ def find(root: Path, origin: Origin) -> Converted | None:
         if manifest["origin"] != asdict(origin):
             _log.info("%s was made by another release; it will be made again", folder)
             return None
-        for name in FILES:
+        for name in origin.files:
             if manifest["sha256"][name] != sha256_of(folder / name):
                 _log.warning("%s is damaged; it will be made again", folder / name)
                 return None
@@ -171,10 +183,10 @@ def place(work: Path, root: Path, origin: Origin) -> Converted:
     Raises:
         OSError: it cannot be moved there.
     """
-    hashes = {name: sha256_of(work / name) for name in FILES}
+    hashes = {name: sha256_of(work / name) for name in origin.files}
     manifest = {"origin": asdict(origin), "sha256": hashes}
     (work / MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
-    for name in (*FILES, MANIFEST):
+    for name in (*origin.files, MANIFEST):
         sync(work / name)
     target = root / origin.folder_name
     if target.exists():

@@ -1,4 +1,4 @@
-"""A start on the CPU with OpenVINO: the first converts, the next needs no torch."""
+"""A start on the CPU: the first converts, the next needs no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from raw_host import assert_result, pcm
 
 from sidecar.tools.program import ARGV_VARIABLE
 
-pytest.importorskip("sidecar.engine.openvino_library")
+pytest.importorskip("sidecar.engine.onnx_library")
 pytestmark = pytest.mark.skipif(
     bool(os.environ.get(ARGV_VARIABLE)),
     reason=f"{ARGV_VARIABLE} names a program whose imports cannot be forbidden",
@@ -76,7 +76,7 @@ def test_a_stop_ends_the_conversion(start_it):
 def test_the_first_start_converts_and_says_how_far_it_is(start_it, embeddings):
     host = start_it(has_torch=True)
     health = wait_until_ready(host)
-    assert health["device"]["runtime"].startswith("openvino ")
+    assert health["device"]["runtime"].startswith("onnxruntime ")
     told = [notice for notice in host.notices("progress") if notice["phase"] == "convert"]
     assert [notice["done"] for notice in told] == sorted(notice["done"] for notice in told)
     assert told[-1] == {"phase": "convert", "done": 5, "total": 5, "unit": "steps"}
@@ -88,7 +88,7 @@ def test_the_second_does_not_and_needs_no_torch(start_it, embeddings):
     host = start_it()
     device = wait_until_ready(host)["device"]
     assert set(phases(host)) == {"load", "warmup"}
-    assert device["runtime"].startswith("openvino ")
+    assert device["runtime"].startswith("onnxruntime ")
     assert (device["selected"], device["precision"], device["threads"]) == ("cpu", "f32", 1)
     assert device["reason"] == "the CPU serves, as --device cpu asks"
     assert device["self_test"]["passed"]
@@ -100,19 +100,21 @@ def test_the_second_does_not_and_needs_no_torch(start_it, embeddings):
 
 
 def test_the_precision_that_was_asked_for_is_reported(start_it):
-    device = wait_until_ready(start_it("--precision", "bf16"))["device"]
+    pytest.importorskip("sidecar.engine.openvino_library")
+    device = wait_until_ready(start_it("--precision", "bf16", has_torch=True))["device"]
     has_bf16 = device["precision"] == "bf16"
-    remark = "" if has_bf16 else "; in f32, as this CPU has no bf16 instructions"
+    remark = "" if has_bf16 else "; in f32, since this CPU has no bf16 instructions"
+    assert device["runtime"].startswith("openvino " if has_bf16 else "onnxruntime ")
     assert device["reason"] == f"the CPU serves, as --device cpu asks{remark}"
 
 
 def test_a_damaged_file_is_made_anew(start_it, models_dir):
-    [network] = models_dir.glob(".openvino/*/second.bin")
+    [network] = models_dir.glob(".converted/*/network.onnx")
     content = bytearray(network.read_bytes())
     content[len(content) // 2] ^= 1
     network.write_bytes(content)
     host = start_it(has_torch=True)
-    assert wait_until_ready(host)["device"]["runtime"].startswith("openvino ")
+    assert wait_until_ready(host)["device"]["runtime"].startswith("onnxruntime ")
     assert "convert" in phases(host)
 
 
@@ -121,11 +123,14 @@ def test_torch_can_be_demanded(start_it):
     assert device["runtime"].startswith("torch ")
 
 
-def test_where_nothing_can_be_converted_openvino_cannot_be_demanded(start_it, models_dir):
-    shutil.rmtree(models_dir / ".openvino")
-    host = start_it("--runtime", "openvino")  # and no torch
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_where_nothing_can_be_converted_a_runtime_cannot_be_demanded(start_it, models_dir, runtime):
+    shutil.rmtree(models_dir / ".converted", ignore_errors=True)
+    host = start_it("--runtime", runtime)  # and no torch
     health = wait_until_ready(host)
     assert health["state"] == "failed"
-    assert "--runtime openvino is unavailable: the model could not be converted" in health["reason"]
+    assert (
+        f"--runtime {runtime} is unavailable: the model could not be converted" in health["reason"]
+    )
     assert "torch is forbidden here" in health["reason"]
     assert host.wait() == 69

@@ -11,8 +11,7 @@ import pytest
 from filelock import FileLock
 
 from sidecar.store import shared_folder
-from sidecar.store.openvino_files import (
-    FILES,
+from sidecar.store.converted_files import (
     MANIFEST,
     REFERENCES,
     Origin,
@@ -21,7 +20,7 @@ from sidecar.store.openvino_files import (
     place,
 )
 
-ORIGIN = Origin("ecapa.0123", "2026.4.1-22982-abc", "ecapa.0123.456")
+ORIGIN = Origin("ecapa.0123", "openvino", "2026.4.1-22982-abc", "ecapa.0123.456")
 FOLDER = ORIGIN.folder_name
 VALUES = np.array([[0.1, -0.2], [0.3, -0.4]])
 
@@ -30,8 +29,8 @@ def never():
     raise AssertionError("nobody else converts")
 
 
-def fill(work):
-    for name in FILES:
+def fill(work, files=ORIGIN.files):
+    for name in files:
         (work / name).write_bytes(name.encode())
     VALUES.tofile(work / REFERENCES)
 
@@ -56,11 +55,19 @@ def test_what_was_placed_is_found(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"fingerprint": "ecapa.9"}, {"openvino": "2027.0.0-1"}, {"reference": "x"}, {"program": "9"}],
+    [
+        {"fingerprint": "ecapa.9"},
+        {"runtime": "onnxruntime"},
+        {"version": "2027.0.0-1"},
+        {"reference": "x"},
+        {"program": "9"},
+    ],
 )
 def test_another_origin_is_not_taken_for_this_one(tmp_path, change):
     other = replace(ORIGIN, **change)
-    make(tmp_path, other)
+    with making(tmp_path, never) as work:
+        fill(work, other.files)
+        place(work, tmp_path, other)
     if other.folder_name != FOLDER:
         (tmp_path / other.folder_name).rename(tmp_path / FOLDER)
     assert find(tmp_path, ORIGIN) is None
@@ -100,7 +107,7 @@ def test_what_an_older_bundle_had_compiled_goes_when_a_newer_one_starts(tmp_path
 
 def test_a_later_build_of_the_same_release_is_another(tmp_path):
     make(tmp_path)
-    assert find(tmp_path, replace(ORIGIN, openvino="2026.4.1-99999-def")) is None
+    assert find(tmp_path, replace(ORIGIN, version="2026.4.1-99999-def")) is None
 
 
 def flip_a_bit(path):
@@ -114,7 +121,7 @@ def cut(path):
 
 
 @pytest.mark.parametrize("damage", [flip_a_bit, cut, os.unlink])
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ORIGIN.files)
 def test_damage_is_noticed_and_mended(tmp_path, name, damage):
     damage(make(tmp_path).folder / name)
     assert find(tmp_path, ORIGIN) is None
