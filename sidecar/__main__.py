@@ -18,6 +18,7 @@ from sidecar import __version__
 from sidecar.bundle import is_bundle
 from sidecar.config import EXIT_SOFTWARE, EXIT_USAGE, Config
 from sidecar.serve_options import Parser, add_serve_options, read_config
+from sidecar.utf8_mode import restart_in_utf8_mode
 
 # Each is a module of ``sidecar.tools``, imported only when it runs.
 TOOLS = {
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         import multiprocessing  # noqa: PLC0415
 
         multiprocessing.freeze_support()
+    if argv is None:
+        restart_in_utf8_mode()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_OPTIONS):
         arguments.insert(0, "serve")

@@ -65,7 +65,7 @@ class StderrHandler(logging.Handler):
                 )
             # The host has closed its end, or the disk is full: a later line may fare better.
             with contextlib.suppress(OSError):
-                rest = line.encode(errors="backslashreplace")
+                rest = line.encode()
                 while rest:
                     rest = rest[self._write_some(rest) :]
 
@@ -87,7 +87,8 @@ class TextFormatter(logging.Formatter):
         if record.exc_info:
             text += " | " + self.formatException(record.exc_info)
         text = text.replace("\n", " | ")
-        return f"{at}.{int(record.msecs):03d} {record.levelname.lower()} {record.name}: {text}"
+        line = f"{at}.{int(record.msecs):03d} {record.levelname.lower()} {record.name}: {text}"
+        return _unicode(line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -99,8 +100,13 @@ class JsonFormatter(logging.Formatter):
             "time": round(record.created, 3),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _unicode(record.getMessage()),
         }
         if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
+            entry["traceback"] = _unicode(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False)
+
+
+def _unicode(text: str) -> str:
+    """``text`` with escapes for what is no Unicode: of a path, bytes that are no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
