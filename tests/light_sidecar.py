@@ -131,10 +131,12 @@ def make_noise():
         libc.fflush(None)
         os.write(1, b"a raw write to fd 1")
     if "flood" in noises:
-        libc = ctypes.PyDLL(None)
+        on_windows = sys.platform == "win32"
+        libc = ctypes.PyDLL("ucrtbase" if on_windows else None)
+        write = libc._write if on_windows else libc.write
         for number in range(5000):
             line = b"flood %d %s\n" % (number, b"x" * 100)
-            libc.write(2, line, len(line))
+            write(2, line, len(line))
     if "long" in noises:
         print("a long print", "x" * 2**20)
     if "last words" in noises:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from protocol.messages import Failure
 from protocol.fields import BYTES_IN_TEXT
+from protocol.messages import Failure
 from protocol.params import Audio, FileAudio, PathAudio, PcmAudio, StoredEmbedding
 from protocol.python.errors import RemoteError
 

@@ -18,7 +18,7 @@ from raw_host import (
     time_to_end,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a C library that ctypes finds")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX's shells and signals")
 
 # What fills a pipe and a socket that nobody reads, many times.
 N_ODD_FILES = 1500
@@ -73,18 +73,24 @@ def test_a_flood_is_counted_and_holds_nothing_up(start_light, reads):
     told = native_lines(host)
     assert any(line.startswith("flood 0 x") for line in told)
     assert sum(line.startswith("flood") for line in told) <= 100
-    assert any("more lines" in line for line in told)
+    if reads:
+        assert any("more lines" in line for line in told)
 
 
 def test_every_line_is_json_whoever_writes_it(start_light):
-    host = start_light("--log-format", "json", LIGHT_NOISE="print,c,grandchild")
+    noises = ["print", "grandchild"] if sys.platform == "win32" else ["print", "c", "grandchild"]
+    texts = ["a stray print", "from a grandchild"]
+    if "c" in noises:
+        texts += ["from C", "a raw write to fd 1"]
+    host = start_light("--log-format", "json", LIGHT_NOISE=",".join(noises))
     assert_result(host.call("embed", {"audio": pcm()}), "embedding")
     assert host.finish() == 0
     told = native_lines(host)
-    for text in ("a stray print", "from C", "a raw write to fd 1", "from a grandchild"):
+    for text in texts:
         assert any(text in line for line in told), (text, told)
 
 
+@posix_only
 @pytest.mark.parametrize("host_reads", [True, False])
 def test_the_last_words_of_a_library_that_aborts(start_light, gate, host_reads):
     host = start_light("--log-format", "json", LIGHT_NOISE="last words", LIGHT_LOAD_GATE=str(gate))
@@ -101,6 +107,7 @@ def test_the_last_words_of_a_library_that_aborts(start_light, gate, host_reads):
     assert any("make_noise" in line for line in told), "not where it was"
 
 
+@posix_only
 @pytest.mark.parametrize(
     "redirection",
     ["2>&-", "2>/dev/null", "2>/dev/full", "2> >(head -c 9 >/dev/null)"],
@@ -116,6 +123,7 @@ def test_a_standard_error_that_takes_nothing(start, light_argv, redirection):
     assert host.finish() == 0
 
 
+@posix_only
 def test_a_file_has_every_line(start, light_argv, tmp_path):
     log = tmp_path / "log"
     host = start(
