@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from raw_host import ROOT, assert_error, assert_result, pcm
+from raw_host import ROOT, RawHost, assert_error, assert_result, pcm
 
 from sidecar.store.weights import default_models_dir
 from sidecar.tools.program import ARGV_VARIABLE, sidecar_argv
@@ -48,8 +48,6 @@ def on_the_wire(path):
 @pytest.fixture(scope="module")
 def hosts(campplus_weights):
     """``hosts(locale)``: a ready sidecar for each locale, which every test leaves as it was."""
-    from raw_host import RawHost
-
     started = {}
 
     def host_of(locale):
@@ -84,15 +82,13 @@ def test_a_file_is_found_by_the_bytes_of_its_name(hosts, named, locale):
 
 
 @LOCALES
-def test_a_root_holds(start, light_argv, named, tmp_path, locale):
+def test_a_root_holds(start, campplus_weights, named, tmp_path, locale):
     folder, told = named
     argv = [*sidecar_argv(), "--model", "campplus-zh-en", "--path-root", os.fsdecode(folder)]
     host = start(argv, environment=locale)
     [name] = os.listdir(folder)  # noqa: PTH208
     inside = on_the_wire(folder + b"/" + name)
     assert_result(host.call("embed", {"audio": {"path": inside}}), "embedding")
-    outside = host.call("embed", {"audio": {"path": str(tmp_path / "a.wav")}})
-    assert_error(outside, -32010)
     (tmp_path / "a.wav").touch()
     outside = host.call("embed", {"audio": {"path": str(tmp_path / "a.wav")}})
     assert_error(outside, -32010, "path_outside_root")
@@ -148,7 +144,7 @@ def test_libraries_in_such_a_folder(start, campplus_weights, tmp_path, locale):
     argv = [*sidecar_argv(), "--model", "campplus-zh-en"]
     host = start(argv, environment={**locale, "PYTHONPATH": path}, cwd="/")
     host.wait_for_state("ready")
-    assert_result(host.call("embed", {"audio": {"file": b"RIFF"}}) and host.call("health"))
+    assert_result(host.call("embed", {"audio": pcm()}), "embedding")
     assert host.finish() == 0
 
 
