@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from protocol.errors import InvalidParams
 
 MAX_INTEGER = 2**53 - 1
+# How a path that is no UTF-8 is held as text: see PEP 383.
+BYTES_IN_TEXT = "surrogateescape"
 
 
 class Fields:
@@ -73,6 +75,15 @@ class Fields:
         value = self._required(name)
         if not isinstance(value, str):
             raise self._wrong(name, "a string", value)
+        return value
+
+    def path(self, name: str) -> str:
+        """A required string, or a bin of bytes that are no UTF-8 (see ``BYTES_IN_TEXT``)."""
+        value = self._required(name)
+        if isinstance(value, bytes):
+            return value.decode(errors=BYTES_IN_TEXT)
+        if not isinstance(value, str):
+            raise self._wrong(name, "a string or a bin (bytes)", value)
         return value
 
     def binary(self, name: str) -> bytes:

@@ -33,7 +33,10 @@ class FileAudio:
 
 @dataclass(frozen=True, slots=True)
 class PathAudio:
-    """The absolute path of such a file on the child's machine."""
+    """The absolute path of such a file on the child's machine.
+
+    Bytes that are no UTF-8, which names on Linux may have, are escaped as PEP 383 has it.
+    """
 
     path: str
     start_s: float | None = None

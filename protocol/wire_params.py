@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from protocol.errors import InvalidParams, InvalidRequest
-from protocol.fields import MAX_INTEGER, Fields, as_fields
+from protocol.fields import BYTES_IN_TEXT, MAX_INTEGER, Fields, as_fields
 from protocol.params import (
     Audio,
     CancelParams,
@@ -74,11 +74,19 @@ def _written(value: object) -> object:
         return [_written(item) for item in value]
     if isinstance(value, (PcmAudio, FileAudio, PathAudio, StoredEmbedding)):
         return {
-            field.name: inner
+            field.name: _path_to_wire(inner) if field.name == "path" else inner
             for field in fields(value)
             if (inner := getattr(value, field.name)) is not None
         }
     return value
+
+
+def _path_to_wire(path: str) -> str | bytes:
+    as_bytes = path.encode(errors=BYTES_IN_TEXT)
+    try:
+        return as_bytes.decode()
+    except UnicodeDecodeError:
+        return as_bytes
 
 
 def _read_embed(values: Fields) -> EmbedParams:
@@ -202,7 +210,7 @@ def _read_audio(values: Fields) -> Audio:
     elif sources == ["file"]:
         audio = FileAudio(values.binary("file"), values.real("start_s"), values.real("end_s"))
     else:
-        audio = PathAudio(values.text("path"), values.real("start_s"), values.real("end_s"))
+        audio = PathAudio(values.path("path"), values.real("start_s"), values.real("end_s"))
     values.finish()
     return audio
 

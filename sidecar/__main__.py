@@ -18,6 +18,7 @@ from sidecar import __version__
 from sidecar.bundle import is_bundle
 from sidecar.config import EXIT_SOFTWARE, EXIT_USAGE, Config
 from sidecar.serve_options import Parser, add_serve_options, read_config
+from sidecar.utf8_mode import restart_in_utf8_mode
 
 # Each is a module of ``sidecar.tools``, imported only when it runs.
 TOOLS = {
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         import multiprocessing  # noqa: PLC0415
 
         multiprocessing.freeze_support()
+    if argv is None:
+        restart_in_utf8_mode()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in _TOP_OPTIONS):
         arguments.insert(0, "serve")
@@ -128,23 +131,28 @@ def serve(
     from sidecar.wire.greeting import greet  # noqa: PLC0415
 
     greet(config, streams)
-    from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
-    from sidecar.requests.server import Server  # noqa: PLC0415
     from sidecar.wire import log  # noqa: PLC0415
+    from sidecar.wire.native_output import NativeOutput  # noqa: PLC0415
 
     log_handler = log.configure(options.log_level, options.log_format)
+    # From here on only the log writes to what was standard error.
+    native_output = NativeOutput()
     if why_not_background is not None:
         _log.warning("the priority cannot be lowered: %s", why_not_background)
-    server = Server(config, streams, (open_engine or SpeechEngine)(config))
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
-    if stop_requests:
-        server.request_stop(stop_requests[0])
     try:
+        from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
+        from sidecar.requests.server import Server  # noqa: PLC0415
+
+        server = Server(config, streams, (open_engine or SpeechEngine)(config))
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
+        if stop_requests:
+            server.request_stop(stop_requests[0])
         exit_code = server.run()
-    except Exception:
-        logging.getLogger(__name__).exception("the main thread failed")
+    except Exception:  # noqa: BLE001 - whatever it is, a log line and an exit code tell of it
+        _log.exception("the main thread failed")
         exit_code = EXIT_SOFTWARE
+    native_output.release(timeout_s=0.1)
     log_handler.finish(timeout_s=0.1)
     # Threads may still be inside a device call or a read; nothing may wait for them.
     os._exit(exit_code)

@@ -5,6 +5,7 @@ Environment:
     LIGHT_BATCH: how many audios it takes together.
     LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that loading, or each batch, waits for.
     LIGHT_NOISE: what writes where it must not: print, c, grandchild, niceness (of a grandchild),
+        flood (of C, which keeps the GIL), long (a print), last words (of C, which aborts then),
         joined by commas.
     FAULT and more: see ``faults.py``.
 
@@ -15,6 +16,7 @@ On standard error it says when it loads (``light: loading``) and when it embeds
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import subprocess
 import sys
@@ -109,7 +111,7 @@ def light_values(samples):
 def tell(what):
     if __name__ == "__main__":
         # Not print: what a test waits for must not mix with what it makes noise with.
-        os.write(2, f"light: {what}\n".encode())
+        logging.getLogger("light").info("%s", what)
 
 
 def wait_for_gate(variable, should_stop=lambda: False):
@@ -128,6 +130,19 @@ def make_noise():
         libc.puts(b"from C")
         libc.fflush(None)
         os.write(1, b"a raw write to fd 1")
+    if "flood" in noises:
+        on_windows = sys.platform == "win32"
+        libc = ctypes.PyDLL("ucrtbase" if on_windows else None)
+        write = libc._write if on_windows else libc.write
+        for number in range(5000):
+            line = b"flood %d %s\n" % (number, b"x" * 100)
+            write(2, line, len(line))
+    if "long" in noises:
+        print("a long print", "x" * 2**20)
+    if "last words" in noises:
+        libc = ctypes.CDLL(None)
+        libc.write(2, b"the last words\n", 15)
+        libc.abort()
     if "niceness" in noises:
         code = "import os; print('a grandchild\\'s niceness is', os.nice(0))"
         subprocess.run([sys.executable, "-c", code], check=False)

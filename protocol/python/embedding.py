@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+from protocol.fields import BYTES_IN_TEXT
 from protocol.messages import Failure
 from protocol.params import Audio, FileAudio, PathAudio, PcmAudio, StoredEmbedding
 from protocol.python.errors import RemoteError
@@ -63,7 +64,9 @@ def as_audio(source: AudioSource) -> Audio:
         return source
     if isinstance(source, bytes):
         return FileAudio(source)
-    return PathAudio(os.path.abspath(source))  # noqa: PTH100 - Path would keep what ".." undoes
+    path = os.path.abspath(source)  # noqa: PTH100 - Path would keep what ".." undoes
+    # On the wire a path is UTF-8, whatever it is in this process.
+    return PathAudio(os.fsencode(path).decode(errors=BYTES_IN_TEXT))
 
 
 def as_voice(voice: Voice) -> Audio | StoredEmbedding:

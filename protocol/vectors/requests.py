@@ -182,6 +182,14 @@ def failing_requests() -> Iterator[Vector]:
             "truncated",
         ),
         ("relative_path", "a path", "embed", {"path": "a.wav"}, -32010, "path_relative"),
+        (
+            "path_bytes",
+            "a path as bytes, relative too",
+            "embed",
+            {"path": b"a.wav"},
+            -32010,
+            "path_relative",
+        ),
         ("unc_path", "a UNC path", "embed", {"path": r"\\server\a.wav"}, -32010, "path_unc"),
         (
             "incompatible",

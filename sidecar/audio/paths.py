@@ -28,7 +28,9 @@ _MAX_PATH_CHARS = 32_767
 
 # \\server, //server, \\?\ and \\.\ of Win32, \??\ of the NT kernel.
 _UNC_PREFIX = re.compile(r"[\\/]{2}|\\\?\?\\")
-_IMPOSSIBLE_CHAR = re.compile("[\\0\\ud800-\\udfff]")
+_IMPOSSIBLE_CHAR_ON_WINDOWS = re.compile("[\\0\\ud800-\\udfff]")
+# There U+DC80 to U+DCFF stand for bytes that are no UTF-8: see PEP 383.
+_IMPOSSIBLE_CHAR_ON_POSIX = re.compile("[\\0\\ud800-\\udc7f\\udd00-\\udfff]")
 # What Windows puts before a long path that it resolved, if it is on a drive.
 _LONG_PATH_PREFIX = re.compile(r"^\\\\\?\\(?=[A-Za-z]:\\)")
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -92,7 +94,8 @@ def check_spelling(path: str, *, windows: bool) -> None:
         raise _refusal(
             "path_invalid", path, f"has {len(path)} characters: {_MAX_PATH_CHARS} at most"
         )
-    if _IMPOSSIBLE_CHAR.search(path):
+    impossible = _IMPOSSIBLE_CHAR_ON_WINDOWS if windows else _IMPOSSIBLE_CHAR_ON_POSIX
+    if impossible.search(path):
         raise _refusal("path_invalid", path, "has a NUL or half a surrogate pair in it")
     if _UNC_PREFIX.match(path):
         raise _refusal(

@@ -5,6 +5,7 @@ What is printed is data, never markup: a file's name may have brackets in it.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -60,7 +61,10 @@ def open_console(*, stderr: bool = False) -> Console:
     if isinstance(stream, io.TextIOWrapper):
         # A terminal understands its own encoding; a file or a pipe takes any, and gets UTF-8
         # also where Windows would write a code page.
-        stream.reconfigure(encoding=None if on_terminal else "utf-8", errors="replace")
+        stream.reconfigure(encoding=None if on_terminal else "utf-8")
+        # In UTF-8 nothing can fail but the bytes of a path that are none.
+        is_utf8 = codecs.lookup(stream.encoding).name == "utf-8"
+        stream.reconfigure(errors="backslashreplace" if is_utf8 else "replace")
     console = _Output(stderr=stderr, markup=False, emoji=False, highlight=False)
     console.width = min(_MAX_WIDTH, console.width) if on_terminal else _DEFAULT_WIDTH
     return console

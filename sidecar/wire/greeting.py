@@ -16,7 +16,7 @@ NAME = "speaker-sidecar"
 
 def greet(config: Config, streams: Streams) -> None:
     """Write the first frame. An output that is lost already is found by what is written next."""
-    paths = [] if config.path_root == "none" else ["audio.path"]
+    paths = [] if config.path_root == "none" else ["audio.path", "audio.path_bytes"]
     capabilities = ("audio.pcm", "audio.file", *paths, "embed_segments", "progress")
     hello = Hello(
         name=NAME,

@@ -6,6 +6,7 @@ thread that logs, and with it the service; this one drops lines instead, and say
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -18,8 +19,8 @@ _STDERR_FD = 2
 
 
 def configure(level: str, log_format: str) -> StderrHandler:
-    """Log everything of ``level`` and above, as ``text`` or ``json`` lines."""
-    handler = StderrHandler()
+    """Log all of ``level`` and above, as ``text`` or ``json`` lines, to what is now fd 2."""
+    handler = StderrHandler(os.dup(_STDERR_FD))
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
@@ -27,9 +28,9 @@ def configure(level: str, log_format: str) -> StderrHandler:
 
 
 class StderrHandler(logging.Handler):
-    """Hands each line to the thread that writes it."""
+    """Hands each line to the thread that writes it to ``fd``."""
 
-    def __init__(self, fd: int = _STDERR_FD) -> None:
+    def __init__(self, fd: int) -> None:
         super().__init__()
         self._fd = fd
         self._lines: queue.Queue[str | None] = queue.Queue(_MAX_WAITING_LINES)
@@ -62,12 +63,11 @@ class StderrHandler(logging.Handler):
                     + "\n"
                     + line
                 )
-            try:
-                rest = line.encode(errors="backslashreplace")
+            # The host has closed its end, or the disk is full: a later line may fare better.
+            with contextlib.suppress(OSError):
+                rest = line.encode()
                 while rest:
                     rest = rest[self._write_some(rest) :]
-            except OSError:
-                return
 
     def _write_some(self, line: bytes) -> int:
         try:
@@ -87,7 +87,8 @@ class TextFormatter(logging.Formatter):
         if record.exc_info:
             text += " | " + self.formatException(record.exc_info)
         text = text.replace("\n", " | ")
-        return f"{at}.{int(record.msecs):03d} {record.levelname.lower()} {record.name}: {text}"
+        line = f"{at}.{int(record.msecs):03d} {record.levelname.lower()} {record.name}: {text}"
+        return _unicode(line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -99,8 +100,13 @@ class JsonFormatter(logging.Formatter):
             "time": round(record.created, 3),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _unicode(record.getMessage()),
         }
         if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
+            entry["traceback"] = _unicode(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False)
+
+
+def _unicode(text: str) -> str:
+    """``text`` with escapes for what is no Unicode: of a path, bytes that are no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()

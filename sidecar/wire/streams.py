@@ -56,7 +56,7 @@ def claim_streams() -> Streams:
     if sys.platform == "win32":
         windows_api.make_binary(streams.input_fd)
         windows_api.make_binary(streams.output_fd)
-        windows_api.point_standard_handles_at(_STDIN_FD, _STDOUT_FD)
+        windows_api.point_standard_handles()
     else:
         # A host may have left its own non-blocking mode on the ends that it gave us.
         os.set_blocking(streams.input_fd, True)

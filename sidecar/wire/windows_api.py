@@ -10,9 +10,11 @@ if sys.platform == "win32":
     import msvcrt
     from ctypes import wintypes
 
-    _STD_INPUT_HANDLE = -10
-    _STD_OUTPUT_HANDLE = -11
+    # By fd: STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE.
+    _STANDARD_HANDLES = (-10, -11, -12)
     _ERROR_BROKEN_PIPE = 109
+    _PIPE_NOWAIT = 1
+    _LOSSY_PIPE_BYTES = 2**16
     _BELOW_NORMAL_PRIORITY_CLASS = 0x4000
 
     _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -28,6 +30,21 @@ if sys.platform == "win32":
     )
     _kernel32.PeekNamedPipe.restype = wintypes.BOOL
 
+    _kernel32.CreatePipe.argtypes = (
+        wintypes.LPHANDLE,
+        wintypes.LPHANDLE,
+        wintypes.LPVOID,
+        wintypes.DWORD,
+    )
+    _kernel32.CreatePipe.restype = wintypes.BOOL
+    _kernel32.SetNamedPipeHandleState.argtypes = (
+        wintypes.HANDLE,
+        wintypes.LPDWORD,
+        wintypes.LPDWORD,
+        wintypes.LPDWORD,
+    )
+    _kernel32.SetNamedPipeHandleState.restype = wintypes.BOOL
+
     _kernel32.GetCurrentProcess.restype = wintypes.HANDLE
     _kernel32.SetPriorityClass.argtypes = (wintypes.HANDLE, wintypes.DWORD)
     _kernel32.SetPriorityClass.restype = wintypes.BOOL
@@ -42,12 +59,30 @@ if sys.platform == "win32":
         """Stop the C library from translating line ends and from taking Ctrl-Z for the end."""
         msvcrt.setmode(fd, os.O_BINARY)
 
-    def point_standard_handles_at(input_fd: int, output_fd: int) -> None:
-        """Make what asks Windows for the standard handles, grandchildren too, get these."""
-        for which, fd in ((_STD_INPUT_HANDLE, input_fd), (_STD_OUTPUT_HANDLE, output_fd)):
+    def point_standard_handles() -> None:
+        """Make what asks Windows for the standard handles, grandchildren too, get fds 0, 1, 2."""
+        for fd, which in enumerate(_STANDARD_HANDLES):
             handle = msvcrt.get_osfhandle(fd)
             if not _kernel32.SetStdHandle(wintypes.DWORD(which & 0xFFFFFFFF), handle):
                 raise ctypes.WinError(ctypes.get_last_error())
+
+    def make_lossy_pipe() -> tuple[int, int]:
+        """A pipe's ends, to read and to write; what it has no room for is dropped."""
+        read_end, write_end = wintypes.HANDLE(), wintypes.HANDLE()
+        mode = wintypes.DWORD(_PIPE_NOWAIT)
+        if not (
+            _kernel32.CreatePipe(
+                ctypes.byref(read_end), ctypes.byref(write_end), None, _LOSSY_PIPE_BYTES
+            )
+            and _kernel32.SetNamedPipeHandleState(write_end, ctypes.byref(mode), None, None)
+        ):
+            raise ctypes.WinError(ctypes.get_last_error())
+        assert read_end.value is not None
+        assert write_end.value is not None
+        return (
+            msvcrt.open_osfhandle(read_end.value, os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT),
+            msvcrt.open_osfhandle(write_end.value, os.O_WRONLY | os.O_BINARY | os.O_NOINHERIT),
+        )
 
     def pipe_is_broken(fd: int) -> bool:
         """Whether the other end of the pipe ``fd`` is closed, without reading from it."""

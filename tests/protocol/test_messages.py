@@ -196,7 +196,7 @@ GOOD_PCM = {"pcm": b"", "encoding": "f32le", "sample_rate_hz": 16000, "channels"
         ("embed", {"audio": {"file": b"", "path": ""}}, "not file and path"),
         ("embed", {"audio": {"file": "text"}}, "params.audio.file must be a bin"),
         ("embed", {"audio": {"file": "t" * 99}}, "a str of length 99"),
-        ("embed", {"audio": {"path": b"bin"}}, "params.audio.path must be a string"),
+        ("embed", {"audio": {"path": 7}}, "params.audio.path must be a string"),
         ("embed", {"audio": {**GOOD_PCM, "channels": True}}, "channels must be an integer"),
         ("embed", {"audio": {**GOOD_PCM, "channels": -1}}, "channels must be an integer"),
         ("embed", {"audio": {**GOOD_PCM, "start_s": "1"}}, "start_s must be a number"),

@@ -55,6 +55,12 @@ class TestConsole:
         console.print("\N{SNOWMAN}")
         assert out.written().endswith("?\n")
 
+    @pytest.mark.parametrize("on_terminal", [True, False])
+    def test_a_path_that_is_no_utf8_is_shown_with_escapes(self, opened, on_terminal):
+        out = FakeOutput(on_terminal=on_terminal)
+        opened(out).print("/home/j\udcfcrgen/\u00fc")
+        assert "/home/j\\udcfcrgen/\u00fc" in out.written()
+
     def test_no_standard_output_at_all(self, opened):
         opened(None).print("nobody reads this")
 

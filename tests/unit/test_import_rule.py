@@ -26,6 +26,7 @@ LOOSE = {
     "serve_options": {"config", "store"},
     "background": {"wire"},
     "search_path": set(),
+    "utf8_mode": {"bundle"},
     "__main__": {
         "background",
         "bundle",
@@ -35,6 +36,7 @@ LOOSE = {
         "search_path",
         "serve_options",
         "tools",
+        "utf8_mode",
         "wire",
     },
 }
@@ -47,6 +49,7 @@ BEFORE_READING = (
     "config",
     "bundle",
     "serve_options",
+    "utf8_mode",
     "audio.waveform",
     "engine.batch_limits",
     "engine.speech_engine",

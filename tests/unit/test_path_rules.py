@@ -43,9 +43,14 @@ def test_shares_and_device_prefixes_are_refused_everywhere(path, windows):
 
 
 @pytest.mark.parametrize("windows", [True, False])
-@pytest.mark.parametrize("path", ["/a\0.wav", "C:\\a\0.wav", "/\udc80.wav", "\ud83d", "/" * 40_000])
+@pytest.mark.parametrize("path", ["/a\0.wav", "C:\\a\0.wav", "/\udc7f.wav", "\ud83d", "/" * 40_000])
 def test_impossible_paths_are_invalid(path, windows):
     assert spelling_kind_of(path, windows=windows) == "path_invalid"
+
+
+def test_bytes_that_are_no_utf8_are_possible_on_posix_alone():
+    assert spelling_kind_of("C:\\\udcff.wav", windows=True) == "path_invalid"
+    check_spelling("/\udcff.wav", windows=False)
 
 
 @pytest.mark.parametrize(

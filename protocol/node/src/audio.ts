@@ -43,9 +43,12 @@ export interface FileAudio extends Crop {
   readonly file: Uint8Array | ArrayBuffer;
 }
 
-/** The path of such a file; a relative one begins at this process's current folder. */
+/**
+ * The path of such a file; a relative one begins at this process's current folder. A name that is
+ * no UTF-8, as Linux allows, is its bytes: an absolute path, as `readdir` gives it as a Buffer.
+ */
 export interface PathAudio extends Crop {
-  readonly path: string;
+  readonly path: string | Uint8Array;
 }
 
 /** A bare string is a path, and bare bytes are a file's. */
@@ -83,7 +86,10 @@ export function audioToWire(audio: Audio): WireMap {
       return { ...bufferToWire(audio.buffer), ...crop };
     }
     if ("file" in audio) return { ...audioToWire(audio.file), ...crop };
-    if ("path" in audio) return { ...audioToWire(audio.path), ...crop };
+    if ("path" in audio) {
+      const { path } = audio;
+      return { ...(isUint8Array(path) ? { path } : audioToWire(path)), ...crop };
+    }
     if (isAudioBuffer(audio)) return bufferToWire(audio);
   }
   throw new InvalidParams(

@@ -61,6 +61,11 @@ test("a path becomes absolute", () => {
   }
 });
 
+test("a path that is no UTF-8 is sent as its bytes", () => {
+  const path = Buffer.from("/gr\xfcn.wav", "latin1");
+  assert.deepEqual(audio.audioToWire({ path, endS: 2 }), { path, start_s: undefined, end_s: 2 });
+});
+
 test("floats are read from bytes that are not aligned", () => {
   for (const offset of [0, 1, 2, 3]) {
     const bytes = Buffer.concat([Buffer.alloc(offset), F32LE]).subarray(offset);
