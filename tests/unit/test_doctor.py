@@ -166,17 +166,8 @@ def test_nothing_that_may_be_broken_is_imported_before_the_report():
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    may_be_broken = [
-        "filelock",
-        "numpy",
-        "onnx",
-        "onnxruntime",
-        "openvino",
-        "platformdirs",
-        "soundfile",
-        "torch",
-    ]
-    assert not (may_be_broken | {"onnx", "torch"}) & set(done.stdout.split())
+    may_be_broken = {"filelock", "numpy", "onnxruntime", "openvino", "platformdirs", "soundfile"}
+    assert not {*may_be_broken, "onnx", "torch"} & set(done.stdout.split())
 
 
 def test_an_unknown_model_is_told(capsys):
