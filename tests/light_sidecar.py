@@ -3,7 +3,8 @@
 Environment:
     LIGHT_LOAD_S: how long it loads. LIGHT_EMBED_S: how long one audio takes.
     LIGHT_BATCH: how many audios it takes together.
-    LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that loading, or each batch, waits for.
+    LIGHT_IMPORT_GATE, LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that the imports, loading, or each
+        batch waits for.
     LIGHT_NOISE: what writes where it must not: print, c, grandchild, niceness (of a grandchild),
         joined by commas.
     FAULT and more: see ``faults.py``.
@@ -82,6 +83,7 @@ class LightEncoder:
 
 class LightEngine(SpeechEngine):
     def import_libraries(self):
+        wait_for_gate("LIGHT_IMPORT_GATE")
         from sidecar.audio.decoder import Decoder
         from sidecar.audio.waveform import DurationLimits
 

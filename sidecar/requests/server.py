@@ -7,7 +7,6 @@ has threads of its own.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -92,6 +91,8 @@ class Server:
             Dispatcher(self._pipeline, self._outbox, self._status, self).dispatch,
             self._input_ended,
             self._before_read,
+            # On Windows importing numpy hangs while another thread waits on a piped standard input.
+            may_wait=self._libraries_imported,
         )
         self._enter("loading", "importing libraries")
         self._pipeline.start()
@@ -171,16 +172,9 @@ class Server:
 
     def _before_read(self) -> None:
         # Only the reader's thread may ask the pipe: on Windows a question waits for a pending read.
-        if sys.platform == "win32":
-            # Importing numpy hangs there while another thread waits on a piped standard input.
-            while not self._libraries_imported.wait(_TICK_S):
-                self._look_for_hang_up()
         while not self._writer.wait_for_room(_TICK_S):
-            self._look_for_hang_up()
-
-    def _look_for_hang_up(self) -> None:
-        if self._streams.input_hung_up():
-            self._exit_now(EXIT_OK, "the host hung up while its input was not being read")
+            if self._streams.input_hung_up():
+                self._exit_now(EXIT_OK, "the host hung up while its input was not being read")
 
     def _input_ended(self, error: Exception | None, n_pending_bytes: int) -> None:
         if error is None:

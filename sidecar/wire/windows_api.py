@@ -12,7 +12,6 @@ if sys.platform == "win32":
 
     _STD_INPUT_HANDLE = -10
     _STD_OUTPUT_HANDLE = -11
-    _ERROR_BROKEN_PIPE = 109
     _BELOW_NORMAL_PRIORITY_CLASS = 0x4000
 
     _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -49,9 +48,18 @@ if sys.platform == "win32":
             if not _kernel32.SetStdHandle(wintypes.DWORD(which & 0xFFFFFFFF), handle):
                 raise ctypes.WinError(ctypes.get_last_error())
 
-    def pipe_is_broken(fd: int) -> bool:
-        """Whether the other end of the pipe ``fd`` is closed, without reading from it."""
+    def bytes_in_pipe(fd: int) -> int:
+        """How many bytes wait in the pipe ``fd``, found without reading from it.
+
+        Source: learn.microsoft.com, "PeekNamedPipe function". While another thread reads from the
+        pipe and waits, so does this.
+
+        Raises:
+            BrokenPipeError: none, and its other end is closed.
+            OSError: it is no pipe.
+        """
+        n_bytes = wintypes.DWORD()
         handle = msvcrt.get_osfhandle(fd)
-        if _kernel32.PeekNamedPipe(handle, None, 0, None, None, None):
-            return False
-        return ctypes.get_last_error() == _ERROR_BROKEN_PIPE
+        if not _kernel32.PeekNamedPipe(handle, None, 0, None, ctypes.byref(n_bytes), None):
+            raise ctypes.WinError(ctypes.get_last_error())
+        return n_bytes.value
