@@ -67,7 +67,6 @@ class Server:
         self._status: Status
         self._reader: FrameReader
         self._host_watch: HostWatch | None = None
-        self._libraries_imported = threading.Event()
         self._exit: Exit | None = None
         self._exit_or_deadline = threading.Condition()
         self._has_new_deadline = False
@@ -91,8 +90,6 @@ class Server:
             Dispatcher(self._pipeline, self._outbox, self._status, self).dispatch,
             self._input_ended,
             self._before_read,
-            # On Windows importing numpy hangs while another thread waits on a piped standard input.
-            may_wait=self._libraries_imported,
         )
         self._enter("loading", "importing libraries")
         self._pipeline.start()
@@ -112,7 +109,8 @@ class Server:
 
     def libraries_imported(self) -> None:
         """See ``Lifecycle``."""
-        self._libraries_imported.set()
+        # On Windows importing numpy hangs while another thread waits on a piped standard input.
+        self._reader.may_wait.set()
         self._status.mark("imported_ms")
         self._status.reason = "loading the model"
 

@@ -17,6 +17,8 @@ _POLL_S = 0.01
 class FrameReader(threading.Thread):
     """Reads frames until the input ends, and hands each payload on with the time of its last byte.
 
+    Until ``may_wait`` is set, it reads only what is there, so that no read ever waits.
+
     Args:
         streams: where to read.
         max_frame_bytes: the longest payload.
@@ -25,7 +27,6 @@ class FrameReader(threading.Thread):
             ``on_payload``), or None at the input's end, and the bytes left of a cut frame.
         before_read: called before each read and each payload; blocks for as long as reading must
             wait.
-        may_wait: set once a read may wait for input. Until then only what is there is read.
     """
 
     def __init__(
@@ -35,7 +36,6 @@ class FrameReader(threading.Thread):
         on_payload: Callable[[bytes, float], None],
         on_end: Callable[[Exception | None, int], None],
         before_read: Callable[[], None],
-        may_wait: threading.Event,
     ) -> None:
         super().__init__(name="reader", daemon=True)
         self._streams = streams
@@ -43,7 +43,7 @@ class FrameReader(threading.Thread):
         self._on_payload = on_payload
         self._on_end = on_end
         self._before_read = before_read
-        self._may_wait = may_wait
+        self.may_wait = threading.Event()
 
     def run(self) -> None:
         """Read until the end; never raises."""
@@ -69,8 +69,8 @@ class FrameReader(threading.Thread):
         return bool(data)
 
     def _read(self) -> bytes:
-        while not self._may_wait.is_set() and not self._streams.has_input():
-            self._may_wait.wait(_POLL_S)
+        while not self.may_wait.is_set() and not self._streams.has_input():
+            self.may_wait.wait(_POLL_S)
         try:
             return os.read(self._streams.input_fd, _READ_BYTES)
         except OSError:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import threading
 
 import pytest
 
@@ -26,12 +25,10 @@ def read(pipe, stream, on_payload, *, may_wait=True):
 
 
 def read_to_end(streams, on_payload, *, may_wait):
-    ends, allowed = [], threading.Event()
+    ends = []
+    reader = FrameReader(streams, 100, on_payload, lambda *end: ends.append(end), lambda: None)
     if may_wait:
-        allowed.set()
-    reader = FrameReader(
-        streams, 100, on_payload, lambda *end: ends.append(end), lambda: None, allowed
-    )
+        reader.may_wait.set()
     reader.start()
     reader.join(10)
     [(error, n_pending_bytes)] = ends
