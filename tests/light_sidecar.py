@@ -96,8 +96,8 @@ class LightEngine(SpeechEngine):
         make_noise()
         on_progress(Progress("load", 0, 1, "models"))
         wait_for_gate("LIGHT_LOAD_GATE", should_stop)
-        loaded_at = time.monotonic() + float(os.environ.get("LIGHT_LOAD_S", "0"))
-        while time.monotonic() < loaded_at and not should_stop():
+        loaded_at = time.perf_counter() + float(os.environ.get("LIGHT_LOAD_S", "0"))
+        while time.perf_counter() < loaded_at and not should_stop():
             time.sleep(0.01)
         on_progress(Progress("load", 1, 1, "models"))
         return LightEncoder()

@@ -169,7 +169,7 @@ class Child:
 
     def _read(self) -> bytes:
         assert self.process.stdout is not None
-        self._waits_since = time.monotonic()
+        self._waits_since = time.perf_counter()
         # A socket's other end may be reset, and our own end closed.
         with contextlib.suppress(OSError, ValueError):
             data = self.process.stdout.read(_READ_BYTES)
@@ -182,7 +182,7 @@ class Child:
         while self._reader.is_alive():
             self._reader.join(_READ_AFTER_EXIT_S)
             since = self._waits_since
-            if since is not None and time.monotonic() - since >= _READ_AFTER_EXIT_S:
+            if since is not None and time.perf_counter() - since >= _READ_AFTER_EXIT_S:
                 self._end(None)
                 return
 

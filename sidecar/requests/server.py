@@ -71,7 +71,7 @@ class Server:
         self._exit_or_deadline = threading.Condition()
         self._has_new_deadline = False
         self._stop_reason: str | None = None
-        self._ticked_at = time.monotonic()
+        self._ticked_at = time.perf_counter()
 
     def run(self) -> int:
         """Serve until the end; the exit code."""
@@ -229,7 +229,7 @@ class Server:
             deadline_at = self._scheduler.next_deadline()
         if deadline_at is None:
             return _TICK_S
-        return min(_TICK_S, max(0.001, deadline_at - time.monotonic()))
+        return min(_TICK_S, max(0.001, deadline_at - time.perf_counter()))
 
     def _tick(self) -> None:
         try:
@@ -239,7 +239,7 @@ class Server:
             self.failed(InternalError(f"{type(error).__name__}: {error}"))
 
     def _look_after(self) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         since_last_s, self._ticked_at = now - self._ticked_at, now
         if since_last_s > _ASLEEP_S:
             self._pipeline.slept(since_last_s)
@@ -251,7 +251,7 @@ class Server:
             self._exit_now(EXIT_OK, self._stop_reason)
         elif self._host_watch is not None and self._host_watch.is_gone():
             self._exit_now(EXIT_OK, f"the parent process {self._config.parent_pid} is gone")
-        elif call_started_at and time.monotonic() - call_started_at > call_timeout_s:
+        elif call_started_at and time.perf_counter() - call_started_at > call_timeout_s:
             message = f"the device did not return within {call_timeout_s:.0f} s"
             self.failed(DeviceError(message, kind="device_hangs"))
 
@@ -283,7 +283,7 @@ class Server:
             assert chosen is not None
             if not chosen.drains_queue:
                 self._pipeline.fail_waiting(chosen.error)
-            left_s = chosen.finish_by - time.monotonic()
+            left_s = chosen.finish_by - time.perf_counter()
             if self._pipeline.wait_until_idle(min(0.05, max(0.0, left_s))) or left_s <= 0:
                 return chosen
             self._tick()

@@ -22,7 +22,7 @@ class FrameReader(threading.Thread):
     Args:
         streams: where to read.
         max_frame_bytes: the longest payload.
-        on_payload: called with each payload and the ``time.monotonic()`` at which it was whole.
+        on_payload: called with each payload and the ``time.perf_counter()`` at which it was whole.
         on_end: called once, with what ended the reading (a ``FramingError``, or a fault of
             ``on_payload``), or None at the input's end, and the bytes left of a cut frame.
         before_read: called before each read and each payload; blocks for as long as reading must
@@ -62,7 +62,7 @@ class FrameReader(threading.Thread):
 
     def _read_some(self) -> bool:
         data = self._read()
-        received_at = time.monotonic()
+        received_at = time.perf_counter()
         for payload in self._decoder.feed(data):
             self._on_payload(payload, received_at)
             self._before_read()
