@@ -135,6 +135,7 @@ def serve(
     log_handler = log.configure(options.log_level, options.log_format)
     if why_not_background is not None:
         _log.warning("the priority cannot be lowered: %s", why_not_background)
+    _take_along_what_it_starts()
     server = Server(config, streams, (open_engine or SpeechEngine)(config))
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
@@ -147,7 +148,22 @@ def serve(
         exit_code = EXIT_SOFTWARE
     log_handler.finish(timeout_s=0.1)
     # Threads may still be inside a device call or a read; nothing may wait for them.
+    if sys.platform == "win32":
+        from sidecar.wire import windows_api  # noqa: PLC0415
+
+        windows_api.end_process(exit_code)
     os._exit(exit_code)
+
+
+def _take_along_what_it_starts() -> None:
+    """On Windows, where nothing else would end a grandchild when this process is killed."""
+    if sys.platform == "win32":
+        from protocol.windows_job import Job  # noqa: PLC0415
+
+        try:
+            Job().add(os.getpid())  # its handle is closed when this process ends
+        except OSError as error:
+            _log.warning("what this process starts may outlive it: %s", error)
 
 
 def _step_back() -> OSError | None:

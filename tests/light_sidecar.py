@@ -5,8 +5,9 @@ Environment:
     LIGHT_BATCH: how many audios it takes together.
     LIGHT_IMPORT_GATE, LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that the imports, loading, or each
         batch waits for.
-    LIGHT_NOISE: what writes where it must not: print, c, grandchild, niceness (of a grandchild),
-        joined by commas.
+    LIGHT_NOISE: what writes where it must not: print, c, grandchild, niceness (of a grandchild); or
+        offspring, a grandchild that stays; or standstill, which holds Python's lock for ever
+        (Windows alone); joined by commas.
     FAULT and more: see ``faults.py``.
 
 On standard error it says when it loads (``light: loading``) and when it embeds
@@ -137,6 +138,12 @@ def make_noise():
         # input() meets the end of a null device; a grandchild on the wire would wait for frames.
         code = "print('from a grandchild', flush=True); input()"
         subprocess.run([sys.executable, "-c", code], check=False)
+    if "offspring" in noises:
+        null = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        offspring = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], **null)
+        tell(f"offspring {offspring.pid} of {os.getpid()}.")
+    if "standstill" in noises:
+        ctypes.PyDLL("kernel32").Sleep(-1)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ if sys.platform == "linux":  # pragma: no cover - what is covered depends on the
 if sys.platform == "win32":  # pragma: no cover
     import ctypes
 
+    from protocol.windows_job import Job
+
 _LOGGER = logging.getLogger(__name__)
 
 # Linux's pipe holds 64 KiB: a second of audio would come in two parts, with a change of process
@@ -60,6 +62,7 @@ class Child:
     ``has_ended`` says whether its output is at its end, and ``fault`` what was wrong with that.
     Where the process has exited and its output falls silent, that is an end as well: a grandchild
     may hold it open. A child whose output is not of this protocol is killed, as the protocol asks.
+    On Windows it ends when this process does, even if it hangs, and what it started ends with it.
 
     Args:
         process: just started; its pipes are not buffered.
@@ -87,6 +90,11 @@ class Child:
             threading.Thread(target=target, name=f"sidecar-{target.__name__}", daemon=True)
             for target in (self._write_all, self._read_all, self._watch_exit)
         )
+        if sys.platform == "win32":  # pragma: no cover
+            self._job = Job()
+            # It may have ended.
+            with contextlib.suppress(OSError):
+                self._job.add(process.pid)
         for thread in (self._writer, self._reader, self._exit_watch):
             thread.start()
 
@@ -127,6 +135,8 @@ class Child:
         """Kill what is left, and let go of the pipes; the exit code."""
         self.process.kill()
         exit_code = self.process.wait()
+        if sys.platform == "win32":  # pragma: no cover
+            self._job.close()
         self.close_input()
         # The watch waits for the reader, for as long as it makes sense.
         for thread in (self._writer, self._exit_watch):

@@ -31,6 +31,7 @@ LOOSE = {
         "bundle",
         "config",
         "engine",
+        "protocol",
         "requests",
         "search_path",
         "serve_options",
