@@ -23,7 +23,8 @@ LOOSE = {
     "": set(),
     "bundle": set(),
     "config": {"protocol"},
-    "serve_options": {"config", "store"},
+    "long_path": set(),
+    "serve_options": {"config", "long_path", "store"},
     "background": {"wire"},
     "search_path": set(),
     "__main__": {
