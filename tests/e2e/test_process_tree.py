@@ -46,6 +46,7 @@ def tree_in(log):
 def test_offspring_ends_with_the_sidecar(start_light, end):
     host = start_light(LIGHT_NOISE="offspring")
     host.wait_for_state("ready")
+    host.wait_for_log("light: offspring")
     with tree_in(host.errors) as (_, offspring):
         if end == "kill":
             host.process.kill()  # not ``host.kill``: the host has a job, too
