@@ -16,6 +16,8 @@ from pathlib import Path
 from build_failed import BuildFailed
 
 NAME = "msvcp140.dll"
+# ``torch_cpu.dll`` imports it, and PyInstaller takes it for a part of Windows, which it is not.
+TORCH_NAME = "vcruntime140_threads.dll"
 # The first release in which a lock needs no construction; torch from 2.9 on counts on it.
 OLDEST = (14, 40)
 # What one installation of the runtime brings, such as vcruntime140_1.dll. Copies of it that wheels
@@ -26,22 +28,25 @@ _SET = re.compile(r"(concrt|msvcp|vccorlib|vcomp|vcruntime)140\w*\.dll", re.IGNO
 def ship_runtime(bundle: Path) -> str:
     """Put this system's ``msvcp140.dll`` into the bundle, and renew the others of the set there.
 
-    What is newer in the bundle stays. Returns what is inside then.
+    Beside torch ``vcruntime140_threads.dll`` comes in, too. What is newer in the bundle stays.
+    Returns what is inside then.
 
     Raises:
-        BuildFailed: there is no ``msvcp140.dll`` that is recent enough.
+        BuildFailed: one of the two is needed, and there is none that is recent enough.
     """
     internal = bundle / "_internal"
+    needed = [NAME, TORCH_NAME] if (internal / "torch").is_dir() else [NAME]
     names = {
         path.name.lower(): path.name for path in internal.iterdir() if _SET.fullmatch(path.name)
     }
-    names.setdefault(NAME, NAME)
+    names = {name: name for name in needed} | names
     versions = {lower: _renew(internal / name) for lower, name in sorted(names.items())}
-    if versions[NAME] < OLDEST:
-        raise BuildFailed(
-            f"{NAME} {_shown(OLDEST)} or later is needed: install Microsoft's Visual C++ "
-            "Redistributable, and build again"
-        )
+    for name in needed:
+        if versions[name] < OLDEST:
+            raise BuildFailed(
+                f"{name} {_shown(OLDEST)} or later is needed: install Microsoft's Visual C++ "
+                "Redistributable, and build again"
+            )
     return "inside: " + ", ".join(f"{name} {_shown(has)}" for name, has in versions.items())
 
 

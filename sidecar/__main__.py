@@ -139,6 +139,7 @@ def serve(
     native_output = NativeOutput()
     if why_not_background is not None:
         _log.warning("the priority cannot be lowered: %s", why_not_background)
+    _take_along_what_it_starts()
     try:
         from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
         from sidecar.requests.server import Server  # noqa: PLC0415
@@ -155,7 +156,22 @@ def serve(
     native_output.release(timeout_s=0.1)
     log_handler.finish(timeout_s=0.1)
     # Threads may still be inside a device call or a read; nothing may wait for them.
+    if sys.platform == "win32":
+        from sidecar.wire import windows_api  # noqa: PLC0415
+
+        windows_api.end_process(exit_code)
     os._exit(exit_code)
+
+
+def _take_along_what_it_starts() -> None:
+    """On Windows, where nothing else would end a grandchild when this process is killed."""
+    if sys.platform == "win32":
+        from protocol.windows_job import Job  # noqa: PLC0415
+
+        try:
+            Job().add(os.getpid())  # its handle is closed when this process ends
+        except OSError as error:
+            _log.warning("what this process starts may outlive it: %s", error)
 
 
 def _step_back() -> OSError | None:

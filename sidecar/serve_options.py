@@ -21,6 +21,7 @@ from sidecar.config import (
     Config,
     PathRoot,
 )
+from sidecar.long_path import of_any_length
 from sidecar.store.prebuilt import default_model
 
 _MIB = 2**20
@@ -143,7 +144,7 @@ def number(kind: type[int | float], least: float, most: float) -> Callable[[str]
 def _path_root(text: str) -> PathRoot:
     if text == "none":
         return "none"
-    root = Path(text)
+    root = Path(of_any_length(text))
     if not root.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is not a folder")
     return root.resolve()

@@ -3,10 +3,12 @@
 Environment:
     LIGHT_LOAD_S: how long it loads. LIGHT_EMBED_S: how long one audio takes.
     LIGHT_BATCH: how many audios it takes together.
-    LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that loading, or each batch, waits for.
+    LIGHT_IMPORT_GATE, LIGHT_LOAD_GATE, LIGHT_EMBED_GATE: a file that the imports, loading, or each
+        batch waits for.
     LIGHT_NOISE: what writes where it must not: print, c, grandchild, niceness (of a grandchild),
-        flood (of C, which keeps the GIL), long (a print), last words (of C, which aborts then),
-        joined by commas.
+        flood (of C, which keeps the GIL), long (a print), last words (of C, which aborts then); or
+        offspring, a grandchild that stays; or standstill, which holds Python's lock for ever
+        (Windows alone); joined by commas.
     FAULT and more: see ``faults.py``.
 
 On standard error it says when it loads (``light: loading``) and when it embeds
@@ -84,6 +86,7 @@ class LightEncoder:
 
 class LightEngine(SpeechEngine):
     def import_libraries(self):
+        wait_for_gate("LIGHT_IMPORT_GATE")
         from sidecar.audio.decoder import Decoder
         from sidecar.audio.waveform import DurationLimits
 
@@ -96,8 +99,8 @@ class LightEngine(SpeechEngine):
         make_noise()
         on_progress(Progress("load", 0, 1, "models"))
         wait_for_gate("LIGHT_LOAD_GATE", should_stop)
-        loaded_at = time.monotonic() + float(os.environ.get("LIGHT_LOAD_S", "0"))
-        while time.monotonic() < loaded_at and not should_stop():
+        loaded_at = time.perf_counter() + float(os.environ.get("LIGHT_LOAD_S", "0"))
+        while time.perf_counter() < loaded_at and not should_stop():
             time.sleep(0.01)
         on_progress(Progress("load", 1, 1, "models"))
         return LightEncoder()
@@ -121,35 +124,59 @@ def wait_for_gate(variable, should_stop=lambda: False):
 
 
 def make_noise():
-    noises = os.environ.get("LIGHT_NOISE", "").split(",")
-    if "print" in noises:
-        print("a stray print", flush=True)
-        sys.stdout.write("another")
-    if "c" in noises:
-        libc = ctypes.CDLL(None)
-        libc.puts(b"from C")
-        libc.fflush(None)
-        os.write(1, b"a raw write to fd 1")
-    if "flood" in noises:
-        on_windows = sys.platform == "win32"
-        libc = ctypes.PyDLL("ucrtbase" if on_windows else None)
-        write = libc._write if on_windows else libc.write
-        for number in range(5000):
-            line = b"flood %d %s\n" % (number, b"x" * 100)
-            write(2, line, len(line))
-    if "long" in noises:
-        print("a long print", "x" * 2**20)
-    if "last words" in noises:
-        libc = ctypes.CDLL(None)
-        libc.write(2, b"the last words\n", 15)
-        libc.abort()
-    if "niceness" in noises:
-        code = "import os; print('a grandchild\\'s niceness is', os.nice(0))"
-        subprocess.run([sys.executable, "-c", code], check=False)
-    if "grandchild" in noises:
-        # input() meets the end of a null device; a grandchild on the wire would wait for frames.
-        code = "print('from a grandchild', flush=True); input()"
-        subprocess.run([sys.executable, "-c", code], check=False)
+    for noise in filter(None, os.environ.get("LIGHT_NOISE", "").split(",")):
+        NOISES[noise]()
+
+
+def stray_print():
+    print("a stray print", flush=True)
+    sys.stdout.write("another")
+
+
+def write_from_c():
+    libc = ctypes.CDLL(None)
+    libc.puts(b"from C")
+    libc.fflush(None)
+    os.write(1, b"a raw write to fd 1")
+
+
+def flood_from_c():
+    on_windows = sys.platform == "win32"
+    libc = ctypes.PyDLL("ucrtbase" if on_windows else None)
+    write = libc._write if on_windows else libc.write
+    for number in range(5000):
+        line = b"flood %d %s\n" % (number, b"x" * 100)
+        write(2, line, len(line))
+
+
+def last_words_from_c():
+    libc = ctypes.CDLL(None)
+    libc.write(2, b"the last words\n", 15)
+    libc.abort()
+
+
+def grandchild(code):
+    subprocess.run([sys.executable, "-c", code], check=False)
+
+
+def offspring():
+    null = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    stays = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], **null)
+    tell(f"offspring {stays.pid} of {os.getpid()}.")
+
+
+NOISES = {
+    "print": stray_print,
+    "c": write_from_c,
+    "flood": flood_from_c,
+    "long": lambda: print("a long print", "x" * 2**20),
+    "last words": last_words_from_c,
+    "niceness": lambda: grandchild("import os; print('a grandchild\\'s niceness is', os.nice(0))"),
+    # input() meets the end of a null device; a grandchild on the wire would wait for frames.
+    "grandchild": lambda: grandchild("print('from a grandchild', flush=True); input()"),
+    "offspring": offspring,
+    "standstill": lambda: ctypes.PyDLL("kernel32").Sleep(-1),
+}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ if sys.platform == "linux":  # pragma: no cover - what is covered depends on the
 if sys.platform == "win32":  # pragma: no cover
     import ctypes
 
+    from protocol.windows_job import Job
+
 _LOGGER = logging.getLogger(__name__)
 
 # Linux's pipe holds 64 KiB: a second of audio would come in two parts, with a change of process
@@ -60,6 +62,7 @@ class Child:
     ``has_ended`` says whether its output is at its end, and ``fault`` what was wrong with that.
     Where the process has exited and its output falls silent, that is an end as well: a grandchild
     may hold it open. A child whose output is not of this protocol is killed, as the protocol asks.
+    On Windows it ends when this process does, even if it hangs, and what it started ends with it.
 
     Args:
         process: just started; its pipes are not buffered.
@@ -87,6 +90,11 @@ class Child:
             threading.Thread(target=target, name=f"sidecar-{target.__name__}", daemon=True)
             for target in (self._write_all, self._read_all, self._watch_exit)
         )
+        if sys.platform == "win32":  # pragma: no cover
+            self._job = Job()
+            # It may have ended.
+            with contextlib.suppress(OSError):
+                self._job.add(process.pid)
         for thread in (self._writer, self._reader, self._exit_watch):
             thread.start()
 
@@ -127,6 +135,8 @@ class Child:
         """Kill what is left, and let go of the pipes; the exit code."""
         self.process.kill()
         exit_code = self.process.wait()
+        if sys.platform == "win32":  # pragma: no cover
+            self._job.close()
         self.close_input()
         # The watch waits for the reader, for as long as it makes sense.
         for thread in (self._writer, self._exit_watch):
@@ -169,7 +179,7 @@ class Child:
 
     def _read(self) -> bytes:
         assert self.process.stdout is not None
-        self._waits_since = time.monotonic()
+        self._waits_since = time.perf_counter()
         # A socket's other end may be reset, and our own end closed.
         with contextlib.suppress(OSError, ValueError):
             data = self.process.stdout.read(_READ_BYTES)
@@ -182,7 +192,7 @@ class Child:
         while self._reader.is_alive():
             self._reader.join(_READ_AFTER_EXIT_S)
             since = self._waits_since
-            if since is not None and time.monotonic() - since >= _READ_AFTER_EXIT_S:
+            if since is not None and time.perf_counter() - since >= _READ_AFTER_EXIT_S:
                 self._end(None)
                 return
 

@@ -4,6 +4,6 @@ Here live the decoder, the readers of PCM and of files, the rules for paths, the
 of windows. Everything that comes in is hostile until it was checked here. What the samples are for
 is not known here: nothing of requests, networks or devices may come in.
 
-Rooms: protocol, config.
+Rooms: protocol, config, long_path.
 Libraries: numpy, soundfile, soxr.
 """

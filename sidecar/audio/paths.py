@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from protocol.errors import BadAudio
 from sidecar.config import PathRoot
+from sidecar.long_path import of_any_length
 
 if sys.platform == "win32":
     from sidecar.audio.windows_final_path import final_path
@@ -67,7 +68,7 @@ def open_audio_path(path: str, root: PathRoot) -> io.BufferedReader:
         folder = None if root == "any" else os.path.realpath(root)
         # Where a link leads to a share, this asks its server: Windows resolves by opening. Only who
         # may make links on this disk can choose that server, not who names paths.
-        target = os.path.realpath(path)
+        target = os.path.realpath(of_any_length(path))
         check_target(path, target, folder, windows=sys.platform == "win32")
         # A FIFO or a device can block or act when it is opened, so the check comes first; and
         # again for what was opened, as the name may point elsewhere by now.

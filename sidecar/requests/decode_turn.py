@@ -29,7 +29,7 @@ def decode_for_a_turn(
     Args:
         source: is begun, or goes on where its last turn ended. Once it is given up, the turn ends.
         decoder: begins it.
-        clock: monotonic seconds.
+        clock: gives seconds, such as ``time.perf_counter``.
         steps: what the turn brings is added here.
 
     Returns:

@@ -44,13 +44,13 @@ def exit_at_once(code: int, reason: str) -> Exit:
         code=code,
         reason=reason,
         error=Cancelled(f"not finished: {reason}"),
-        finish_by=time.monotonic() + _FINISH_S,
+        finish_by=time.perf_counter() + _FINISH_S,
     )
 
 
 def exit_for_fault(code: int, error: SidecarError) -> Exit:
     """The exit when the process cannot go on: all that is in flight is answered with ``error``."""
-    return Exit(code=code, reason=error.message, error=error, finish_by=time.monotonic())
+    return Exit(code=code, reason=error.message, error=error, finish_by=time.perf_counter())
 
 
 def exit_by_shutdown(
@@ -62,7 +62,7 @@ def exit_by_shutdown(
         code=EXIT_OK,
         reason="the host asked for a shutdown",
         error=Cancelled("the shutdown did not leave the time to finish this request"),
-        finish_by=time.monotonic() + drain_s,
+        finish_by=time.perf_counter() + drain_s,
         drains_queue=True,
         shutdown_id=request_id,
         answered_before=answered_before,

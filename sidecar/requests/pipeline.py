@@ -52,7 +52,7 @@ class Pipeline:
         engine: gives the decoder, then the encoder.
         outbox: where finished jobs are answered.
         lifecycle: is told how the threads fare.
-        clock: monotonic seconds.
+        clock: gives seconds, such as ``time.perf_counter``.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Pipeline:
         engine: SpeechEngine,
         outbox: Outbox,
         lifecycle: Lifecycle,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._scheduler = scheduler
         self._engine = engine

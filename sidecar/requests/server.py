@@ -7,7 +7,6 @@ has threads of its own.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -68,12 +67,11 @@ class Server:
         self._status: Status
         self._reader: FrameReader
         self._host_watch: HostWatch | None = None
-        self._libraries_imported = threading.Event()
         self._exit: Exit | None = None
         self._exit_or_deadline = threading.Condition()
         self._has_new_deadline = False
         self._stop_reason: str | None = None
-        self._ticked_at = time.monotonic()
+        self._ticked_at = time.perf_counter()
 
     def run(self) -> int:
         """Serve until the end; the exit code."""
@@ -111,7 +109,8 @@ class Server:
 
     def libraries_imported(self) -> None:
         """See ``Lifecycle``."""
-        self._libraries_imported.set()
+        # On Windows importing numpy hangs while another thread waits on a piped standard input.
+        self._reader.may_wait.set()
         self._status.mark("imported_ms")
         self._status.reason = "loading the model"
 
@@ -171,16 +170,9 @@ class Server:
 
     def _before_read(self) -> None:
         # Only the reader's thread may ask the pipe: on Windows a question waits for a pending read.
-        if sys.platform == "win32":
-            # Importing numpy hangs there while another thread waits on a piped standard input.
-            while not self._libraries_imported.wait(_TICK_S):
-                self._look_for_hang_up()
         while not self._writer.wait_for_room(_TICK_S):
-            self._look_for_hang_up()
-
-    def _look_for_hang_up(self) -> None:
-        if self._streams.input_hung_up():
-            self._exit_now(EXIT_OK, "the host hung up while its input was not being read")
+            if self._streams.input_hung_up():
+                self._exit_now(EXIT_OK, "the host hung up while its input was not being read")
 
     def _input_ended(self, error: Exception | None, n_pending_bytes: int) -> None:
         if error is None:
@@ -237,7 +229,7 @@ class Server:
             deadline_at = self._scheduler.next_deadline()
         if deadline_at is None:
             return _TICK_S
-        return min(_TICK_S, max(0.001, deadline_at - time.monotonic()))
+        return min(_TICK_S, max(0.001, deadline_at - time.perf_counter()))
 
     def _tick(self) -> None:
         try:
@@ -247,7 +239,7 @@ class Server:
             self.failed(InternalError(f"{type(error).__name__}: {error}"))
 
     def _look_after(self) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         since_last_s, self._ticked_at = now - self._ticked_at, now
         if since_last_s > _ASLEEP_S:
             self._pipeline.slept(since_last_s)
@@ -259,7 +251,7 @@ class Server:
             self._exit_now(EXIT_OK, self._stop_reason)
         elif self._host_watch is not None and self._host_watch.is_gone():
             self._exit_now(EXIT_OK, f"the parent process {self._config.parent_pid} is gone")
-        elif call_started_at and time.monotonic() - call_started_at > call_timeout_s:
+        elif call_started_at and time.perf_counter() - call_started_at > call_timeout_s:
             message = f"the device did not return within {call_timeout_s:.0f} s"
             self.failed(DeviceError(message, kind="device_hangs"))
 
@@ -291,7 +283,7 @@ class Server:
             assert chosen is not None
             if not chosen.drains_queue:
                 self._pipeline.fail_waiting(chosen.error)
-            left_s = chosen.finish_by - time.monotonic()
+            left_s = chosen.finish_by - time.perf_counter()
             if self._pipeline.wait_until_idle(min(0.05, max(0.0, left_s))) or left_s <= 0:
                 return chosen
             self._tick()

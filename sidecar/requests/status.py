@@ -33,7 +33,7 @@ class Status:
         self._meter = meter
         self._outcomes = outcomes
         self._process = psutil.Process()
-        self._started_at = time.monotonic()
+        self._started_at = time.perf_counter()
         self.state: State = "loading"
         self.reason = "importing libraries"
         self.device: DeviceReport | None = None
@@ -43,7 +43,7 @@ class Status:
 
     def mark(self, name: str) -> None:
         """Note under ``name`` how many milliseconds after the start this is."""
-        self.timings[name] = round(1000 * (time.monotonic() - self._started_at), 1)
+        self.timings[name] = round(1000 * (time.perf_counter() - self._started_at), 1)
 
     def health(self) -> Health:
         """The report of the method and of the notification ``health``."""
@@ -55,7 +55,7 @@ class Status:
             process=ProcessReport(
                 rss_bytes=self._rss_bytes(),
                 gpu_peak_reserved_bytes=self.peak_reserved_bytes(),
-                uptime_s=time.monotonic() - self._started_at,
+                uptime_s=time.perf_counter() - self._started_at,
             ),
             activity=Activity(
                 queued=self._scheduler.n_queued,
@@ -67,7 +67,7 @@ class Status:
 
     def metrics(self) -> Metrics:
         """The report of the method ``metrics``."""
-        now = time.monotonic()
+        now = time.perf_counter()
         meter = self._meter
         oldest_at = self._scheduler.oldest_queued()
         audio_s = meter.n_samples / SAMPLE_RATE_HZ

@@ -4,6 +4,6 @@ Here live the catalog of models, the sources that files are fetched from, the st
 converted networks, and the models that lie ready beside a bundle. Nothing here knows what is inside
 of a file: no torch, no runtime.
 
-Rooms: protocol, bundle, config.
+Rooms: protocol, bundle, config, long_path.
 Libraries: filelock, numpy, platformdirs.
 """

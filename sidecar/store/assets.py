@@ -114,7 +114,7 @@ class Patience:
         self._answer_limit_s = answer_limit_s
         self._stall_limit_s = stall_limit_s
         self._n_bytes = 0
-        self._moved_at_s = time.monotonic()
+        self._moved_at_s = time.perf_counter()
 
     def check(self, n_bytes: int) -> None:
         """Raise when the count has stood still for too long.
@@ -123,7 +123,7 @@ class Patience:
             SourceFailed: no byte has come.
             Interrupted: none came after the first ones.
         """
-        now_s = time.monotonic()
+        now_s = time.perf_counter()
         if n_bytes != self._n_bytes:
             self._n_bytes = n_bytes
             self._moved_at_s = now_s

@@ -119,8 +119,8 @@ class _Download:
         jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
         pause_s = max(_PAUSES_S[n_futile - 1] * jitter, interruption.retry_after_s)
         _log.info("%s: %s; again in %.1f s", self._source.name, interruption.reason, pause_s)
-        end_s = time.monotonic() + pause_s
-        while (left_s := end_s - time.monotonic()) > 0:
+        end_s = time.perf_counter() + pause_s
+        while (left_s := end_s - time.perf_counter()) > 0:
             self._watch(self._n_bytes)
             time.sleep(min(left_s, POLL_S))
 

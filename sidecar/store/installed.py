@@ -9,6 +9,7 @@ from pathlib import Path
 
 from protocol.errors import ModelUnavailable
 from sidecar.bundle import is_bundle
+from sidecar.long_path import of_any_length
 from sidecar.store import prebuilt
 from sidecar.store.assets import sha256_of
 from sidecar.store.catalog import MODELS, ModelCard
@@ -49,7 +50,7 @@ def find_card(model: str, models_dir: Path | None = None) -> ModelCard:
     if found is not None:
         _folder, entry = found
         return _ecapa_card(entry.id, entry.title)
-    folder = Path(model)
+    folder = Path(of_any_length(model))
     if not folder.is_dir():
         known = dict.fromkeys([*MODELS, *prebuilt.model_ids(models_dir)])
         raise ModelUnavailable(
@@ -86,7 +87,7 @@ def install(model: str, card: ModelCard, store: WeightStore) -> InstalledModel:
         weights = card.files[0]  # all that serving reads
         paths = store.ensure(replace(card, files=(weights,)))
         return InstalledModel(card, paths[weights.name], weights.sha256)
-    path = Path(model).resolve() / FOLDER_WEIGHTS
+    path = Path(of_any_length(model)).resolve() / FOLDER_WEIGHTS
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

@@ -187,8 +187,8 @@ class WeightStore:
         def watch(done_bytes: int) -> None:
             nonlocal reported_s
             self._stop_if_asked()
-            if time.monotonic() - reported_s >= _REPORT_INTERVAL_S:
-                reported_s = time.monotonic()
+            if time.perf_counter() - reported_s >= _REPORT_INTERVAL_S:
+                reported_s = time.perf_counter()
                 # The estimate of a wheel may be exceeded; a total may not.
                 progress = FetchProgress(done_bytes, max(done_bytes, total_bytes), detail)
                 self._on_progress(progress)

@@ -108,7 +108,7 @@ class ProgressLine:
             self._status.update(Text(line))
             self._status.start()
             return
-        now = time.monotonic()
+        now = time.perf_counter()
         if step != self._step or now - self._printed_at >= _PLAIN_LINE_INTERVAL_S:
             self._console.print(line, soft_wrap=True)
             self._step, self._printed_at = step, now

@@ -102,7 +102,7 @@ def _hear(
     for number, turn in enumerate(recording.turns, start=1):
         progress.show("embedding", f"turn {number} of {len(recording.turns)}")
         audio = PathAudio(str(recording.path), turn.start_s, turn.end_s)
-        sent_at = time.monotonic()
+        sent_at = time.perf_counter()
         _id, future = client.send(EmbedParams(audio))
         while not future.done():  # on Windows, Ctrl-C is noticed between two waits
             concurrent.futures.wait([future], POLL_S)
@@ -111,7 +111,7 @@ def _hear(
         except RemoteError as error:
             refused.append(f"turn {number}: {error.failure.message}")
             continue
-        reply_ms = 1000 * (time.monotonic() - sent_at)
+        reply_ms = 1000 * (time.perf_counter() - sent_at)
         embedding = np.frombuffer(result["embedding"], "<f4")
         compute_ms = result["timings"]["compute_ms"]
         heard.append(HeardTurn(number, turn, embedding, reply_ms, compute_ms))

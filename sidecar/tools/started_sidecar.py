@@ -27,7 +27,7 @@ class Start:
     """
 
     def __init__(self) -> None:
-        self._began_at = time.monotonic()
+        self._began_at = time.perf_counter()
         self.hello_ms = 0.0
         self.ready_ms = 0.0
         self.fetched_bytes = 0
@@ -59,7 +59,7 @@ class Start:
         progress.clear()
 
     def _elapsed_ms(self) -> float:
-        return 1000 * (time.monotonic() - self._began_at)
+        return 1000 * (time.perf_counter() - self._began_at)
 
 
 @contextmanager

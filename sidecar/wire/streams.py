@@ -23,9 +23,26 @@ class Streams:
     def input_hung_up(self) -> bool:
         """Whether the host closed its end, found without reading, so also while nothing is read."""
         if sys.platform == "win32":
-            return windows_api.pipe_is_broken(self.input_fd)
+            try:
+                windows_api.bytes_in_pipe(self.input_fd)
+            except BrokenPipeError:
+                return True
+            except OSError:
+                pass  # no pipe
+            return False
         poll = select.poll()
         poll.register(self.input_fd, getattr(select, "POLLRDHUP", 0))
+        return bool(poll.poll(0))
+
+    def has_input(self) -> bool:
+        """Whether a read returns at once, with bytes or with the input's end."""
+        if sys.platform == "win32":
+            try:
+                return windows_api.bytes_in_pipe(self.input_fd) > 0
+            except OSError:
+                return True  # a pipe without its other end, or a file
+        poll = select.poll()
+        poll.register(self.input_fd, select.POLLIN)
         return bool(poll.poll(0))
 
 

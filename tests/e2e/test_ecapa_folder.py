@@ -77,13 +77,13 @@ def test_without_a_network_the_default_model_says_what_to_do(tmp_path):
         "https_proxy": refusing,
         "SPEAKER_SIDECAR_MODELS_DIR": str(tmp_path),
     }
-    started_at = time.monotonic()
+    started_at = time.perf_counter()
     client = SpeakerSidecar.start(
         [*sidecar_argv(), "serve"], stderr=subprocess.DEVNULL, env=environment
     )
     code = client.process.wait(60)
     client.close()
-    print(f"failed after {time.monotonic() - started_at:.1f} s: {client.health['reason']}")
+    print(f"failed after {time.perf_counter() - started_at:.1f} s: {client.health['reason']}")
     assert code == 69
     assert client.health["state"] == "failed"
     assert str(tmp_path / "ecapa-voxceleb" / "embedding_model.ckpt") in client.health["reason"]

@@ -7,6 +7,7 @@ import sys
 import threading
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from protocol.errors import ParseError
@@ -64,6 +65,24 @@ def test_payloads_come_in_their_order(start, heard):
     assert child.wait_until(lambda: child.has_ended, PATIENCE_S)
     assert heard.ends == [None]
     assert child.process.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="elsewhere only the child itself is killed")
+def test_what_the_child_started_is_killed_with_it(start, heard):
+    """And so no pipe of the child stays open in it."""
+    code = """
+import os, struct, subprocess, sys, time
+its = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+sys.stdout.buffer.write(struct.pack("<II", 4, its.pid))
+sys.stdout.flush()
+time.sleep(600)
+"""
+    child = start(code)
+    assert child.wait_until(lambda: heard.payloads, PATIENCE_S)
+    grandchild = psutil.Process(int.from_bytes(heard.payloads[0], "little"))
+    child.kill()
+    child.kill()  # again: no fault
+    grandchild.wait(PATIENCE_S)
 
 
 def test_writing_does_not_wait_for_a_child_that_does_not_read(start):
@@ -125,6 +144,8 @@ def test_a_wait_ends_with_its_time(start):
 def test_a_pipe_that_is_lost_is_an_end(heard):
     class Lost:
         """A process whose output is a socket that was reset."""
+
+        pid = 0
 
         def __init__(self):
             self.stdin = self.stdout = self

@@ -169,7 +169,7 @@ class TestProgressLine:
 
     def test_a_long_fetch_is_told_now_and_then(self, capsys, monkeypatch):
         now_s = 100.0
-        monkeypatch.setattr("time.monotonic", lambda: now_s)
+        monkeypatch.setattr("time.perf_counter", lambda: now_s)
         progress = ProgressLine()
         for done_bytes in range(0, 8_000_001, 1_000_000):
             progress.show_fetch(FetchProgress(done_bytes, 8_000_000, "a.pt from fake"))

@@ -62,9 +62,9 @@ def test_a_program_that_is_not_there_is_a_failure(monkeypatch, tmp_path):
 
 def test_it_ends_when_the_start_is_stopped(convert):
     children_before = psutil.Process().children()
-    started_at = time.monotonic()
+    started_at = time.perf_counter()
     with pytest.raises(ModelUnavailable) as caught:
         convert("import time; time.sleep(60)", should_stop=lambda: True)
     assert caught.value.kind == "stopped"
-    assert time.monotonic() - started_at < 30
+    assert time.perf_counter() - started_at < 30
     assert psutil.Process().children() == children_before

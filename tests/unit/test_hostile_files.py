@@ -141,10 +141,10 @@ HOSTILE = settings(max_examples=150, deadline=None, suppress_health_check=[Healt
 
 def survives(data):
     """Whether ``data`` is decoded or refused, soon; nothing but ``BadAudio`` may be raised."""
-    started_s = time.monotonic()
+    started_s = time.perf_counter()
     with contextlib.suppress(BadAudio):
         assert np.isfinite(samples_of(data)).all()
-    return time.monotonic() - started_s < 5
+    return time.perf_counter() - started_s < 5
 
 
 @HOSTILE

@@ -35,7 +35,7 @@ class FakeClock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = FakeClock()
-    fake = types.SimpleNamespace(monotonic=lambda: clock.now_s, sleep=clock.sleep)
+    fake = types.SimpleNamespace(perf_counter=lambda: clock.now_s, sleep=clock.sleep)
     monkeypatch.setattr(https_file, "time", fake)
     return clock
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tarfile
 import traceback
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -190,77 +189,6 @@ def test_signtool_is_found_in_the_newest_sdk(load_script, signtool, monkeypatch,
     signtool.sign(tmp_path)
     [[program, *_]] = signtool.argvs
     assert program == str(tools / "10.0.26100.0" / "x64" / "signtool.exe")
-
-
-@pytest.fixture
-def c_runtime(load_script, monkeypatch, tmp_path):
-    """``windows_runtime``, a bundle's libraries and the system's; each says its release itself."""
-    runtime = load_script("windows_runtime")
-    inside, installed = tmp_path / "bundle" / "_internal", tmp_path / "System32"
-    for folder in (inside, installed):
-        folder.mkdir(parents=True)
-
-    def release(path):
-        return tuple(map(int, path.read_text().split(".")))
-
-    monkeypatch.setattr(runtime, "file_version", release)
-    monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
-    return SimpleNamespace(
-        ship=lambda: runtime.ship_runtime(tmp_path / "bundle"), inside=inside, installed=installed
-    )
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [("14.50.0.0", "14.44.1.0"), ("14.44.1.0", "14.50.0.0"), (None, "14.50.0.0")],
-)
-def test_the_newer_c_runtime_is_shipped(c_runtime, ours, theirs):
-    if ours is not None:
-        (c_runtime.inside / "msvcp140.dll").write_text(ours)
-    (c_runtime.installed / "msvcp140.dll").write_text(theirs)
-    assert "msvcp140.dll 14.50.0.0" in c_runtime.ship()
-    assert (c_runtime.inside / "msvcp140.dll").read_text() == "14.50.0.0"
-
-
-def test_the_c_runtime_is_renewed_as_a_set(c_runtime):
-    old = ("MSVCP140.dll", "MSVCP140_1.dll", "VCRUNTIME140.dll", "VCRUNTIME140_1.dll")
-    # A wheel's own copy under another name, another library, and one that the system has not.
-    others = ("msvcp140-0a1b2c3d.dll", "zlib1.dll", "vcomp140.dll")
-    for name in (*old, *others):
-        (c_runtime.inside / name).write_text("14.38.0.0")
-    for name in (*old, "msvcp140.dll", "concrt140.dll", "zlib1.dll"):
-        (c_runtime.installed / name).write_text("14.50.0.0")
-    told = c_runtime.ship()
-    found = {path.name: path.read_text() for path in c_runtime.inside.iterdir()}
-    assert found == dict.fromkeys(old, "14.50.0.0") | dict.fromkeys(others, "14.38.0.0")
-    assert "vcruntime140_1.dll 14.50.0.0" in told
-    assert "vcomp140.dll 14.38.0.0" in told
-
-
-@pytest.mark.parametrize("theirs", [None, "14.38.0.0"])
-def test_without_a_recent_c_runtime_there_is_no_bundle(load_script, c_runtime, theirs):
-    if theirs is not None:
-        (c_runtime.installed / "msvcp140.dll").write_text(theirs)
-    with pytest.raises(load_script("build_failed").BuildFailed, match="Visual C"):
-        c_runtime.ship()
-
-
-def test_a_library_is_closed_when_its_release_is_read(load_script, monkeypatch):
-    """Else it cannot be written over on Windows."""
-    closed = []
-    high, low = 14 << 16 | 44, 35211 << 16 | 1
-    about = SimpleNamespace(FileVersionMS=high, FileVersionLS=low)
-    library = SimpleNamespace(
-        parse_data_directories=lambda _: None,
-        VS_FIXEDFILEINFO=[about],
-        close=lambda: closed.append(True),
-    )
-    pefile = SimpleNamespace(
-        PE=lambda _name, **_: library, DIRECTORY_ENTRY={"IMAGE_DIRECTORY_ENTRY_RESOURCE": 2}
-    )
-    monkeypatch.setitem(sys.modules, "pefile", pefile)
-    assert load_script("windows_runtime").file_version(Path("a.dll")) == (14, 44, 35211, 1)
-    assert closed == [True]
 
 
 def test_a_bundle_that_does_not_serve_is_no_bundle(load_script, light_argv, monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from protocol.errors import BadAudio
 from sidecar.audio.paths import check_spelling, check_target
+from sidecar.long_path import of_any_length
 
 
 def spelling_kind_of(path, *, windows):
@@ -158,3 +159,32 @@ def test_posix_asks_only_whether_a_file_lies_below_the_root():
     check_target("/a.wav", "/audio/dev/NUL", "/audio", windows=False)
     assert target_kind_of("/audio too/a.wav", "/audio", windows=False) == "path_outside_root"
     assert target_kind_of("/Audio/a.wav", "/audio", windows=False) == "path_outside_root"
+
+
+# Length
+
+
+DEEP = "\\".join(["folder"] * 40)
+
+
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        (rf"C:\{DEEP}\a.wav", rf"\\?\C:\{DEEP}\a.wav"),
+        (rf"c:/{DEEP}/b\..\.\a.wav".replace("folder\\", "folder/"), rf"\\?\c:\{DEEP}\a.wav"),
+        # Short enough, or beginning in another way.
+        (r"C:\b\..\a.wav", r"C:\b\..\a.wav"),
+        (rf"\\?\C:\{DEEP}\a.wav", rf"\\?\C:\{DEEP}\a.wav"),
+        (rf"\\server\share\{DEEP}", rf"\\server\share\{DEEP}"),
+        (DEEP, DEEP),
+    ],
+)
+def test_windows_reads_paths_of_any_length_on_drives(path, read):
+    assert of_any_length(path, windows=True) == read
+    assert of_any_length(path, windows=False) == path
+
+
+def test_the_longest_path_that_windows_reads_as_it_is():
+    path = "C:\\" + "a" * 256
+    assert of_any_length(path, windows=True) == path
+    assert of_any_length(path + "a", windows=True) == rf"\\?\{path}a"

@@ -152,6 +152,42 @@ def test_the_resolved_path_is_checked_as_windows_spells_it(speech, monkeypatch):
     assert checked == [(str(speech), os.path.realpath(speech), None)]
 
 
+@pytest.fixture
+def limited(monkeypatch):
+    """Windows with its usual setting, which Wine has not: what is long is not there."""
+
+    def limit(call):
+        def limited_call(path, *args, **options):
+            if isinstance(path, (str, os.PathLike)):
+                name = os.fspath(path)
+                if len(name) >= 260 and not name.startswith("\\\\?\\"):
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+            return call(path, *args, **options)
+
+        return limited_call
+
+    # Beyond 260 characters Wine cannot tell where a path leads, nor where an open file lies.
+    monkeypatch.setattr(os.path, "realpath", os.path.normpath)
+    for name in ("stat", "open"):
+        monkeypatch.setattr(os, name, limit(getattr(os, name)))
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="only Windows has a limit of 260 characters")
+def test_a_path_of_more_than_260_characters_is_read(tmp_path, limited):
+    folder = tmp_path.joinpath(*["a folder with a long name"] * 12)
+    speech = folder / "speech.wav"
+    Path(f"\\\\?\\{folder}").mkdir(parents=True)
+    Path(f"\\\\?\\{speech}").write_bytes(b"RIFF")
+    with open_audio_path(str(speech), "any") as file:
+        assert file.read() == b"RIFF"
+    slashes = str(speech).replace("\\", "/").replace("/speech", "/none/../speech")
+    open_audio_path(slashes, "any").close()
+    assert kind_of(speech, folder / "below") == "path_outside_root"
+    assert kind_of(speech.with_name("missing.wav")) == "path_not_found"
+    assert kind_of(f"\\\\?\\{speech}") == "path_unc"
+    assert kind_of(rf"\\server\share\{'a' * 260}") == "path_unc"
+
+
 # The root
 
 

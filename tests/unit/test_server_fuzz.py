@@ -46,11 +46,11 @@ def serve(stream):
         exit_codes.append(server.run())
 
     threads = [threading.Thread(target=target, daemon=True) for target in (write, read, run)]
-    began_at = time.monotonic()
+    began_at = time.perf_counter()
     for thread in threads:
         thread.start()
     threads[2].join(30)
-    took_s = time.monotonic() - began_at
+    took_s = time.perf_counter() - began_at
     assert exit_codes, "the server does not end"
     # What a process's end would close.
     server._writer.join(30)

@@ -72,7 +72,7 @@ export class Child {
       // Its own process group, so that one kill reaches all; on Windows that would open a console.
       detached: process.platform !== "win32",
     });
-    if (this.process.pid !== undefined) endWithUs(this.process.pid);
+    if (this.process.pid !== undefined) endWithUs(this.process);
     this.listen();
   }
 
@@ -112,7 +112,7 @@ export class Child {
   kill(fault: string | null): void {
     if (this.hasEnded) return;
     this.fault ??= fault;
-    if (this.process.pid !== undefined) killTree(this.process.pid);
+    if (this.process.pid !== undefined) killTree(this.process);
     const { exitCode, signalCode } = this.process;
     if (exitCode === null && signalCode === null) this.finishIn(KILLED_MS);
   }
@@ -132,7 +132,7 @@ export class Child {
     });
     this.process.on("exit", (code, signal) => {
       // Also what it started, should it have left something behind.
-      if (process.platform !== "win32") killTree(this.process.pid!);
+      killTree(this.process);
       this.finishIn(READ_AFTER_EXIT_MS, code, signal);
     });
     this.process.on("close", (code, signal) => this.finish(code, signal));
@@ -191,7 +191,7 @@ export class Child {
     this.hasEnded = true;
     this.timer?.cancel();
     const { pid = null, stdin, stdout, stderr } = this.process;
-    if (pid !== null) forget(pid);
+    forget(this.process);
     for (const stream of [stdin, stdout, stderr]) stream?.destroy();
     const { fault, lastLines } = this;
     this.listener.onEnd({ pid, code, signal, fault, spawnError, lastLines });

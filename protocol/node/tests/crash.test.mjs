@@ -196,7 +196,7 @@ describe("a child that fails", { skip: LIGHT_SKIP ?? posixOnly }, () => {
   });
 });
 
-describe("the main process", { skip: LIGHT_SKIP ?? posixOnly }, () => {
+describe("the main process", { skip: LIGHT_SKIP }, () => {
   const script = fileURLToPath(new URL("dying_main.mjs", import.meta.url));
 
   for (const [how, end] of [
@@ -210,7 +210,7 @@ describe("the main process", { skip: LIGHT_SKIP ?? posixOnly }, () => {
       const pids = await new Promise((resolve) => {
         main.stdout.on("data", (data) => resolve(String(data).trim().split(" ").map(Number)));
       });
-      assert.ok(pids.length === 2 && pids.every((pid) => pid > 0));
+      assert.ok(pids.length >= 2 && pids.every((pid) => pid > 0));
       if (end.startsWith("SIG")) {
         assert.ok(pids.every(isRunning));
         main.kill(end);

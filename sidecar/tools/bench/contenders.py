@@ -91,9 +91,9 @@ def opened(entry: Entry, progress: ProgressLine) -> Iterator[Contender]:
         log.touch()
         with ProcessPoolExecutor(1, get_context("spawn"), print_to, (log,)) as pool:
             run = functools.partial(_send_to_worker, pool, log, entry)
-            began_at = time.monotonic()
+            began_at = time.perf_counter()
             about: Any = run(attrgetter("about"))
-            yield Contender(entry, about, {"ready": 1000 * (time.monotonic() - began_at)}, run)
+            yield Contender(entry, about, {"ready": 1000 * (time.perf_counter() - began_at)}, run)
 
 
 def _send_to_worker(pool: ProcessPoolExecutor, log: Path, entry: Entry, action: Action) -> object:

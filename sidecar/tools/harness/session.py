@@ -55,7 +55,7 @@ class Session:
 
     def take(self, event: bytes | str | None) -> None:
         """Take a payload, or the fault of the output's end, if any; on any thread."""
-        self._events.put((time.monotonic(), event))
+        self._events.put((time.perf_counter(), event))
 
     def play(self, child: Child) -> None:
         """Play all entries and end the child; raises ``StartFailed`` if it never serves."""
@@ -79,9 +79,9 @@ class Session:
 
     def _wait_until(self, holds: Callable[[], bool], failing: str) -> bool:
         """Take in what comes until ``holds()``, or the child has ended; if it holds."""
-        deadline_at = time.monotonic() + self._timeout_s
+        deadline_at = time.perf_counter() + self._timeout_s
         while not holds() and self.exit_code is None:
-            left_s = deadline_at - time.monotonic()
+            left_s = deadline_at - time.perf_counter()
             if left_s <= 0:
                 raise TimeoutError(f"{failing} within {self._timeout_s:g} s")
             with contextlib.suppress(queue.Empty):
@@ -124,7 +124,7 @@ class Session:
         if entry.kind not in {"raw", "close"}:
             # What a header can say; whether the child takes it is for the child to say.
             data = encode_frame(data, 2**32 - 1)
-        entry.sent_at = time.monotonic()
+        entry.sent_at = time.perf_counter()
         if entry.wanted != "nothing":
             self._waiting.append(entry)
         self._report.sent(entry, body)
