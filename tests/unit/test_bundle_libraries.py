@@ -31,7 +31,7 @@ def run_hook(monkeypatch, tmp_path):
 
 
 def taken(hook):
-    return {f"{target}/{Path(source).name}" for source, target in hook["binaries"]}
+    return {Path(target, Path(source).name).as_posix() for source, target in hook["binaries"]}
 
 
 # What the wheels of OpenVINO 2026.4 have in openvino/libs, first what serves, then the rest.
