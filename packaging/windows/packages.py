@@ -116,7 +116,7 @@ def _libraries() -> list[str]:
 
 
 def _fetch_wheels(folder: Path, wanted: list[str]) -> None:
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
+    pip = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", "download"]
     pip += ["--platform=win_amd64", "--python-version=3.11", "--only-binary=:all:", "--no-deps"]
     done = subprocess.run([*pip, "--dest", str(folder), *wanted], check=False)
     if done.returncode != 0:

@@ -107,6 +107,15 @@ def test_a_later_build_of_the_same_release_is_another(tmp_path):
     assert find(tmp_path, replace(ORIGIN, openvino="2026.4.1-99999-def")) is None
 
 
+def test_of_what_is_a_bundles_not_even_a_date_is_changed(tmp_path):
+    made = make(tmp_path)
+    os.utime(made.folder / "manifest.json", (1, 1))
+    assert find(tmp_path, ORIGIN, is_own=False) == made
+    assert (made.folder / "manifest.json").stat().st_mtime == 1
+    find(tmp_path, ORIGIN)
+    assert (made.folder / "manifest.json").stat().st_mtime > 1
+
+
 def flip_a_bit(path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
