@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import json
 import shutil
 import subprocess
@@ -44,6 +45,9 @@ DEFAULT_MODEL = "campplus-zh-en"
 def main(arguments: list[str] | None = None) -> int:
     """Build; 0 if the bundle is there and works, else 1."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A pipe on Windows has an alphabet of its own, which the names of folders need not fit in.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _build(options)
     except (BuildFailed, SidecarError) as error:

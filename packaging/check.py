@@ -4,7 +4,8 @@ Formatting, lint, types (for Linux, macOS and Windows), the Node client's tests 
 the tests with the branch coverage of the contract. It stops at the first that fails.
 
 With ``--fast`` it runs only the lint, the types, and the unit and protocol tests. Further arguments
-go to pytest.
+go to pytest. ``--windows`` runs instead what has to do with Windows, on a Debian 12, under Wine,
+which it installs (windows/lane.py); further arguments go there.
 """
 
 from __future__ import annotations
@@ -47,13 +48,17 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     fast = "run only what takes less than two minutes"
     parser.add_argument("--fast", action="store_true", help=fast)
-    options, pytest_arguments = parser.parse_known_args(arguments)
+    windows = "run the Windows lane instead; it installs Wine, if this is root's Debian 12"
+    parser.add_argument("--windows", action="store_true", help=windows)
+    options, further = parser.parse_known_args(arguments)
+    if options.windows:
+        return run(windows_lane(further))
     npm = None if options.fast else shutil.which("npm")
     reason = reason_to_skip_node() if npm else "npm is not installed"
     checks = [*lint_and_types()]
     if npm is not None and reason is None:
         checks += node_checks(npm)
-    checks.append(tests(pytest_arguments, fast=options.fast))
+    checks.append(tests(further, fast=options.fast))
     code = 0
     for check in checks:
         code = run(check)
@@ -91,6 +96,12 @@ def tests(pytest_arguments: Sequence[str], *, fast: bool) -> Check:
         return python("pytest", "tests/unit", "tests/protocol", *pytest_arguments)
     coverage = ("--cov=protocol", "--cov-report=term", "--cov-fail-under=100")
     return python("pytest", *coverage, *pytest_arguments)
+
+
+def windows_lane(arguments: Sequence[str]) -> Check:
+    """The project's Windows code, under Wine."""
+    words = ["packaging/windows/lane.py", *arguments]
+    return Check([sys.executable, *words], f"python {shlex.join(words)}")
 
 
 def python(*words: str) -> Check:

@@ -13,6 +13,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+from systems import skip_what_is_elsewhere  # noqa: E402 - it lies in that folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    skip_what_is_elsewhere(items)
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

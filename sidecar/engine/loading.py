@@ -143,7 +143,7 @@ class ModelLoader:
         root = converted_root(self.models_dir)
         prebuilt_in = self.installed.prebuilt_in
         if prebuilt_in is not None:
-            found = converted_files.find(converted_root(prebuilt_in), origin)
+            found = converted_files.find(converted_root(prebuilt_in), origin, is_own=False)
             if found is not None:
                 return found.compiled_below(root)
         if is_bundle():

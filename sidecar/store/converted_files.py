@@ -121,8 +121,11 @@ class Converted:
         return np.fromfile(self.folder / REFERENCES, "<f8").reshape(2, -1)
 
 
-def find(root: Path, origin: Origin) -> Converted | None:
-    """The converted model of exactly this origin; None where it is to be made, the log says why."""
+def find(root: Path, origin: Origin, *, is_own: bool = True) -> Converted | None:
+    """The converted model of exactly this origin; None where it is to be made, the log says why.
+
+    ``is_own``: whether ``root`` is the user's; in a bundle nothing is changed, not even a date.
+    """
     folder = root / origin.folder_name
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
@@ -138,8 +141,9 @@ def find(root: Path, origin: Origin) -> Converted | None:
     except (OSError, ValueError, LookupError, TypeError) as error:
         _log.warning("%s cannot be used (%s); it will be made again", folder, error)
         return None
-    with suppress(OSError):  # it may be a bundle's, and read-only
-        os.utime(folder / MANIFEST)  # so that it counts as used
+    if is_own:
+        with suppress(OSError):
+            os.utime(folder / MANIFEST)  # so that it counts as used
     return Converted.within(folder)
 
 

@@ -6,6 +6,7 @@ folder runs against it too.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import marshal
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from bundle_under_test import BUNDLE, EDITION, MANIFEST, NO_BUNDLE, PROGRAM
+
+from sidecar import __version__
 
 pytestmark = pytest.mark.skipif(BUNDLE is None, reason=NO_BUNDLE)
 
@@ -50,6 +53,21 @@ def frozen_modules():
 
 def test_nothing_is_there_that_serving_does_not_need():
     assert [name for name in files() if UNWANTED_FILES.fullmatch(name)] == []
+
+
+@pytest.mark.windows("its programs carry an icon, a version and a manifest")
+def test_the_program_has_its_resources():
+    pefile = pytest.importorskip("pefile")
+    with contextlib.closing(pefile.PE(str(BUNDLE / PROGRAM), fast_load=True)) as program:
+        directory = pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]
+        program.parse_data_directories([directory])
+        kinds = {entry.id for entry in program.DIRECTORY_ENTRY_RESOURCE.entries}
+        [about] = program.VS_FIXEDFILEINFO
+    names = ("RT_GROUP_ICON", "RT_VERSION", "RT_MANIFEST")
+    assert {pefile.RESOURCE_TYPE[name] for name in names} <= kinds
+    version = [about.FileVersionMS >> 16, about.FileVersionMS & 0xFFFF, about.FileVersionLS >> 16]
+    assert ".".join(map(str, version)) == __version__
+    assert b"longPathAware" in (BUNDLE / PROGRAM).read_bytes()
 
 
 def test_no_module_is_there_that_serving_does_not_need():

@@ -11,11 +11,22 @@ import tempfile
 import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bundle_under_test import BUNDLE, EDITION, MANIFEST, NO_BUNDLE, PROGRAM
 from raw_host import RawHost, assert_result, pcm
 
+from sidecar.engine.device_check import waveform
+
 pytestmark = pytest.mark.skipif(BUNDLE is None, reason=NO_BUNDLE)
+
+# Whose embedding by torch came with the bundle.
+SELF_TEST = {
+    "pcm": waveform().tobytes(),
+    "encoding": "f32le",
+    "sample_rate_hz": 16_000,
+    "channels": 1,
+}
 
 
 def copy_to(target):
@@ -64,6 +75,12 @@ def offline():
     return argv if done.returncode == 0 else []
 
 
+def cosine(embedding, reference):
+    """Between an embedding as it comes over the wire and one in float64."""
+    values = np.frombuffer(embedding, "<f4").astype(np.float64)
+    return values @ reference / (np.linalg.norm(values) * np.linalg.norm(reference))
+
+
 def listing(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
@@ -103,9 +120,12 @@ def test_it_serves_and_leaves_no_trace(installed, as_a_user, offline, own):
         assert Path(health["model"]["source"]) == installed / "models"
         assert health["device"]["runtime"].startswith("onnxruntime ")
         assert "convert" not in {progress["phase"] for progress in host.notices("progress")}
-        assert_result(host.call("embed", {"audio": pcm(1.0)}), "embedding")
+        told = assert_result(host.call("embed", {"audio": SELF_TEST}), "embedding")
         assert host.finish() == 0
     assert listing(installed) == before
+    [kept] = (installed / "models" / ".openvino").glob(f"{own['fingerprint']}-*/references.f64")
+    reference = np.fromfile(kept, "<f8").reshape(2, -1)[0]
+    assert cosine(told["embedding"], reference) >= 0.99999
 
 
 def test_doctor(installed, as_a_user, offline):

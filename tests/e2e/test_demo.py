@@ -112,7 +112,7 @@ def test_a_sidecar_that_dies_on_the_way(light_demo):
     assert "the sidecar died: the device failed" in err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGINT for one process")
+@pytest.mark.posix("on Windows no single process gets Ctrl-C")
 def test_ctrl_c_ends_the_sidecar_too(light_demo, tmp_path):
     process = light_demo(LIGHT_EMBED_GATE=str(tmp_path / "never"))
     child_pid = int(line_with("process ", process.stdout).split("process ")[1])

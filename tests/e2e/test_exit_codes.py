@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 import pytest
 from bundle_under_test import EDITION
 from raw_host import ROOT, assert_each_answered_once, assert_error, frame, pcm, request
-
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX's terminals and shells")
 
 
 def run_usage(argv, **options):
@@ -54,7 +51,7 @@ def test_a_path_root_that_is_a_file(sidecar_argv, tmp_path):
     assert done.returncode == 64
 
 
-@posix_only
+@pytest.mark.posix("it makes a terminal")
 def test_a_terminal_on_standard_input(sidecar_argv):
     terminal, child_end = os.openpty()
     try:
@@ -69,7 +66,7 @@ def test_a_terminal_on_standard_input(sidecar_argv):
     assert b"demo" in done.stderr
 
 
-@posix_only
+@pytest.mark.posix("its shell closes standard streams")
 @pytest.mark.parametrize("redirection", ["<&-", ">&-"])
 def test_a_closed_standard_stream(sidecar_argv, redirection):
     script = f'exec "$@" {redirection}'

@@ -32,7 +32,6 @@ from raw_host import (
 from protocol.messages import Result
 
 PAUSE_S = float(os.environ.get("FAULT_PAUSE_S", "2"))
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX's pipes")
 
 
 def embed(host, duration_s=0.1):
@@ -252,7 +251,6 @@ def packed(answer):
     return np.frombuffer(answer.result["embedding"], "<f4")
 
 
-@posix_only
 def test_a_host_that_does_not_read_for_a_while_loses_nothing(start_light):
     """It goes on sending work, until the child reads no more either; memory stays bounded."""
     host = start_light(LIGHT_BATCH="8")
@@ -288,7 +286,6 @@ def test_a_host_that_does_not_read_for_a_while_loses_nothing(start_light):
     assert host.finish() == 0
 
 
-@posix_only
 def test_an_output_that_is_lost_while_the_device_works(start_queued):
     """Nobody is left to answer: the exit answers, and the device call holds nothing up."""
     host, _ = start_queued()

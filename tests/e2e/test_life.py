@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections import Counter
 
 import pytest
@@ -278,7 +277,7 @@ class TestQueue:
         assert_each_answered_once(loading, ids)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send")
+@pytest.mark.posix("it has signals to send")
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it_like_the_end_of_the_input(busy, signum):
     second = busy.request("embed", {"audio": pcm()})

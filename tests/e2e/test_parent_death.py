@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 from raw_host import PATIENCE_S, pcm
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="it passes POSIX file descriptors on and sends SIGKILL"
-)
+pytestmark = pytest.mark.posix("it passes file descriptors on, and sends SIGKILL")
 
 SCRIPT = Path(__file__).with_name("dying_host.py")
 LIMIT_S = 2.0

@@ -65,8 +65,9 @@ def run(command, folder, environment):
         capture_output=True,
         text=True,
         timeout=120,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     [line] = done.stdout.splitlines()
     return line
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -106,7 +105,7 @@ def test_deadline_while_onnxruntime_is_imported(start_held):
     assert host.states == ["loading"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+@pytest.mark.posix("it has signals to send")
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it_while_onnxruntime_is_imported(start_held, signum):
     host = start_held("onnxruntime")
@@ -131,7 +130,7 @@ def test_real_start_end_to_end(start, sidecar_argv):
     assert host.finish() == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name of a folder is Unicode")
+@pytest.mark.linux("elsewhere every name of a folder is Unicode")
 @pytest.mark.skipif(EDITION == "cpu", reason="the cpu edition has no torch")
 def test_a_models_folder_whose_name_is_no_utf8_is_served_from(start, campplus_weights, tmp_path):
     models_dir = Path(os.fsdecode(os.fsencode(tmp_path) + b"/mod\xff"))

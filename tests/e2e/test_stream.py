@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import psutil
 import pytest
@@ -21,8 +20,7 @@ from raw_host import (
 from protocol.python import SpeakerSidecar
 from sidecar.tools.program import ARGV_VARIABLE
 
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX's pipes and sockets")
-CHANNELS = ["pipe", pytest.param("socketpair", marks=posix_only)]
+CHANNELS = ["pipe", pytest.param("socketpair", marks=pytest.mark.posix("a socket is a stream"))]
 
 # Writes to standard output in each way that a library could, at the import of torch and at exit.
 NOISY_IMPORT = """
@@ -47,7 +45,6 @@ if os.name == "posix":
     NOISES.append(b"from C")
 
 
-@posix_only
 def test_noise_around_a_light_sidecar(start_light):
     host = start_light(LIGHT_NOISE="print,c,grandchild")
     ids = [host.request("embed", {"audio": pcm(0.1 + n / 100)}) for n in range(3)]
@@ -79,7 +76,7 @@ def test_the_end_of_the_input_ends_it_while_it_loads(start, any_argv, channel):
     assert host.wait() == 0
 
 
-@posix_only
+@pytest.mark.posix("a socket is a stream")
 def test_a_socket_shut_down_for_writing_ends_it(start_light):
     host = start_light(channel="socketpair")
     host.wait_for_state("ready")
@@ -125,7 +122,7 @@ def test_frames_arrive_byte_by_byte(start_light):
     assert host.finish() == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a pipe be widened")
+@pytest.mark.linux("it lets a pipe be widened")
 def test_a_python_hosts_pipe_holds_seconds_of_audio(light_argv):
     import fcntl
 
@@ -143,7 +140,7 @@ def test_a_lost_output_ends_it(start_light):
     assert host.process.wait(10) == 74
 
 
-@posix_only
+@pytest.mark.posix("its shell")
 def test_an_output_that_nobody_holds_ends_it(start_light, start, light_argv):
     """Lost before hello: the shell's pipe to a program that ends at once."""
     script = '"$@" | true; exit "${PIPESTATUS[0]}"'
@@ -151,7 +148,7 @@ def test_an_output_that_nobody_holds_ends_it(start_light, start, light_argv):
     assert host.process.wait(20) == 74
 
 
-@posix_only
+@pytest.mark.posix("it tells whether a pipe is full")
 def test_a_host_that_stops_reading_for_a_while_loses_nothing(start_light):
     host = start_light()
     host.wait_for_state("ready")
@@ -169,7 +166,7 @@ def test_a_host_that_stops_reading_for_a_while_loses_nothing(start_light):
     assert_each_answered_once(host, ids)
 
 
-@posix_only
+@pytest.mark.posix("it tells whether a pipe is full")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_the_end_of_the_input_while_the_output_is_full(start_light, channel):
     host = start_light(channel=channel)
@@ -181,7 +178,6 @@ def test_the_end_of_the_input_while_the_output_is_full(start_light, channel):
     assert host.process.returncode == 0
 
 
-@posix_only
 def test_shutdown_while_the_output_is_full(start_light):
     """The host reads again before the answers are given up: it gets them all, and the last."""
     host = start_light()
@@ -196,7 +192,7 @@ def test_shutdown_while_the_output_is_full(start_light):
     assert host.messages[-1].id == ids[-1]
 
 
-@posix_only
+@pytest.mark.posix("its shell closes standard streams")
 def test_a_closed_standard_error_is_no_way_to_the_wire(start, light_argv):
     host = start(
         ["sh", "-c", 'exec "$@" 2>&-', "sh", *light_argv],
@@ -208,7 +204,6 @@ def test_a_closed_standard_error_is_no_way_to_the_wire(start, light_argv):
     assert_each_answered_once(host, [embed])
 
 
-@posix_only
 def test_nobody_reads_the_log(start_light):
     """A full standard error must not stop the service: lines are dropped."""
     host = start_light("--log-level", "debug", "--log-format", "json")

@@ -28,7 +28,7 @@ def test_no_module_of_the_working_folder_is_run(folder, arguments):
         [sys.executable, "-m", "sidecar", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
+        input=b"",  # not the null device, which passes for a terminal on Windows
         capture_output=True,
         check=False,
     )
@@ -37,7 +37,7 @@ def test_no_module_of_the_working_folder_is_run(folder, arguments):
     assert not run.exists(), f"it ran {run.read_text()}"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there a folder in use cannot be deleted")
+@pytest.mark.posix("on Windows a folder in use cannot be deleted")
 def test_a_working_folder_may_have_been_deleted(tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()

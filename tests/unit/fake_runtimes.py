@@ -151,9 +151,10 @@ class FakeMachine:
             raise ConversionFailed(self.converts)
         self.is_converted = True
 
-    def _find(self, root, origin):
+    def _find(self, root, origin, *, is_own=True):
         is_there = self.is_converted
         if self.prebuilt_in is not None and root.is_relative_to(self.prebuilt_in):
+            assert not is_own, "a bundle's files are not the user's"
             is_there = self.is_prebuilt
         else:
             assert root.is_relative_to(self.folder)

@@ -21,13 +21,13 @@ from sidecar.store.prebuilt import read_folder
     [
         (["campplus-zh-en", "campplus-zh-en"], "would both be campplus-zh-en"),
         (["{}/a/mine", "{}/b/mine"], "would both be mine"),
-        (["{}/a/mine", "{}/b/Mine"], "would both be Mine"),
+        (["{}/a/mine", "{}/c/Mine"], "would both be Mine"),
         (["{}/a/campplus-zh-en"], "give the id itself, or rename the folder"),
     ],
     ids=["an id twice", "two folders of one name", "but for the case", "a folder named like an id"],
 )
 def test_models_that_could_not_be_told_apart_end_the_build(load_script, tmp_path, models, told):
-    touch(tmp_path, "a/mine/x", "b/mine/x", "b/Mine/x", "a/campplus-zh-en/x")
+    touch(tmp_path, "a/mine/x", "b/mine/x", "c/Mine/x", "a/campplus-zh-en/x")
     load_script("models_folder").require_distinct([f"{tmp_path}/a/mine", "ecapa-voxceleb"])
     with pytest.raises(load_script("build_failed").BuildFailed, match=told):
         load_script("models_folder").require_distinct([model.format(tmp_path) for model in models])

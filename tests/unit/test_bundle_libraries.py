@@ -31,7 +31,7 @@ def run_hook(monkeypatch, tmp_path):
 
 
 def taken(hook):
-    return {f"{target}/{Path(source).name}" for source, target in hook["binaries"]}
+    return {Path(target, Path(source).name).as_posix() for source, target in hook["binaries"]}
 
 
 # Of the libraries of torch with CUDA 12 and 13: what it loads, and what nothing here opens.

@@ -41,3 +41,15 @@ def test_the_last_line_names_the_check_that_failed(check, arguments, codes, n_ru
     assert exit_code == 3
     assert lines[-1] == "FAILED: exit 3"
     assert sum(line.startswith("$ ") for line in lines) == n_run
+
+
+def test_windows_runs_the_lane_alone(load_script, monkeypatch):
+    script, ran = load_script("check"), []
+
+    def run(check):
+        ran.append(check.command[1:])
+        return 5
+
+    monkeypatch.setattr(script, "run", run)
+    assert script.main(["--windows", "--whole"]) == 5
+    assert ran == [["packaging/windows/lane.py", "--whole"]]

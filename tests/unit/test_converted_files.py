@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from dataclasses import replace
 
@@ -41,6 +40,11 @@ def make(root, origin=ORIGIN):
         return place(work, root, origin)
 
 
+def names_in(root):
+    """But for the lock, which Windows removes and POSIX keeps."""
+    return sorted(path.name for path in root.iterdir() if path.name != ".lock")
+
+
 def test_what_was_placed_is_found(tmp_path):
     assert find(tmp_path / "root", ORIGIN) is None
     made = make(tmp_path / "root")
@@ -50,7 +54,7 @@ def test_what_was_placed_is_found(tmp_path):
     assert found.first.read_bytes() == b"first.xml"
     assert found.second.read_bytes() == b"second.xml"
     assert found.references().tolist() == VALUES.tolist()
-    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == [".lock", FOLDER]
+    assert names_in(tmp_path / "root") == [FOLDER]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +114,15 @@ def test_a_later_build_of_the_same_release_is_another(tmp_path):
     assert find(tmp_path, replace(ORIGIN, version="2026.4.1-99999-def")) is None
 
 
+def test_of_what_is_a_bundles_not_even_a_date_is_changed(tmp_path):
+    made = make(tmp_path)
+    os.utime(made.folder / "manifest.json", (1, 1))
+    assert find(tmp_path, ORIGIN, is_own=False) == made
+    assert (made.folder / "manifest.json").stat().st_mtime == 1
+    find(tmp_path, ORIGIN)
+    assert (made.folder / "manifest.json").stat().st_mtime > 1
+
+
 def flip_a_bit(path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -127,7 +140,7 @@ def test_damage_is_noticed_and_mended(tmp_path, name, damage):
     assert find(tmp_path, ORIGIN) is None
     made = make(tmp_path)
     assert find(tmp_path, ORIGIN) == made
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", FOLDER]
+    assert names_in(tmp_path) == [FOLDER]
 
 
 @pytest.mark.parametrize(
@@ -145,14 +158,14 @@ def test_a_manifest_of_any_kind_is_no_manifest(tmp_path, text):
 def test_a_conversion_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(FileNotFoundError), making(tmp_path, never) as work:
         place(work, tmp_path, ORIGIN)  # nothing is in it
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert names_in(tmp_path) == []
 
 
 def test_what_a_killed_process_left_is_swept_away(tmp_path):
     (tmp_path / ".convert-abc").mkdir()
     (tmp_path / ".convert-abc" / "network.bin").write_bytes(b"half")
     make(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", FOLDER]
+    assert names_in(tmp_path) == [FOLDER]
 
 
 def test_the_second_waits_for_the_first(tmp_path):
@@ -191,7 +204,7 @@ def test_a_scanner_that_holds_a_file_is_outwaited(tmp_path, monkeypatch):
     assert len(pauses) == 3
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+@pytest.mark.posix("its permissions have a group and others")
 def test_other_users_may_read_what_was_made(tmp_path):
     umask = os.umask(0o022)
     try:

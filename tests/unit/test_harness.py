@@ -126,7 +126,7 @@ def test_a_child_that_does_not_read_is_given_up(tmp_path, capsys):
     assert "did not serve within 0.2 s" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another error for it")
+@pytest.mark.posix("Windows has another error for it")
 def test_a_pipe_that_nobody_reads_loses_the_output(tmp_path):
     path = tmp_path / "file.json"
     path.write_text(json.dumps([{"method": "embed"}] * 9), "utf-8")

@@ -31,7 +31,7 @@ def test_a_process_that_ended_is_gone(child):
     assert watch.is_gone()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no zombies")
+@pytest.mark.posix("a process that ended waits for its parent, as a zombie")
 def test_a_zombie_is_gone(child):
     watch = HostWatch(child.pid)
     child.kill()

@@ -88,6 +88,7 @@ def test_a_wrong_call_costs_a_line_and_not_its_thread():
     ]
 
 
+@pytest.mark.posix("its pipes have a mode in which a write does not wait")
 def test_a_pipe_in_non_blocking_mode_loses_nothing():
     read_fd, write_fd = os.pipe()
     os.set_blocking(write_fd, False)

@@ -63,7 +63,7 @@ def test_what_takes_the_space_is_told_the_largest_first(load_script, folder):
     ]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.posix("on Windows links need a privilege")
 def test_a_link_counts_nothing(load_script, folder):
     space = load_script("space")
     before = space.report(folder)
@@ -80,7 +80,7 @@ def test_the_archive_has_every_file(load_script, folder):
     assert names == {f"bundle/{path.relative_to(folder).as_posix()}" for path in files(folder)}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it has neither")
+@pytest.mark.posix("Windows has no permission to run, and links need a privilege")
 def test_the_archive_keeps_links_and_the_permission_to_run(load_script, folder):
     (folder / "speaker-sidecar").chmod(0o755)
     (folder / "_internal" / "link.so").symlink_to("libc.so")

@@ -17,7 +17,10 @@ from sidecar.audio.paths import check_spelling, check_target, open_audio_path, t
 if sys.platform == "win32":
     import _winapi
 
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="a rule of POSIX")
+NOT_AS_ROOT = pytest.mark.skipif(
+    sys.platform != "win32" and os.geteuid() == 0, reason="permissions do not bind root"
+)
+NO_JUNCTIONS = pytest.mark.wine("it makes no junctions (CreateJunction: error 50)")
 
 
 def kind_of(path, root="any"):
@@ -74,18 +77,18 @@ def test_a_folder_is_no_file(speech):
     assert kind_of(speech.parent) == "path_not_file"
 
 
-@posix_only
+@pytest.mark.posix("on Windows a name that is too long is not found")
 def test_a_name_that_the_system_finds_too_long_is_invalid(tmp_path):
     assert kind_of(tmp_path / ("a" * 300)) == "path_invalid"
 
 
-@posix_only
+@pytest.mark.posix("it has FIFOs")
 def test_a_fifo_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     assert kind_of(tmp_path / "fifo") == "path_not_file"
 
 
-@posix_only
+@pytest.mark.posix("it has FIFOs")
 def test_a_fifo_that_takes_the_place_of_a_file_is_refused_without_waiting(speech, monkeypatch):
     before = speech.stat()
     speech.unlink()
@@ -95,7 +98,7 @@ def test_a_fifo_that_takes_the_place_of_a_file_is_refused_without_waiting(speech
     assert kind_of(speech, speech.parent) == "path_not_file"
 
 
-@posix_only
+@pytest.mark.posix("on Windows links need a privilege")
 def test_a_symlink_that_takes_the_place_of_a_file_is_refused(speech, monkeypatch):
     target = speech.with_name("target.wav")
     speech.rename(target)
@@ -105,7 +108,7 @@ def test_a_symlink_that_takes_the_place_of_a_file_is_refused(speech, monkeypatch
     assert kind_of(speech, speech.parent) == "path_invalid"
 
 
-@posix_only
+@pytest.mark.posix("sockets and devices have names in folders")
 def test_a_socket_and_a_symlink_to_a_device_are_no_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a socket's path must be short
     with socket.socket(socket.AF_UNIX) as server:
@@ -115,16 +118,15 @@ def test_a_socket_and_a_symlink_to_a_device_are_no_files(tmp_path, monkeypatch):
     assert kind_of(tmp_path / "zero.wav") == "path_not_file"
 
 
-@posix_only
+@pytest.mark.posix("on Windows links need a privilege")
 def test_a_loop_of_symlinks_ends(tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert kind_of(tmp_path / "a") == "path_invalid"
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32" or os.geteuid() == 0, reason="permissions bind POSIX users, not root"
-)
+@pytest.mark.posix("it has permissions to read")
+@NOT_AS_ROOT
 def test_a_file_without_permission_is_unreadable(speech):
     speech.chmod(0)
     assert kind_of(speech) == "path_unreadable"
@@ -205,7 +207,7 @@ def test_files_outside_of_the_root_are_refused_whether_they_exist_or_not(speech)
     assert kind_of(dotted, speech.parent) == "path_outside_root"
 
 
-@posix_only
+@pytest.mark.posix("on Windows links need a privilege")
 def test_symlinks_are_followed_before_the_root_is_checked(speech):
     outside = speech.parent.parent / "outside.wav"
     outside.write_bytes(b"RIFF")
@@ -217,6 +219,7 @@ def test_symlinks_are_followed_before_the_root_is_checked(speech):
     open_audio_path(str(linked_root / "speech.wav"), linked_root).close()
 
 
+@NO_JUNCTIONS
 @pytest.mark.parametrize("swapped", ["root", "root/a", "root/a/b"])
 @pytest.mark.parametrize("hook", ["realpath", "stat"])
 def test_a_folder_swapped_for_a_link_does_not_lead_outside(tmp_path, monkeypatch, hook, swapped):
@@ -265,7 +268,7 @@ def test_a_folder_swapped_for_a_link_does_not_lead_outside(tmp_path, monkeypatch
             os.fstat(fd)
 
 
-@posix_only
+@pytest.mark.posix("it opens a path folder by folder")
 def test_no_folder_stays_open(speech, monkeypatch):
     opened = []
 
@@ -281,9 +284,8 @@ def test_no_folder_stays_open(speech, monkeypatch):
                 os.fstat(fd)
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() == 0, reason="permissions bind users, not root"
-)
+@pytest.mark.linux("it opens a folder that may be entered, but not listed")
+@NOT_AS_ROOT
 def test_a_folder_below_the_root_need_not_be_listed(speech):
     speech.parent.chmod(0o100)
     try:
@@ -293,7 +295,8 @@ def test_a_folder_below_the_root_need_not_be_listed(speech):
         speech.parent.chmod(0o700)
 
 
-@pytest.mark.skipif(sys.platform != "win32", reason="of Windows' own API")
+@pytest.mark.windows("it tells the path of an open file")
+@NO_JUNCTIONS
 def test_windows_tells_where_an_open_file_lies(speech):
     from sidecar.audio.windows_final_path import final_path
 

@@ -118,6 +118,7 @@ def test_a_child_that_failed_is_told_by_its_last_health():
             sidecar.call(HealthParams())
 
 
+@pytest.mark.wine("its conhost.exe keeps the child's pipes open")
 def test_a_child_that_closes_its_output_and_lives_on(monkeypatch):
     monkeypatch.setattr(client, "_EXIT_S", 0.01)
     code = "import os, sys; os.close(1); sys.stdin.read()"
