@@ -75,7 +75,7 @@ def _convert(model: str) -> None:
     from sidecar.store.weights import default_models_dir
 
     with contextlib.suppress(ConversionFailed):  # torch takes its place
-        convert_apart(model, default_models_dir(), lambda _: None, lambda: False)
+        convert_apart(model, "onnxruntime", default_models_dir(), lambda _: None, lambda: False)
 
 
 @pytest.fixture(scope="session")
