@@ -133,6 +133,11 @@ def in_words(report: dict[str, Any]) -> Group:
         f"  which to take: {report['which_model']}",
     ]
     trials = [(f"  {trial['device']}", _trial_in_words(trial)) for trial in report["devices"]]
+    trials += [
+        (f"  {trial['device']}, beside torch", _beside_torch_in_words(trial["beside_torch"]))
+        for trial in report["devices"]
+        if trial.get("beside_torch")
+    ]
     heading = report["advice"] or f"a second of audio with {report['tried_model']}"
     return Group(
         facts(rows),
@@ -178,6 +183,12 @@ def _trial_in_words(trial: dict[str, Any]) -> str:
     )
 
 
+def _beside_torch_in_words(times: dict[str, Any]) -> str:
+    from sidecar.tools.beside_torch import in_words  # noqa: PLC0415
+
+    return in_words(times)
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
@@ -218,7 +229,8 @@ def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, A
     from sidecar.engine.device_check import waveform  # noqa: PLC0415
     from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
 
-    engine = SpeechEngine(Config(model=model, models_dir=models_dir, offline=True, device=device))
+    config = Config(model=model, models_dir=models_dir, offline=True, device=device)
+    engine = SpeechEngine(config)
     started_at = time.perf_counter()
     try:
         engine.find_model()
@@ -226,6 +238,9 @@ def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, A
         start_s = time.perf_counter() - started_at
         second = [Waveform(waveform())]
         times_s = timeit.repeat(lambda: encoder.embed(second), number=1, repeat=_TIMED_RUNS)
+        from sidecar.tools.beside_torch import beside_torch  # noqa: PLC0415
+
+        beside = beside_torch(encoder, config) if device == "cpu" else None
     except Exception as error:  # noqa: BLE001 - what is wrong is what is asked
         return {"device": device, "error": getattr(error, "message", f"{error!r}")}
     assert encoder.device.self_test is not None
@@ -238,4 +253,5 @@ def _try_device(device: str, model: str, models_dir: Path | None) -> dict[str, A
         "cosine": encoder.device.self_test.cosine,
         "fingerprint": encoder.model.fingerprint,
         "gpu_peak_reserved_bytes": encoder.peak_reserved_bytes(),
+        "beside_torch": beside,
     }

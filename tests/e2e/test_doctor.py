@@ -20,3 +20,5 @@ def test_this_machine(request):
     [cpu] = [device for device in report["devices"] if device["device"] == "cpu"]
     assert cpu["cosine"] > 0.9999
     assert cpu["embed_ms"] > 0
+    if not report["frozen"]:
+        assert min(cpu["beside_torch"][key] for key in ("ms", "torch_ms", "share")) > 0

@@ -21,8 +21,8 @@ pytest.importorskip("sidecar.engine.openvino_library")
 
 import torch
 
+from sidecar.engine.conversion import convert
 from sidecar.engine.loading import converted_origin
-from sidecar.engine.openvino_export import convert
 from sidecar.engine.openvino_library import VERSION, ov
 from sidecar.engine.openvino_runtime import OpenVinoRuntime
 
@@ -40,7 +40,7 @@ def model(request, tmp_path_factory):
     else:
         weights, card = request.getfixturevalue("campplus_weights"), MODELS["campplus-zh-en"]
     sha256 = converted_files.sha256_of(weights)
-    origin = converted_origin(fingerprint(card, sha256, card.recipe), VERSION)
+    origin = converted_origin(fingerprint(card, sha256, card.recipe), "openvino", VERSION)
     root = tmp_path_factory.mktemp("models")
     steps = []
     made = convert(

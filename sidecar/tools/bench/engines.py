@@ -21,6 +21,7 @@ from sidecar.engine.speech_engine import SpeechEngine
 from sidecar.store.installed import InstalledModel, find_card, install
 from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.bench.plan import Call, Turn, Waveforms
+from sidecar.tools.matrix_product import count_flop, product_on
 
 
 @dataclass(frozen=True)
@@ -149,29 +150,15 @@ def export_campplus(weights: Path, path: Path) -> None:
 
 def matrix_product(config: Config) -> Engine:
     """The yardstick: torch multiplies two large matrices in f32, whatever the waveforms are."""
-    torch = importlib.import_module("torch")
-    torch.set_num_threads(config.threads)
-    torch.set_float32_matmul_precision("highest")
-    a, b, product = torch.randn(3, 2048, 2048, device=config.device)
+    multiply = product_on(config.device, config.threads)
 
-    def multiply(_: Waveforms) -> None:
-        torch.mm(a, b, out=product)
-        if product.is_cuda:
-            torch.cuda.synchronize(product.device)
-
-    def count_flop(n_samples: int) -> int:
+    def count(n_samples: int) -> int:
         found = _model(config)
         network = importlib.import_module(f"sidecar.networks.{found.card.network}")
-        model = network.load(found.weights)
-        # A multiplication and an addition are two; products and convolutions count alone.
-        counter = importlib.import_module("torch.utils.flop_counter").FlopCounterMode(display=False)
-        with torch.inference_mode():
-            features = model.frontend(torch.zeros(1, n_samples))
-            with counter:
-                model.network(features)
-        return int(counter.get_total_flops())
+        return count_flop(network.load(found.weights), n_samples)
 
-    return Engine(About("torch.mm", "f32", config.threads), multiply, count_flop=count_flop)
+    about = About("torch.mm", "f32", config.threads)
+    return Engine(about, lambda _: multiply(), count_flop=count)
 
 
 def _store(config: Config) -> WeightStore:

@@ -22,6 +22,7 @@ from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.tools.bench.contenders import Contender, opened
 from sidecar.tools.bench.plan import Call, Entry, Extent, Key, Turn, entries_of, entry_of
 from sidecar.tools.console import ProgressLine, Refusal
+from sidecar.tools.matrix_product import FLOP
 from sidecar.tools.started_sidecar import started_sidecar
 
 PAUSE_S = 0.25
@@ -160,7 +161,7 @@ def values_of(
     """What a call of a contender of this kind says: measures, their x, units and values."""
     (measure, x), (ms, compute_ms) = key, call
     if kind == "product":
-        yield "product_rate", 0, "GFLOP/s", 2 * 2048**3 / ms / 1e6
+        yield "product_rate", 0, "GFLOP/s", FLOP / ms / 1e6
     elif measure in {"sustained", "new_lengths"}:
         yield measure, x, "x real time", 1000 * sum(turn.n_samples) / SAMPLE_RATE_HZ / ms
     else:
