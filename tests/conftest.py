@@ -41,6 +41,24 @@ def ecapa_weights() -> Path:
     return _weights("ecapa-voxceleb")
 
 
+@pytest.fixture(scope="session")
+def seeded_ecapa_folder(tmp_path_factory):
+    """A folder as SpeechBrain publishes it, with seeded weights."""
+    from model.seeded_ecapa import write_checkpoint
+
+    return write_checkpoint(tmp_path_factory.mktemp("ecapa")).parent
+
+
+@pytest.fixture(scope="session")
+def ecapa_folder(request):
+    """The published weights, or seeded ones where those cannot be fetched."""
+    try:
+        return request.getfixturevalue("ecapa_weights").parent
+    except pytest.skip.Exception as error:
+        print(f"seeded weights take the place of the published ones: {error}")
+        return request.getfixturevalue("seeded_ecapa_folder")
+
+
 def _weights(model: str) -> Path:
     from protocol.errors import ModelUnavailable
     from sidecar.store.catalog import MODELS

@@ -16,15 +16,11 @@ from sidecar.tools.program import sidecar_argv
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(request):
     pytest.importorskip("torch")
     if EDITION == "cpu":
         pytest.skip("the cpu edition serves the models that it carries, and no folder")
-    from model.seeded_ecapa import write_checkpoint
-
-    made = tmp_path_factory.mktemp("seeded")
-    write_checkpoint(made)
-    return made
+    return request.getfixturevalue("ecapa_folder")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +61,7 @@ def test_real_speech_of_one_speaker_is_nearer_than_that_of_two(client, shared):
         np.frombuffer(client.call(EmbedParams(PathAudio(path)))["embedding"], "<f4")
         for path in paths
     )
-    assert a @ b > a @ c  # seeded weights tell little, but they are no constant
+    assert a @ b > a @ c  # seeded weights tell little, but they are no constant either
 
 
 @pytest.mark.skipif(EDITION is not None, reason="a bundle has its default model inside")
