@@ -104,7 +104,7 @@ def test_the_last_words_of_a_library_that_aborts(start_light, gate, host_reads):
     told = native_lines(host)
     assert "the last words" in told
     assert "Fatal Python error: Aborted" in told
-    assert any("make_noise" in line for line in told), "not where it was"
+    assert any("last_words_from_c" in line for line in told), "not where it was"
 
 
 @posix_only
