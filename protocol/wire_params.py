@@ -10,6 +10,7 @@ from protocol.fields import MAX_INTEGER, Fields, as_fields
 from protocol.params import (
     Audio,
     CancelParams,
+    Channel,
     EmbedBatchParams,
     EmbedParams,
     EmbedSegmentsParams,
@@ -20,6 +21,7 @@ from protocol.params import (
     Params,
     PathAudio,
     PcmAudio,
+    ProbeParams,
     RequestId,
     ScoreParams,
     Segment,
@@ -76,7 +78,7 @@ def _written(value: object) -> object:
         return {
             field.name: inner
             for field in fields(value)
-            if (inner := getattr(value, field.name)) is not None
+            if (inner := getattr(value, field.name)) is not None and inner is not False
         }
     return value
 
@@ -146,6 +148,15 @@ def _read_segment(value: object, place: str) -> Segment:
     return ends.required_real("start_s"), ends.required_real("end_s")
 
 
+def _read_probe(values: Fields) -> ProbeParams:
+    audio = _read_audio(values.map("audio"))
+    if audio.start_s is not None or audio.end_s is not None or audio.channel is not None:
+        raise InvalidParams(
+            "params.audio has start_s, end_s or channel: probe tells of the whole audio"
+        )
+    return ProbeParams(audio=audio, deadline_ms=_read_duration_ms(values, "deadline_ms"))
+
+
 def _read_score(values: Fields) -> ScoreParams:
     a, b = (_read_voice(values.map(side)) for side in ("a", "b"))
     return ScoreParams(a=a, b=b)
@@ -160,6 +171,7 @@ _READERS: dict[str, Callable[[Fields], Params]] = {
     "embed_batch": _read_embed_batch,
     "embed_windows": _read_embed_windows,
     "embed_segments": _read_embed_segments,
+    "probe": _read_probe,
     "score": _read_score,
     "health": lambda _: HealthParams(),
     "metrics": lambda _: MetricsParams(),
@@ -198,13 +210,36 @@ def _read_audio(values: Fields) -> Audio:
             channels=values.integer("channels"),
             start_s=values.real("start_s"),
             end_s=values.real("end_s"),
+            channel=_read_channel(values),
+            strict=values.boolean("strict", default=False),
         )
-    elif sources == ["file"]:
-        audio = FileAudio(values.binary("file"), values.real("start_s"), values.real("end_s"))
     else:
-        audio = PathAudio(values.text("path"), values.real("start_s"), values.real("end_s"))
+        kind, data = (
+            (FileAudio, values.binary("file"))
+            if sources == ["file"]
+            else (PathAudio, values.text("path"))
+        )
+        audio = kind(
+            data,
+            values.real("start_s"),
+            values.real("end_s"),
+            _read_channel(values),
+            values.boolean("strict", default=False),
+        )
     values.finish()
     return audio
+
+
+def _read_channel(values: Fields) -> Channel | None:
+    channel = values.value("channel")
+    if channel is None or channel == "mix":
+        return channel
+    if isinstance(channel, int) and not isinstance(channel, bool) and 0 <= channel <= MAX_INTEGER:
+        return channel
+    raise InvalidParams(
+        f'{values.place}.channel must be "mix" or the number of a channel, from 0, not '
+        f"{channel!r:.60}"
+    )
 
 
 def _read_duration_ms(values: Fields, name: str) -> float | None:

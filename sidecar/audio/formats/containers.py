@@ -1,0 +1,301 @@
+"""What only FFmpeg's libraries decode, by PyAV, which is an extra: M4A, WebM, WMA and more.
+
+FFmpeg is told which demuxer to take, and reads through a file object of ours: so nothing that a
+file says can make it open another file, or an address.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Generator, Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from protocol.errors import BadAudio
+from sidecar.audio.formats.audio_bytes import AudioBytes
+from sidecar.audio.formats.findings import Findings
+from sidecar.audio.formats.joined import as_first
+from sidecar.audio.formats.libsndfile import damaged
+from sidecar.audio.formats.magic import Kind
+from sidecar.audio.formats.recording import BLOCK_VALUES, Block, Recording, stopped_early
+
+ADVICE = (
+    "in an Electron renderer, AudioContext.decodeAudioData makes PCM of whatever Chromium can play"
+)
+# How much longer than it is a file may say it is: encoders round, and count what they add.
+_TOLERANCE_S = 0.5
+# What may lie behind the last packet: an index, or tags.
+_MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE = 1 << 16, 0.05
+# Nothing is opened but what is given.
+_OPTIONS = {"protocol_whitelist": "none"}
+_FULL_SCALE = {"u1": 1 << 7, "i2": 1 << 15, "i4": 1 << 31, "i8": 1 << 63}
+
+
+def pyav() -> ModuleType | None:
+    """PyAV, if it is installed."""
+    try:
+        return importlib.import_module("av")
+    except ImportError:
+        return None
+
+
+def missing(kind: Kind) -> BadAudio:
+    """The refusal of a file that needs PyAV where there is none, or that nothing decodes."""
+    way = "send WAV, FLAC, OGG, MP3 or PCM"
+    if kind.demuxer:
+        way = "install speaker-sidecar[containers] for it (PyAV), or send PCM"
+    return BadAudio(
+        f"the audio file is {kind.name}, which is not decoded here: {way}; {ADVICE}",
+        kind="unsupported_format",
+        format=kind.name,
+    )
+
+
+def open_container(source: AudioBytes, kind: Kind, findings: Findings) -> ContainerFile:
+    """Open the file that ``source`` is.
+
+    Raises:
+        BadAudio: ``unsupported_format`` without PyAV; ``corrupt``: there is no sound in it, or
+            FFmpeg does not understand it.
+        OSError: the file cannot be read.
+    """
+    av = pyav() if kind.demuxer else None
+    if av is None:
+        raise missing(kind)
+    return ContainerFile(av, source, kind, findings)
+
+
+class ContainerFile(Recording):
+    """A file that FFmpeg decodes, always from its beginning.
+
+    Args:
+        av: PyAV.
+        source: the file.
+        kind: what it is.
+        findings: takes what is odd.
+    """
+
+    keeps_its_word = False
+
+    def __init__(self, av: ModuleType, source: AudioBytes, kind: Kind, findings: Findings) -> None:
+        self._av = av
+        self._file = _File(source)
+        self.findings = findings
+        self.format_name = kind.name
+        self._n_damaged = 0
+        try:
+            self._container = av.open(
+                self._file,
+                "r",
+                format=kind.demuxer,
+                container_options=_OPTIONS,
+                metadata_errors="ignore",
+            )
+        except (av.FFmpegError, ValueError) as error:
+            raise self._damaged(error) from error
+        try:
+            self._open_stream()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _open_stream(self) -> None:
+        stream = self._container.streams.best("audio")
+        if stream is None:
+            raise damaged(self.format_name, "there is no sound in it")
+        context = stream.codec_context
+        if context is None:
+            raise damaged(self.format_name, "its sound is coded in a way that is not known")
+        context.thread_count = 1
+        self._stream = stream
+        self.codec = context.name
+        self._frames = self._decoded_frames()
+        self._first: Any = next(self._frames, None)
+        if self._first is None:
+            raise damaged(self.format_name, "there is no sound in it")
+        self.sample_rate_hz = self._first.sample_rate
+        self.channels = len(self._first.layout.channels)
+        self.n_frames: int | None = None
+        duration_s = self._stated_s()
+        if duration_s is not None:
+            self.n_frames = round(duration_s * self.sample_rate_hz)
+
+    def measure(self) -> Generator[None, None, None]:
+        """See ``Recording``: what the packets say, where the header does not."""
+        if self.n_frames is not None:
+            return
+        end_s = 0.0
+        self._container.seek(0)
+        for packet in self._packets():
+            if packet.pts is not None and packet.time_base is not None:
+                end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            yield
+        self.n_frames = round(end_s * self.sample_rate_hz)
+
+    def blocks(self) -> Iterator[Block]:
+        """See ``Recording``."""
+        n_read = 0
+        frame: Any = self._first
+        while frame is not None:
+            run = _Run(frame, self._frames)
+            for block in as_first(run.blocks(), run.rate_hz, self.sample_rate_hz, self.channels):
+                n_read += len(block)
+                yield block
+            frame = run.following
+        self._check_end(n_read)
+
+    def close(self) -> None:
+        """See ``Recording``."""
+        self._container.close()
+
+    def _packets(self) -> Iterator[Any]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except self._av.FFmpegError as error:
+                self._file.raise_failure()
+                raise self._damaged(error) from error
+            yield packet
+
+    def _decoded_frames(self) -> Iterator[Any]:
+        for packet in self._packets():
+            try:
+                yield from packet.decode()
+            except self._av.FFmpegError:
+                # One that is damaged; FFmpeg goes on with the next.
+                self._file.raise_failure()
+                self._n_damaged += 1
+
+    def _stated_s(self) -> float | None:
+        stream = self._stream
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        duration = self._container.duration
+        return None if duration is None or duration <= 0 else duration / self._av.time_base
+
+    def _check_end(self, n_read: int) -> None:
+        n_unread = self._file.n_bytes - self._file.n_read
+        if n_unread > max(_MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE * self._file.n_bytes):
+            raise BadAudio(
+                f"the {self.format_name} file goes on where its sound ends: {n_unread} of its "
+                f"{self._file.n_bytes} bytes are no part of it; if files were joined, send them "
+                "one by one",
+                kind="truncated",
+                format=self.format_name,
+                n_bytes=n_unread,
+            )
+        if self._n_damaged:
+            self.findings.tell(
+                "skipped_bytes",
+                f"{self._n_damaged} packets of the {self.format_name} file are damaged, and were "
+                "left out",
+                n_packets=self._n_damaged,
+            )
+        promised = self.n_frames
+        if promised is not None and n_read < promised - _TOLERANCE_S * self.sample_rate_hz:
+            if self._n_damaged:
+                raise stopped_early(self.format_name, n_read, promised)
+            self.findings.tell(
+                "missing_end",
+                f"the {self.format_name} file is truncated: its header promises {promised} "
+                f"samples, but {n_read} can be decoded",
+                promised_samples=promised,
+                present_samples=n_read,
+            )
+
+    def _damaged(self, error: Exception) -> BadAudio:
+        self._file.raise_failure()
+        # FFmpeg's text is one of a fixed list; it may be followed by the file's name.
+        return damaged(self.format_name, getattr(error, "strerror", None) or type(error).__name__)
+
+
+class _Run:
+    """Frames of one rate and layout, up to one that differs.
+
+    Attributes:
+        rate_hz: the rate.
+        following: once all blocks were taken, the frame that differs; None: there is none.
+    """
+
+    def __init__(self, first: Any, frames: Iterator[Any]) -> None:  # noqa: ANN401 - PyAV's
+        self._first = first
+        self._frames = frames
+        self._layout = (first.sample_rate, len(first.layout.channels))
+        self.rate_hz: int = first.sample_rate
+        self.following: Any = None
+
+    def blocks(self) -> Iterator[Block]:
+        """The samples of the frames, some together; and an empty block now and then."""
+        held: list[Block] = []
+        n_values = 0
+        frame: Any = self._first
+        while frame is not None:
+            if (frame.sample_rate, len(frame.layout.channels)) != self._layout:
+                self.following = frame
+                break
+            held.append(samples_of(frame))
+            n_values += held[-1].size
+            if n_values >= BLOCK_VALUES:
+                yield np.concatenate(held)
+                held, n_values = [], 0
+            frame = next(self._frames, None)
+        if held:
+            yield np.concatenate(held)
+
+
+def samples_of(frame: Any) -> Block:  # noqa: ANN401 - PyAV's
+    """The samples of a frame, shape (n_samples, channels), full scale 1.0."""
+    array = frame.to_ndarray()
+    n_channels = len(frame.layout.channels)
+    array = array.T if frame.format.is_planar else array.reshape(-1, n_channels)
+    code = array.dtype.str[1:]
+    if code not in _FULL_SCALE:
+        return np.ascontiguousarray(array, np.float32)
+    scale = np.float32(_FULL_SCALE[code])
+    middle = np.float32(_FULL_SCALE["u1"] if code == "u1" else 0)
+    return np.ascontiguousarray((array.astype(np.float32) - middle) / scale)
+
+
+class _File:
+    """A row of bytes as PyAV sees a file.
+
+    Attributes:
+        n_bytes: how many there are.
+        n_read: how far it was read.
+    """
+
+    def __init__(self, source: AudioBytes) -> None:
+        self._source = source
+        self._position = 0
+        self._failure: Exception | None = None
+        self.n_bytes = source.n_bytes
+        self.n_read = 0
+
+    def read(self, n_bytes: int) -> bytes:
+        try:
+            data = self._source.at(self._position, n_bytes)
+        except (OSError, BadAudio) as error:
+            self._failure = error
+            raise
+        self._position += len(data)
+        self.n_read = max(self.n_read, self._position)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.n_bytes}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def raise_failure(self) -> None:
+        """Raise what has ended reading before its time, if anything has."""
+        if self._failure is not None:
+            raise self._failure
