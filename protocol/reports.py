@@ -140,7 +140,7 @@ class AudioWarning:
 
     kind: str
     message: str
-    details: Mapping[str, int]
+    details: Mapping[str, int | str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ from sidecar.config import Config
 from sidecar.wire.streams import Streams
 
 NAME = "speaker-sidecar"
+# What version 1.1 of the contract has added.
+_FURTHER = ("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings")
 
 
 def greet(config: Config, streams: Streams) -> None:
     """Write the first frame. An output that is lost already is found by what is written next."""
     paths = [] if config.path_root == "none" else ["audio.path"]
-    capabilities = ("audio.pcm", "audio.file", *paths, "embed_segments", "progress")
+    capabilities = ("audio.pcm", "audio.file", *paths, *_FURTHER)
     hello = Hello(
         name=NAME,
         version=__version__,

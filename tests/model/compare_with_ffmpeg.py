@@ -23,6 +23,7 @@ from protocol.params import FileAudio, PathAudio, PcmAudio
 from protocol.python import RemoteError, SpeakerSidecar
 
 SAME = 0.999
+DIFFER = "bytes and path are answered differently"
 
 
 @dataclass
@@ -35,9 +36,9 @@ class Row:
 
     @property
     def passes(self):
-        return self.ours_s is None or (
-            self.ffmpeg_s is not None and self.cosine is not None and self.cosine >= SAME
-        )
+        if self.ours_s is None or self.ffmpeg_s is None:
+            return self.said != DIFFER
+        return self.cosine is not None and self.cosine >= SAME
 
     def __str__(self):
         numbers = [
@@ -76,12 +77,12 @@ def compare(sidecar, path):
     ffmpeg_s = None if pcm is None else len(pcm.pcm) / 4 / pcm.channels / pcm.sample_rate_hz
     by_path, by_bytes = sidecar.embed_batch([PathAudio(str(path)), FileAudio(path.read_bytes())])
     if isinstance(by_path, RemoteError) != isinstance(by_bytes, RemoteError):
-        return Row(path.name, ffmpeg_s, 0.0, None, "bytes and path differ")
+        return Row(path.name, ffmpeg_s, 0.0, None, DIFFER)
     if isinstance(by_path, RemoteError):
         return Row(path.name, ffmpeg_s, None, None, f"{by_path.kind}: {by_path.message}")
-    said = ", ".join(warning["kind"] for warning in by_path.warnings)
+    said = ", ".join(warning.kind for warning in by_path.warnings)
     if by_path.embedding != by_bytes.embedding:
-        return Row(path.name, ffmpeg_s, by_path.duration_s, None, "bytes and path differ")
+        return Row(path.name, ffmpeg_s, by_path.duration_s, None, DIFFER)
     if pcm is None:
         # Nothing to compare with; more than FFmpeg can is no fault.
         return Row(path.name, None, by_path.duration_s, None, f"FFmpeg cannot; {said}")

@@ -10,7 +10,7 @@ import importlib
 import io
 from collections.abc import Generator, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,9 @@ _TOLERANCE_S = 0.5
 _MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE = 1 << 16, 0.05
 # Nothing is opened but what is given.
 _OPTIONS = {"protocol_whitelist": "none"}
+# A rate and samples.
+Frame: TypeAlias = tuple[int, Block]
+
 _FULL_SCALE = {"u1": 1 << 7, "i2": 1 << 15, "i4": 1 << 31, "i8": 1 << 63}
 
 
@@ -112,12 +115,17 @@ class ContainerFile(Recording):
         context.thread_count = 1
         self._stream = stream
         self.codec = context.name
+        self._n_front = 0
+        if self.codec == "opus" and bytes(context.extradata or b"").startswith(b"OpusHead"):
+            # FFmpeg would drop too few where a WebM states the rate of what was recorded.
+            context.flags2 |= self._av.codec.context.Flags2.skip_manual
+            self._n_front = int.from_bytes(context.extradata[10:12], "little")
         self._frames = self._decoded_frames()
-        self._first: Any = next(self._frames, None)
+        self._first = next(self._frames, None)
         if self._first is None:
             raise damaged(self.format_name, "there is no sound in it")
-        self.sample_rate_hz = self._first.sample_rate
-        self.channels = len(self._first.layout.channels)
+        self.sample_rate_hz, block = self._first
+        self.channels = block.shape[1]
         self.n_frames: int | None = None
         duration_s = self._stated_s()
         if duration_s is not None:
@@ -137,13 +145,14 @@ class ContainerFile(Recording):
 
     def blocks(self) -> Iterator[Block]:
         """See ``Recording``."""
-        n_read = 0
-        frame: Any = self._first
+        n_read = -self._n_front
+        frame = self._first
         while frame is not None:
             run = _Run(frame, self._frames)
             for block in as_first(run.blocks(), run.rate_hz, self.sample_rate_hz, self.channels):
+                n_dropped = max(0, -n_read)
                 n_read += len(block)
-                yield block
+                yield block[n_dropped:]
             frame = run.following
         self._check_end(n_read)
 
@@ -163,10 +172,15 @@ class ContainerFile(Recording):
                 raise self._damaged(error) from error
             yield packet
 
-    def _decoded_frames(self) -> Iterator[Any]:
+    def _decoded_frames(self) -> Iterator[Frame]:
         for packet in self._packets():
+            n_behind = 0
+            if self._n_front and packet.has_sidedata("skip_samples"):
+                n_behind = _n_behind(bytes(packet.get_sidedata("skip_samples")))
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    block = samples_of(frame)
+                    yield frame.sample_rate, block[: max(0, len(block) - n_behind)]
             except self._av.FFmpegError:
                 # One that is damaged; FFmpeg goes on with the next.
                 self._file.raise_failure()
@@ -216,37 +230,42 @@ class ContainerFile(Recording):
 
 
 class _Run:
-    """Frames of one rate and layout, up to one that differs.
+    """Frames of one rate and number of channels, up to one that differs.
 
     Attributes:
         rate_hz: the rate.
         following: once all blocks were taken, the frame that differs; None: there is none.
     """
 
-    def __init__(self, first: Any, frames: Iterator[Any]) -> None:  # noqa: ANN401 - PyAV's
+    def __init__(self, first: Frame, frames: Iterator[Frame]) -> None:
         self._first = first
         self._frames = frames
-        self._layout = (first.sample_rate, len(first.layout.channels))
-        self.rate_hz: int = first.sample_rate
-        self.following: Any = None
+        self.rate_hz = first[0]
+        self.following: Frame | None = None
 
     def blocks(self) -> Iterator[Block]:
-        """The samples of the frames, some together; and an empty block now and then."""
+        """The samples of the frames, some together."""
         held: list[Block] = []
         n_values = 0
-        frame: Any = self._first
+        frame: Frame | None = self._first
         while frame is not None:
-            if (frame.sample_rate, len(frame.layout.channels)) != self._layout:
+            rate_hz, block = frame
+            if (rate_hz, block.shape[1]) != (self.rate_hz, self._first[1].shape[1]):
                 self.following = frame
                 break
-            held.append(samples_of(frame))
-            n_values += held[-1].size
+            held.append(block)
+            n_values += block.size
             if n_values >= BLOCK_VALUES:
                 yield np.concatenate(held)
                 held, n_values = [], 0
             frame = next(self._frames, None)
         if held:
             yield np.concatenate(held)
+
+
+def _n_behind(skip_samples: bytes) -> int:
+    """How many samples to drop at the end, by a packet's side data: two counts of 32 bits."""
+    return int.from_bytes(skip_samples[4:8], "little")
 
 
 def samples_of(frame: Any) -> Block:  # noqa: ANN401 - PyAV's

@@ -35,8 +35,10 @@ def open_mp3(
         BadAudio: ``corrupt``, ``decode_timeout``.
         OSError: the file cannot be read.
     """
-    runs = yield from FrameSearch(source, findings).runs()
-    return Mp3File(source, runs, findings, format_name)
+    search = FrameSearch(source, findings)
+    runs = yield from search.runs()
+    ends = (search.n_front, search.n_behind)
+    return Mp3File(source, runs, ends, findings, format_name)
 
 
 class Mp3File(Recording):
@@ -45,15 +47,22 @@ class Mp3File(Recording):
     Args:
         source: the file.
         runs: of one or more.
+        ends: how many samples to drop at the beginning, and at the end.
         findings: takes what is odd; what the frames tell is told.
         format_name: of the file around them.
     """
 
     def __init__(
-        self, source: AudioBytes, runs: Sequence[Mp3Run], findings: Findings, format_name: str
+        self,
+        source: AudioBytes,
+        runs: Sequence[Mp3Run],
+        ends: tuple[int, int],
+        findings: Findings,
+        format_name: str,
     ) -> None:
         self._source = source
         self._runs = runs
+        self._n_front, self._n_behind = ends
         self.findings = findings
         self.format_name = format_name
         first = runs[0].layout
@@ -61,81 +70,83 @@ class Mp3File(Recording):
         self.sample_rate_hz = first.sample_rate_hz
         self.channels = max(run.layout.channels for run in runs)
         n_seconds = sum(run.n_samples / run.layout.sample_rate_hz for run in runs)
-        self.n_frames: int = round(n_seconds * self.sample_rate_hz)
-        self._first_run = self._first_frame = self._n_frames_in = 0
+        n_decoded = round(n_seconds * self.sample_rate_hz)
+        self.n_frames: int = max(0, n_decoded - self._n_front - self._n_behind)
+        # Where decoding begins: in which run, and how many of its frames and all samples before.
+        self._entry = (0, 0, 0)
         self._sound: Sound | None = None
 
     def skip_to(self, frame: int) -> int:
         """See ``Recording``."""
-        start = 0
+        sample, start = max(0, min(frame, self.n_frames - 1)) + self._n_front, 0
         for index, run in enumerate(self._runs):
             if run.layout.sample_rate_hz != self.sample_rate_hz:
                 break
-            self._first_run, self._first_frame, self._n_frames_in = index, start, 0
-            if frame < start + run.n_samples or index == len(self._runs) - 1:
-                n_frames_in = self._frames_before(run, min(frame - start, run.n_samples - 1))
-                if n_frames_in > 0:
-                    self._n_frames_in = n_frames_in
-                    self._first_frame = start + n_frames_in * run.layout.frame_samples - run.n_front
+            if start >= self._n_front:
+                self._entry = (index, 0, start)
+            if sample < start + run.n_samples:
+                n_frames = _frames_before(run, sample - start)
+                entered = start + n_frames * run.layout.frame_samples
+                if n_frames > 0 and entered >= self._n_front:
+                    self._entry = (index, n_frames, entered)
                 break
             start += run.n_samples
-        return self._first_frame
+        return max(0, self._entry[2] - self._n_front)
 
     def blocks(self) -> Iterator[Block]:
         """See ``Recording``."""
-        frame = self._first_frame
-        for index in range(self._first_run, len(self._runs)):
+        first, n_frames, sample = self._entry
+        start, end = self._n_front, self._n_front + self.n_frames
+        for index in range(first, len(self._runs)):
             run = self._runs[index]
-            n_frames_in = self._n_frames_in if index == self._first_run else 0
-            raw = self._decoded(run, n_frames_in, frame)
+            raw = self._decoded(run, n_frames if index == first else 0, sample - start)
             rate_hz = run.layout.sample_rate_hz
-            yield from as_first(raw, rate_hz, self.sample_rate_hz, self.channels)
-            frame += run.n_samples
+            for block in as_first(raw, rate_hz, self.sample_rate_hz, self.channels):
+                yield block[max(0, start - sample) : max(0, end - sample)]
+                sample += len(block)
 
     def close(self) -> None:
         """See ``Recording``."""
         if self._sound is not None:
             self._sound.close()
 
-    def _frames_before(self, run: Mp3Run, sample: int) -> int:
-        """How many frames of ``run`` need not be decoded to have the samples from ``sample`` on."""
-        n_frames = (sample + run.n_front) // run.layout.frame_samples - _WARM_UP_FRAMES
-        n_frames -= n_frames % _SYNTHESIS_FRAMES
-        is_far = n_frames > 0 and n_frames * run.layout.frame_samples >= run.n_front
-        return n_frames if is_far and run.layout.can_be_silenced else 0
-
     def _pieces(self, run: Mp3Run) -> Iterator[Piece]:
         """The frames of ``run``; behind a hole, they lack what they take from those before."""
-        for index, place in enumerate(run.places):
-            if index > 0 and run.layout.can_be_silenced:
-                head = self._source.at(place.start, min(_WARM_UP_BYTES, len(place)))
-                silent = run.layout.silenced(head)
-                yield silent
-                yield place[len(silent) :]
-            else:
-                yield place
+        for place in run.places:
+            head = self._source.at(place.start, min(_WARM_UP_BYTES, len(place)))
+            silent = run.layout.silenced(head)
+            yield silent
+            yield place[len(silent) :]
+        yield bytes(run.n_cut)
 
-    def _decoded(self, run: Mp3Run, n_frames_in: int, frame: int) -> Iterator[Block]:
-        """The blocks of ``run`` from one of its frames on; ``frame`` is the first sample's place."""
+    def _decoded(self, run: Mp3Run, n_frames: int, shift: int) -> Iterator[Block]:
+        """The blocks of ``run`` from one of its frames on; they end where a block of the file does.
+
+        ``shift`` is the first sample's place in the file.
+        """
         row = self._source.shown(*self._pieces(run))
-        offset = _offset_of(row, run, n_frames_in)
-        silent = run.layout.silenced(row.at(offset, _WARM_UP_BYTES)) if n_frames_in else b""
+        offset = _offset_of(row, run, n_frames)
+        silent = run.layout.silenced(row.at(offset, _WARM_UP_BYTES)) if n_frames else b""
+        shown = row.shown(silent, range(offset + len(silent), row.n_bytes))
         self.close()
-        self._sound = Sound(
-            row.shown(silent, range(offset + len(silent), run.n_bytes)), self.format_name, claim=_CLAIM
-        )
-        at = n_frames_in * run.layout.frame_samples
-        start, end = run.n_front, run.n_front + run.n_samples
+        self._sound = Sound(shown, self.format_name, claim=_CLAIM)
         block_frames = BLOCK_VALUES // run.layout.channels
-        shift = frame - max(at, start)
-        while at < end:
-            # Up to where a block ends in the file's own count.
+        at, n_samples = n_frames * run.layout.frame_samples, run.n_samples
+        shift -= at
+        while at < n_samples:
             wanted = block_frames - (at + shift) % block_frames
-            block = self._sound.read(min(wanted, end - at))
+            block = self._sound.read(min(wanted, n_samples - at))
             if len(block) == 0:
-                raise stopped_early(self.format_name, at, end)
-            yield block[max(0, start - at) :]
+                raise stopped_early(self.format_name, at, n_samples)
             at += len(block)
+            yield block
+
+
+def _frames_before(run: Mp3Run, sample: int) -> int:
+    """How many frames of ``run`` need not be decoded to have the samples from ``sample`` on."""
+    n_frames = sample // run.layout.frame_samples - _WARM_UP_FRAMES
+    n_frames -= n_frames % _SYNTHESIS_FRAMES
+    return n_frames if n_frames > 0 and run.layout.can_be_silenced else 0
 
 
 def _offset_of(row: AudioBytes, run: Mp3Run, n_frames: int) -> int:

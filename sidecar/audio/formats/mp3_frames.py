@@ -26,9 +26,6 @@ _KBITS_MPEG_2 = {
     1: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _LAYER_III = 1
-# The data of a frame begin up to so many bytes before it, among those of the frames before it.
-_RESERVOIR_BYTES_MPEG_1, _RESERVOIR_BYTES_MPEG_2 = 511, 255
-
 # A tag's name, flags, and the fields that they announce: counts of frames and bytes, a table of
 # contents, the quality.
 _FIELD_BYTES = {1: 4, 2: 4, 4: 100, 8: 4}
@@ -80,9 +77,8 @@ class Layout:
             self._side_bytes = 17 if self._is_mono else 32
         else:
             self._side_bytes = 9 if self._is_mono else 17
-        self._reservoir_bytes = _RESERVOIR_BYTES_MPEG_1 if is_mpeg_1 else _RESERVOIR_BYTES_MPEG_2
-        # The second byte of the side information still has a bit of the place in the reservoir.
-        self._second_byte_mask = 0x80 if is_mpeg_1 else 0
+        # Side information begins with how many bytes before the frame its data begin: 9 or 8 bits.
+        self._reservoir_shift = 7 if is_mpeg_1 else 8
         # Frames' lengths by the third byte of their header, 0 for those that do not fit.
         self._lengths = [0] * 256
         slot_bytes = 4 if self.layer == 1 else 1
@@ -135,19 +131,21 @@ class Layout:
         """The frames at the beginning of ``data`` that lack what they take from those before.
 
         They are left as a reservoir for the frames that follow, but have no data themselves: the
-        decoder would complain of what it misses.
+        decoder would make noise of it.
         """
         silent = bytearray()
         n_free = 0
-        while n_free < self._reservoir_bytes:
+        while self.can_be_silenced:
             place = len(silent)
             n_bytes = self.frame_bytes(data[place : place + HEADER_BYTES])
+            side = place + HEADER_BYTES
             if not n_bytes or place + n_bytes > len(data):
                 break
+            n_before = (data[side] << 8 | data[side + 1]) >> self._reservoir_shift
+            if n_before <= n_free:
+                break
             silent += data[place : place + n_bytes]
-            side = place + HEADER_BYTES
-            kept = bytes((silent[side], silent[side + 1] & self._second_byte_mask))
-            silent[side : side + self._side_bytes] = kept.ljust(self._side_bytes, b"\0")
+            silent[side : side + self._side_bytes] = bytes(self._side_bytes)
             n_free += n_bytes - HEADER_BYTES - self._side_bytes
         return bytes(silent)
 

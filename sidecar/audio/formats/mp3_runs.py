@@ -35,46 +35,29 @@ class Mp3Run:
 
     Attributes:
         layout: what they have in common.
-        tag: what was stated of them.
         places: where they lie, as file offsets; neighbours are one.
         n_frames: how many there are.
         n_bytes: how long they are in all.
+        n_cut: how many bytes of the last one are missing.
         marks: where every ``MARK_FRAMES``-th one lies in the row that they make.
     """
 
     layout: Layout
-    tag: Tag | None
     places: list[range] = field(default_factory=list)
     n_frames: int = 0
     n_bytes: int = 0
+    n_cut: int = 0
     marks: array[int] = field(default_factory=lambda: array("q"))
 
     @property
-    def n_front(self) -> int:
-        """Samples to drop at the beginning."""
-        return 0 if self.tag is None else self.tag.n_front
-
-    @property
     def n_samples(self) -> int:
-        """How many there are, without those that an encoder has added."""
-        n_behind = 0
-        if self.tag is not None and self.tag.n_frames in (None, self.n_frames, self.n_frames + 1):
-            n_behind = self.tag.n_behind
-        return max(0, self.n_decoded - self.n_front - n_behind)
-
-    @property
-    def n_decoded(self) -> int:
         """How many a decoder makes of all frames."""
         return self.n_frames * self.layout.frame_samples
 
-    @property
-    def n_missing(self) -> int:
-        """How many frames fewer there are than was stated; some writers count the tag as well."""
-        stated = None if self.tag is None else self.tag.n_frames
-        return 0 if stated is None or stated <= self.n_frames + 1 else stated - self.n_frames
-
     def add(self, start: int, n_frames: int, end: int) -> None:
         """Frames that lie one behind the other."""
+        if not n_frames:
+            return
         if self.places and self.places[-1].stop == start:
             self.places[-1] = range(self.places[-1].start, end)
         else:
@@ -89,6 +72,10 @@ class FrameSearch:
     Args:
         source: the file.
         findings: takes what is odd.
+
+    Attributes:
+        n_front: samples to drop at the beginning: the encoder has put them there.
+        n_behind: the same, at the end.
     """
 
     def __init__(self, source: AudioBytes, findings: Findings) -> None:
@@ -96,7 +83,9 @@ class FrameSearch:
         self._findings = findings
         self._runs: list[Mp3Run] = []
         self._n_skipped = self._n_pieces = 0
-        self._is_cut = False
+        # Frames themselves that state something of those that follow; none is decoded.
+        self._tags: list[Tag] = []
+        self.n_front = self.n_behind = 0
 
     def runs(self) -> Generator[None, None, list[Mp3Run]]:
         """All runs, in their order, step by step.
@@ -120,6 +109,10 @@ class FrameSearch:
         if not self._runs:
             raise damaged("MP3", "there are no frames in it")
         self._tell_what_is_odd(end)
+        if len(self._runs) == len(self._tags) == 1 and self._n_missing() == 0:
+            [tag], [run] = self._tags, self._runs
+            is_true = tag.n_frames in (None, run.n_frames, run.n_frames + 1)
+            self.n_behind = tag.n_behind if is_true else 0
         return self._runs
 
     def _next_frame(self, offset: int) -> Generator[None, None, tuple[int, Layout, int] | None]:
@@ -147,9 +140,10 @@ class FrameSearch:
 
     def _read_run(self, start: int, layout: Layout) -> Generator[None, None, int]:
         """Read the frames from ``start`` on, as long as they follow one another; where they end."""
-        offset, n_bytes, tag_offset = start, self._source.n_bytes, layout.tag_offset
-        run = self._runs[-1] if self._runs and self._runs[-1].layout is layout else None
-        n_frames = 0
+        n_bytes, tag_offset = self._source.n_bytes, layout.tag_offset
+        if not self._runs or self._runs[-1].layout is not layout:
+            self._runs.append(Mp3Run(layout))
+        run, n_frames = self._runs[-1], 0
         chunk, base, place = b"", start, 0
         while True:
             if place + _LOOK_AHEAD_BYTES > len(chunk) and base + len(chunk) < n_bytes:
@@ -157,30 +151,31 @@ class FrameSearch:
                 chunk, place = self._source.at(base, _CHUNK_BYTES), 0
                 yield
             frame_bytes = layout.frame_bytes(chunk[place : place + HEADER_BYTES])
-            offset = base + place
-            self._is_cut = frame_bytes > 0 and offset + frame_bytes > n_bytes
-            if not frame_bytes or self._is_cut:
+            end = base + place
+            if not frame_bytes:
                 break
-            name = chunk[place + tag_offset : place + tag_offset + 4]
-            if run is None or name in _TAG_NAMES:
+            if end + frame_bytes > n_bytes:
+                # The last one. What is there of it still says how the one before it fades.
+                n_frames += 1
+                run.n_cut = end + frame_bytes - n_bytes
+                end = n_bytes
+                break
+            if chunk[place + tag_offset : place + tag_offset + 4] in _TAG_NAMES or end == start:
                 tag = layout.tag(chunk[place : place + frame_bytes])
-                if tag is not None or run is None:
-                    if run is not None and n_frames:
-                        run.add(start, n_frames, offset)
-                    run = Mp3Run(layout, tag)
-                    self._runs.append(run)
-                    start, n_frames = offset, 0
                 if tag is not None:
+                    run.add(start, n_frames, end)
+                    if not self._tags and len(self._runs) == 1 and run.n_frames == 0:
+                        self.n_front = tag.n_front
+                    self._tags.append(tag)
                     place += frame_bytes
-                    start = base + place
+                    start, n_frames = base + place, 0
                     continue
             if (run.n_frames + n_frames) % MARK_FRAMES == 0:
-                run.marks.append(run.n_bytes + offset - start)
+                run.marks.append(run.n_bytes + end - start)
             n_frames += 1
             place += frame_bytes
-        if run is not None and n_frames:
-            run.add(start, n_frames, offset)
-        return offset
+        run.add(start, n_frames, end)
+        return end
 
     def _tell_what_is_odd(self, end: int) -> None:
         if self._n_skipped > 0:
@@ -189,8 +184,8 @@ class FrameSearch:
                 f"{self._n_skipped} bytes of the MP3 file are no frames, and were left out",
                 n_bytes=self._n_skipped,
             )
-        n_missing = sum(run.n_missing for run in self._runs)
-        if n_missing or self._is_cut:
+        n_missing = self._n_missing()
+        if n_missing or self._runs[-1].n_cut:
             n_frames = sum(run.n_frames for run in self._runs)
             what = "its last frame is cut"
             if n_missing:
@@ -213,6 +208,13 @@ class FrameSearch:
                 "were left out",
                 n_bytes=n_behind,
             )
+
+
+    def _n_missing(self) -> int:
+        """How many frames fewer there are than the tags state; some writers count those as well."""
+        stated = sum(tag.n_frames or 0 for tag in self._tags)
+        n_frames = sum(run.n_frames for run in self._runs)
+        return 0 if stated <= n_frames + len(self._tags) else stated - n_frames
 
 
 def _chained(

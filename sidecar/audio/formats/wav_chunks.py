@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from protocol.errors import BadAudio
 from sidecar.audio.formats.audio_bytes import AudioBytes
 from sidecar.audio.formats.sample_data import Coding, SampleData, fixed, floats, no_samples, pcm
 
@@ -69,6 +70,13 @@ def read_wav(source: AudioBytes) -> WavFile:
         elif name == b"fmt " and not fmt:
             fmt = source.at(body, min(n_bytes, _MAX_FMT_BYTES))
         elif name == b"data":
+            if places:
+                raise BadAudio(
+                    f"the {format_name} file has its samples in more than one place, and does not "
+                    "say how they belong together; save it again, or send PCM",
+                    kind="corrupt",
+                    format=format_name,
+                )
             if is_64 and n_bytes == 0xFFFF_FFFF and len(ds64) >= 16:
                 n_bytes = int.from_bytes(ds64[8:16], "little")
                 has_size = 0 < n_bytes < _PLACEHOLDER_BYTES_64
