@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from protocol.params import RequestId
@@ -276,7 +276,7 @@ Notification: TypeAlias = Health | Progress | RequestProgress
 def to_wire(value: object) -> object:
     """``value`` with every dataclass in it as a map of its fields; None stays nil.
 
-    Fields that hold their default are left out: a version has added them.
+    A field that a version has added, and so has a default, is left out where it says nothing.
     """
     if isinstance(value, AudioWarning):
         return {"kind": value.kind, "message": value.message, **value.details}
@@ -284,7 +284,7 @@ def to_wire(value: object) -> object:
         return {
             field.name: to_wire(inner)
             for field in fields(value)
-            if (inner := getattr(value, field.name)) != field.default
+            if (inner := getattr(value, field.name)) not in (None, ()) or field.default is MISSING
         }
     if isinstance(value, (tuple, list)):
         return [to_wire(item) for item in value]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from typing import TypedDict
 
 from protocol.errors import InvalidParams, InvalidRequest
 from protocol.fields import MAX_INTEGER, Fields, as_fields
@@ -28,6 +29,14 @@ from protocol.params import (
     ShutdownParams,
     StoredEmbedding,
 )
+
+
+class _Asked(TypedDict):
+    start_s: float | None
+    end_s: float | None
+    channel: Channel | None
+    strict: bool
+
 
 MAX_ID_BYTES = 64
 MAX_EMBEDDING_BYTES = 16 * 1024
@@ -208,26 +217,24 @@ def _read_audio(values: Fields) -> Audio:
             encoding=values.text("encoding"),
             sample_rate_hz=values.integer("sample_rate_hz"),
             channels=values.integer("channels"),
-            start_s=values.real("start_s"),
-            end_s=values.real("end_s"),
-            channel=_read_channel(values),
-            strict=values.boolean("strict", default=False),
+            **_read_asked(values),
         )
+    elif sources == ["file"]:
+        audio = FileAudio(file=values.binary("file"), **_read_asked(values))
     else:
-        kind, data = (
-            (FileAudio, values.binary("file"))
-            if sources == ["file"]
-            else (PathAudio, values.text("path"))
-        )
-        audio = kind(
-            data,
-            values.real("start_s"),
-            values.real("end_s"),
-            _read_channel(values),
-            values.boolean("strict", default=False),
-        )
+        audio = PathAudio(path=values.text("path"), **_read_asked(values))
     values.finish()
     return audio
+
+
+def _read_asked(values: Fields) -> _Asked:
+    """What is asked of an audio, whatever it is."""
+    return {
+        "start_s": values.real("start_s"),
+        "end_s": values.real("end_s"),
+        "channel": _read_channel(values),
+        "strict": values.boolean("strict", default=False),
+    }
 
 
 def _read_channel(values: Fields) -> Channel | None:

@@ -41,7 +41,7 @@ def check_channel(channel: Channel | None, n_channels: int) -> None:
 
 
 def narrowed(block: FloatArray) -> FloatArray:
-    """One or two channels as they are, of more the mean: (n_frames, channels) to (n_frames, 1|2)."""
+    """One or two channels as they are, of more the mean, shape (n_frames, 1 or 2)."""
     n_channels = block.shape[1]
     if n_channels <= 2:
         return block
@@ -54,7 +54,7 @@ def narrowed(block: FloatArray) -> FloatArray:
 
 
 def mix(samples: FloatArray, start_sample: int = 0) -> Waveform:
-    """The waveform of a part, shape (n_samples, 1|2): the mean, or the louder of two that cancel."""
+    """The waveform of a part, shape (n_samples, 1 or 2): the mean, or the louder of two that cancel."""
     if samples.shape[1] == 1:
         return Waveform(np.ascontiguousarray(samples[:, 0]), start_sample)
     left, right = (np.ascontiguousarray(samples[:, channel]) for channel in (0, 1))

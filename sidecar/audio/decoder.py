@@ -15,7 +15,14 @@ from typing import TypeVar
 import numpy as np
 
 from protocol.errors import InvalidParams
-from protocol.params import Audio, EmbedSegmentsParams, EmbedWindowsParams, Params, ProbeParams, Segment
+from protocol.params import (
+    Audio,
+    EmbedSegmentsParams,
+    EmbedWindowsParams,
+    Params,
+    ProbeParams,
+    Segment,
+)
 from sidecar.audio.channels import mix
 from sidecar.audio.crop import Crop, read_crop, select, too_long
 from sidecar.audio.resampling import FloatArray, resample

@@ -31,7 +31,7 @@ def resample(
 
 
 def _resampled(stream: soxr.ResampleStream, block: FloatArray, *, last: bool) -> FloatArray:
-    n_samples, channels = block.shape
+    channels = block.shape[1]
     given = np.ascontiguousarray(block if channels > 1 else block[:, 0])
     made: FloatArray = stream.resample_chunk(given, last=last)
     return made.reshape(-1, channels)

@@ -93,6 +93,8 @@ class _Cutter:
 
     def feed(self, block: FloatArray) -> Iterator[Part]:
         """The segments that end in ``block``, shape (n_frames, n_channels)."""
+        if len(block) == 0:
+            return
         start, self._n_read = self._n_read, self._n_read + len(block)
         while self._coming and self._coming[0].start < self._n_read:
             segment = self._coming.popleft()

@@ -52,8 +52,10 @@ class Row:
 def decoded_by_ffmpeg(path):
     """The samples of a file by FFmpeg, at its own rate and with its channels; None: it cannot."""
     asked = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "a:0"]
-        + ["-show_entries", "stream=sample_rate,channels", "-of", "json", str(path)],
+        [
+            *("ffprobe", "-v", "error", "-select_streams", "a:0"),
+            *("-show_entries", "stream=sample_rate,channels", "-of", "json", str(path)),
+        ],
         capture_output=True,
         check=False,
     )
@@ -62,8 +64,10 @@ def decoded_by_ffmpeg(path):
         return None
     rate_hz, channels = int(streams[0]["sample_rate"]), streams[0]["channels"]
     done = subprocess.run(
-        ["ffmpeg", "-nostdin", "-v", "error", "-i", str(path), "-map", "0:a:0"]
-        + ["-c:a", "pcm_f32le", "-ar", str(rate_hz), "-ac", str(channels), "-f", "f32le", "-"],
+        [
+            *("ffmpeg", "-nostdin", "-v", "error", "-i", str(path), "-map", "0:a:0"),
+            *("-c:a", "pcm_f32le", "-ar", str(rate_hz), "-ac", str(channels), "-f", "f32le", "-"),
+        ],
         capture_output=True,
         check=False,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 
 from sidecar.audio.formats.audio_bytes import AudioBytes
-from sidecar.audio.formats.sample_data import Coding, SampleData, fixed, floats, no_samples, pcm
+from sidecar.audio.formats.sample_data import Coding, SampleData, floats, law, no_samples, pcm
 from sidecar.audio.formats.wav_chunks import is_name, next_chunk
 
 _MAX_CHUNKS = 10_000
@@ -41,7 +41,7 @@ def read_aiff(source: AudioBytes) -> SampleData:
     if place is None or len(common) < 18:
         raise no_samples("AIFF")
     coding = _coding(common, is_compressed=is_compressed)
-    return SampleData("AIFF", coding, (place,), has_size=True)
+    return SampleData("AIFF", coding, place, has_size=True)
 
 
 def _coding(common: bytes, *, is_compressed: bool) -> Coding:
@@ -58,8 +58,7 @@ def _coding(common: bytes, *, is_compressed: bool) -> Coding:
     if compression in _FLOATS:
         return floats(_FLOATS[compression], rate_hz, channels, "BIG")
     if compression in _LAWS:
-        subtype = _LAWS[compression]
-        return fixed("A-law" if subtype == "ALAW" else "mu-law", subtype, 8, rate_hz, channels)
+        return law(_LAWS[compression], rate_hz, channels)
     return Coding("IMA ADPCM" if compression == b"ima4" else "AIFF-C coding", None, None)
 
 

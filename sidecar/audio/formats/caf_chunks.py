@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 
 from sidecar.audio.formats.audio_bytes import AudioBytes
-from sidecar.audio.formats.sample_data import Coding, SampleData, fixed, floats, no_samples, pcm
+from sidecar.audio.formats.sample_data import Coding, SampleData, floats, law, no_samples, pcm
 
 _MAX_CHUNKS = 10_000
 _IS_FLOAT, _IS_LITTLE_ENDIAN = 1, 2
-_LAWS = {b"ulaw": ("mu-law", "ULAW"), b"alaw": ("A-law", "ALAW")}
+_LAWS = {b"ulaw": "ULAW", b"alaw": "ALAW"}
 _CODING_NAMES = {b"alac": "ALAC", b"ima4": "IMA ADPCM", b"aac ": "AAC", b"opus": "Opus"}
 _MAX_RATE_HZ = 1 << 31
 
@@ -34,7 +34,7 @@ def read_caf(source: AudioBytes) -> SampleData:
             start = body + 4
             end = source.n_bytes if n_bytes == -1 else body + n_bytes
             place = range(start, max(start, end))
-            return SampleData("CAF", _coding(description), (place,), n_bytes != -1)
+            return SampleData("CAF", _coding(description), place, n_bytes != -1)
         if n_bytes < 0:
             break
         offset = body + n_bytes
@@ -51,6 +51,5 @@ def _coding(description: bytes) -> Coding:
     if form == b"lpcm":
         return pcm(n_bits, rate_hz, channels, endian)
     if form in _LAWS:
-        name, subtype = _LAWS[form]
-        return fixed(name, subtype, 8, rate_hz, channels)
+        return law(_LAWS[form], rate_hz, channels)
     return Coding(_CODING_NAMES.get(form, "CAF coding"), None, None)

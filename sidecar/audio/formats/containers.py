@@ -6,7 +6,6 @@ file says can make it open another file, or an address.
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Generator, Iterator
 from types import ModuleType
@@ -40,9 +39,11 @@ _FULL_SCALE = {"u1": 1 << 7, "i2": 1 << 15, "i4": 1 << 31, "i8": 1 << 63}
 def pyav() -> ModuleType | None:
     """PyAV, if it is installed."""
     try:
-        return importlib.import_module("av")
+        import av  # noqa: PLC0415 - an extra
     except ImportError:
         return None
+    module: ModuleType = av
+    return module
 
 
 def missing(kind: Kind) -> BadAudio:

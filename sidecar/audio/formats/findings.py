@@ -1,6 +1,4 @@
-"""What is odd about a file that is decoded all the same: told to the host, or refused if it is so
-strict.
-"""
+"""What is odd about a file that is decoded all the same: told to the host, or refused for it."""
 
 from __future__ import annotations
 

@@ -52,28 +52,26 @@ class FlacFile(Recording):
         else:
             self._run = self._first_run()
         info = self._run.info
-        self.sample_rate_hz, self.channels, self.bits = info.sample_rate_hz, info.channels, info.bits
+        self.sample_rate_hz, self.channels, self.bits = (
+            info.sample_rate_hz,
+            info.channels,
+            info.bits,
+        )
         self._first_frame = 0
         self._sound: Sound | None = None
 
     def _first_run(self) -> FlacRun:
         """The first frames behind a header that is missing, or followed by something else."""
-        search = next_run(self._source, 0, None)
-        while True:
-            try:
-                next(search)
-            except StopIteration as stop:
-                if stop.value is None:
-                    raise damaged("FLAC", "there is no frame in it") from None
-                run: FlacRun = stop.value
-                n_bytes = run.offset
-                self.findings.tell(
-                    "skipped_bytes",
-                    f"the FLAC file's first {n_bytes} bytes are damaged, or its beginning is "
-                    "missing: it was decoded from the first sound frame on",
-                    n_bytes=n_bytes,
-                )
-                return run
+        run = next((run for run in next_run(self._source, 0, None) if run is not None), None)
+        if run is None:
+            raise damaged("FLAC", "there is no frame in it")
+        self.findings.tell(
+            "skipped_bytes",
+            f"the FLAC file's first {run.offset} bytes are damaged, or its beginning is missing: "
+            "it was decoded from the first sound frame on",
+            n_bytes=run.offset,
+        )
+        return run
 
     def measure(self) -> Generator[None, None, None]:
         """See ``Recording``."""
@@ -88,7 +86,10 @@ class FlacFile(Recording):
             n_seconds += n_run / run.info.sample_rate_hz
             n_frames += n_run
             self._tell_missing(run, n_run)
-            last, run = run, (yield from self._following(run))
+            last, run = run, None
+            for following in self._following(last):
+                run = following
+                yield
         self.n_frames = round(n_seconds * self.sample_rate_hz)
         self._tell_trailing(last)
 
@@ -100,7 +101,11 @@ class FlacFile(Recording):
             return 0
         frame = min(frame, self.n_frames - 1)
         found = FlacSearch(self._source, run.info, run.offset).entry(frame)
-        entered = None if found is None else FlacRun.at(self._source, found.offset, run.info, is_entry=True)
+        entered = (
+            None
+            if found is None
+            else FlacRun.at(self._source, found.offset, run.info, is_entry=True)
+        )
         if found is not None and entered is not None and found.sample > 0:
             self._run, self._first_frame = entered, found.sample
         return self._first_frame
@@ -112,8 +117,11 @@ class FlacFile(Recording):
         frame = self._first_frame
         while run is not None:
             n_run = yield from self._decoded(run, frame)
-            last, run = run, (yield from self._passed(self._following(run)))
             frame += n_run
+            last, run = run, None
+            for following in self._following(last):
+                run = following
+                yield np.empty((0, self.channels), np.float32)
         self._tell_trailing(last)
 
     def close(self) -> None:
@@ -128,7 +136,9 @@ class FlacFile(Recording):
             raise damaged("FLAC", f"its samples have {info.bits} bits")
         header = replace(info, n_samples=0).as_header()
         self.close()
-        self._sound = Sound(self._source.shown(header, range(run.offset, self._source.n_bytes)), "FLAC")
+        self._sound = Sound(
+            self._source.shown(header, range(run.offset, self._source.n_bytes)), "FLAC"
+        )
         raw = self._asked(run, self._sound, frame)
         is_first = run is self._run
         if is_first or (info.sample_rate_hz, info.channels) == (self.sample_rate_hz, self.channels):
@@ -167,24 +177,13 @@ class FlacFile(Recording):
         self._tell_missing(run, n_run, is_cut=n_run < run.end - run.first_sample)
         return n_run
 
-    def _following(self, run: FlacRun) -> Generator[None, None, FlacRun | None]:
-        """The run behind ``run``, if there is one; raises ``BadAudio`` if frames are missing."""
-        following = yield from next_run(self._source, run.last_offset + 1, run)
-        if following is not None and following.continues(run):
-            raise damaged("FLAC", f"samples from {run.end} to {following.first_sample} are missing")
-        return following
-
-    def _passed(
-        self, steps: Generator[None, None, FlacRun | None]
-    ) -> Generator[Block, None, FlacRun | None]:
-        """``steps``, with an empty block for each."""
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                found: FlacRun | None = stop.value
-                return found
-            yield np.empty((0, self.channels), np.float32)
+    def _following(self, run: FlacRun) -> Iterator[FlacRun | None]:
+        """The run behind ``run`` as ``next_run``; raises ``BadAudio`` if frames are missing."""
+        for following in next_run(self._source, run.last_offset + 1, run):
+            if following is not None and following.continues(run):
+                missing = f"samples from {run.end} to {following.first_sample} are missing"
+                raise damaged("FLAC", missing)
+            yield following
 
     def _tell_missing(self, run: FlacRun, n_run: int, *, is_cut: bool = False) -> None:
         promised = run.info.n_samples

@@ -131,7 +131,7 @@ def frame_headers(data: bytes, end: int) -> Iterator[tuple[int, FrameHeader | No
 
 
 def read_frame_header(data: bytes) -> FrameHeader | None:
-    """The header of a frame at the beginning of ``data``; None: its checksum says that it is none."""
+    """The header of a frame at the beginning of ``data``; None: it is none, by its checksum."""
     n_there = len(data)
     data = data.ljust(MAX_HEADER_BYTES, b"\0")
     if data[0] != 0xFF or data[1] & 0xFE != 0xF8:

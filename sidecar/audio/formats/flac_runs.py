@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sidecar.audio.formats.audio_bytes import AudioBytes
@@ -124,10 +124,8 @@ class FlacRun:
         return True
 
 
-def next_run(
-    source: AudioBytes, offset: int, before: FlacRun | None
-) -> Generator[None, None, FlacRun | None]:
-    """The first run at ``offset`` or behind it, step by step; None: there is none.
+def next_run(source: AudioBytes, offset: int, before: FlacRun | None) -> Iterator[FlacRun | None]:
+    """The first run at ``offset`` or behind it, if there is one; before it None for each step.
 
     It begins with a header of its own, or with two frames of which one follows the other. A single
     frame could be chance.
@@ -146,7 +144,8 @@ def next_run(
             if start is not None:
                 run = FlacRun.at(source, start, info)
                 if run is not None:
-                    return run
+                    yield run
+                    return
             if len(pending) < _MAX_PENDING:
                 step = header.n_samples if header.is_variable else 1
                 pending.setdefault(_key(header, header.number + step), offset + place)
@@ -154,11 +153,11 @@ def next_run(
             metadata = read_metadata(source, offset + marker)
             run = None if metadata is None else FlacRun.at(source, metadata[1], metadata[0])
             if run is not None:
-                return run
+                yield run
+                return
             marker = piece.find(MARKER, marker + 1, _CHUNK_BYTES + len(MARKER) - 1)
         offset += _CHUNK_BYTES
-        yield
-    return None
+        yield None
 
 
 def _key(header: FrameHeader, number: int) -> tuple[object, ...]:

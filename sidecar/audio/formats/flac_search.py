@@ -85,12 +85,14 @@ class FlacSearch:
     def next_frame(self, offset: int, end: int) -> Frame | None:
         """The first frame that begins between ``offset`` and ``end``, and not too far away."""
         end = min(end, offset + _MAX_FRAME_BYTES)
+        if self._n_candidates >= _MAX_CANDIDATES:
+            return None
         for piece_offset in range(offset, end, _PIECE_BYTES):
             n_bytes = min(_PIECE_BYTES, end - piece_offset)
             piece = self._source.at(piece_offset, n_bytes + MAX_HEADER_BYTES)
             for place, header in frame_headers(piece, n_bytes):
                 self._n_candidates += 1
-                if self._n_candidates > _MAX_CANDIDATES:
+                if self._n_candidates == _MAX_CANDIDATES:
                     return None
                 if header is not None and header.fits(self._info, is_variable=self._is_variable):
                     return Frame(piece_offset + place, header.sample(self._info))

@@ -58,6 +58,12 @@ _KINDS = (
     (0, b"ajkg", Kind("Shorten")),
     (0, b"MThd", Kind("MIDI")),
 )
+# By the names of the whole and of what is in it.
+_CHUNKED = {
+    **{(name, b"WAVE"): WAV for name in (b"RIFF", b"RIFX", b"RF64", b"BW64")},
+    **{(b"FORM", name): AIFF for name in (b"AIFF", b"AIFC")},
+    (b"RIFF", b"AVI "): Kind("AVI", "avi"),
+}
 _AAC = Kind("AAC", "aac")
 _ADTS_FRAMES = 3
 
@@ -65,12 +71,9 @@ _ADTS_FRAMES = 3
 def identify(source: AudioBytes) -> Kind | None:
     """The kind of audio file that ``source`` is; None: it is not recognised."""
     head = source.at(0, _HEAD_BYTES)
-    if head[8:12] == b"WAVE" and head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
-        return WAV
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return Kind("AVI", "avi")
-    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        return AIFF
+    kind = _CHUNKED.get((head[:4], head[8:12]))
+    if kind is not None:
+        return kind
     for offset, magic, kind in _KINDS:
         if head[offset:].startswith(magic):
             return kind

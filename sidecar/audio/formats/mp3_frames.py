@@ -7,7 +7,7 @@ or Info, a first frame without audio that states how many follow, and LAME's par
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 HEADER_BYTES = 4
 # The fourth byte of a header from which on there is one channel.
@@ -116,8 +116,8 @@ class Layout:
         if frame[place : place + 4] not in (b"Xing", b"Info"):
             # Fraunhofer's has a place of its own, and no such fields.
             is_vbri = frame[HEADER_BYTES + 32 : HEADER_BYTES + 36] == b"VBRI"
-            n_frames = int.from_bytes(frame[HEADER_BYTES + 46 : HEADER_BYTES + 50], "big")
-            return Tag(n_frames, 0, 0) if is_vbri else None
+            stated = int.from_bytes(frame[HEADER_BYTES + 46 : HEADER_BYTES + 50], "big")
+            return Tag(stated, 0, 0) if is_vbri else None
         flags = int.from_bytes(frame[place + 4 : place + 8], "big")
         n_frames = None
         if flags & _HAS_N_FRAMES:
@@ -145,7 +145,9 @@ class Layout:
             if n_before <= n_free:
                 break
             silent += data[place : place + n_bytes]
-            silent[side : side + self._side_bytes] = bytes(self._side_bytes)
+            # How far it reaches back stays: by that, what it hands on reaches as far.
+            kept = bytes((silent[side], silent[side + 1] & 0xFF << self._reservoir_shift & 0xFF))
+            silent[side : side + self._side_bytes] = kept.ljust(self._side_bytes, b"\0")
             n_free += n_bytes - HEADER_BYTES - self._side_bytes
         return bytes(silent)
 
@@ -164,9 +166,11 @@ def layout_of(header: bytes) -> Layout | None:
     if not is_frame:
         return None
     # All headers of one layout share the same object: in a broken file they take turns.
-    return _layout(bytes((0xFF, header[1], header[2] & 0x0C | 0x10, 0xC0 if header[3] >= _MONO else 0)))
+    return _layout(
+        bytes((0xFF, header[1], header[2] & 0x0C | 0x10, 0xC0 if header[3] >= _MONO else 0))
+    )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _layout(header: bytes) -> Layout:
     return Layout(header)

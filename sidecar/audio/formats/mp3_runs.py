@@ -209,7 +209,6 @@ class FrameSearch:
                 n_bytes=n_behind,
             )
 
-
     def _n_missing(self) -> int:
         """How many frames fewer there are than the tags state; some writers count those as well."""
         stated = sum(tag.n_frames or 0 for tag in self._tags)
@@ -217,9 +216,7 @@ class FrameSearch:
         return 0 if stated <= n_frames + len(self._tags) else stated - n_frames
 
 
-def _chained(
-    piece: bytes, place: int, current: Layout | None, *, is_last: bool
-) -> Layout | None:
+def _chained(piece: bytes, place: int, current: Layout | None, *, is_last: bool) -> Layout | None:
     """The layout of the frame at ``place``, if others follow it; or the end of the file does."""
     layout = layout_of(piece[place : place + HEADER_BYTES])
     if layout is None:
@@ -231,7 +228,7 @@ def _chained(
             break
         n_frames += 1
         place += frame_bytes
-    at_end = is_last and len(piece) - place < HEADER_BYTES or piece.startswith(_TAGS, place)
+    at_end = (is_last and len(piece) - place < HEADER_BYTES) or piece.startswith(_TAGS, place)
     is_sure = n_frames == _CHAIN_FRAMES or (n_frames > 0 and at_end and layout is current)
     return layout if is_sure or (n_frames > 1 and at_end) else None
 

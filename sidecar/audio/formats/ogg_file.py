@@ -74,7 +74,7 @@ class OggFile(Recording):
         self._sound = self._opened(links[0])
         self.sample_rate_hz, self.channels = self._sound.sample_rate_hz, self._sound.channels
         self.n_frames: int | None = self._sound.n_frames if len(links) == 1 else None
-        self._first_frame = 0
+        self._first_link = self._first_frame = 0
 
     def measure(self) -> Generator[None, None, None]:
         """See ``Recording``."""
@@ -88,41 +88,66 @@ class OggFile(Recording):
 
     def skip_to(self, frame: int) -> int:
         """See ``Recording``."""
-        if frame <= 0 or self.n_frames is None or self._links[0].codec != "Vorbis":
-            return 0
-        entry = find_vorbis_entry(self._source, min(frame, self.n_frames - 1))
+        start = 0
+        for index, link in enumerate(self._links):
+            sound = self._sound if index == 0 else self._opened(link)
+            if sound.sample_rate_hz != self.sample_rate_hz:
+                sound.close()
+                break
+            self._read_on(index, sound, start)
+            is_last = index == len(self._links) - 1
+            if frame < start + sound.n_frames or is_last or link.n_missing_pages:
+                self._enter(link, min(frame - start, sound.n_frames - 1), start)
+                break
+            start += sound.n_frames
+        return self._first_frame
+
+    def _enter(self, link: Link, sample: int, start: int) -> None:
+        """Read ``link``, which begins at ``start``, from shortly before ``sample`` on."""
+        if link.codec != "Vorbis" or sample <= 0:
+            return
+        row = self._source.shown(*link.places)
+        entry = find_vorbis_entry(row, sample)
         if entry is None:
-            return 0
-        header_end, page, first_frames = entry
-        end = self._links[0].places[-1].stop
-        shown = self._source.shown(range(header_end), range(page.offset, end))
+            return
+        header_end, page, first_samples = entry
         try:
+            shown = row.shown(range(header_end), range(page.offset, row.n_bytes))
             sound = Sound(shown, self.format_name)
         except BadAudio as error:
             if error.kind != "corrupt":
                 raise
-            return 0
-        first_frame = self.n_frames - sound.n_frames
+            return
+        first_sample = self._sound.n_frames - sound.n_frames
         layout = (sound.sample_rate_hz, sound.channels)
-        if layout != (self.sample_rate_hz, self.channels) or first_frame not in first_frames:
+        is_right = layout == (self._sound.sample_rate_hz, self._sound.channels)
+        if is_right and first_sample in first_samples:
+            self._read_on(self._first_link, sound, start + first_sample)
+        else:
             sound.close()
-            return 0
-        self._sound.close()
-        self._sound, self._first_frame = sound, first_frame
-        return first_frame
+
+    def _read_on(self, index: int, sound: Sound, first_frame: int) -> None:
+        """``blocks`` will begin in that link, which ``sound`` decodes, at that frame."""
+        if sound is not self._sound:
+            self._sound.close()
+        self._sound, self._first_link, self._first_frame = sound, index, first_frame
 
     def blocks(self) -> Iterator[Block]:
         """See ``Recording``."""
-        for index, link in enumerate(self._links):
-            if index > 0:
+        frame = self._first_frame
+        for link in self._links[self._first_link :]:
+            if link is not self._links[self._first_link]:
                 self._sound.close()
                 self._sound = self._opened(link)
             sound = self._sound
-            raw = self._decoded(link, sound, self._first_frame if index == 0 else 0)
-            if (sound.sample_rate_hz, sound.channels) == (self.sample_rate_hz, self.channels):
-                yield from raw
-            else:
-                yield from as_first(raw, sound.sample_rate_hz, self.sample_rate_hz, self.channels)
+            for block in as_first(
+                self._decoded(link, sound, frame),
+                sound.sample_rate_hz,
+                self.sample_rate_hz,
+                self.channels,
+            ):
+                frame += len(block)
+                yield block
 
     def close(self) -> None:
         """See ``Recording``."""

@@ -109,4 +109,3 @@ class LinkSearch:
                 "were left out",
                 n_bytes=n_behind,
             )
-

@@ -60,8 +60,7 @@ def open_recording(
     if kind is None:
         # Nothing of what it holds is told: a host could read any file by its path.
         raise BadAudio(
-            "the audio file's format is not recognised: send WAV, FLAC, OGG, MP3 or PCM; "
-            f"{ADVICE}",
+            f"the audio file's format is not recognised: send WAV, FLAC, OGG, MP3 or PCM; {ADVICE}",
             kind="unsupported_format",
         )
     if start > 0 and kind not in _TAGGED:
@@ -76,29 +75,30 @@ def open_recording(
 def _open_kind(
     source: AudioBytes, kind: Kind, findings: Findings
 ) -> Generator[None, None, Recording]:
+    recording: Recording | None = None
     if kind == magic.MP3:
-        return (yield from open_mp3(source, findings))
-    if kind == magic.OGG:
-        ogg = yield from open_ogg(source, findings)
-        return open_container(source, kind, findings) if ogg is None else _flac_or(ogg, source, kind)
-    if kind == magic.FLAC:
-        return _flac_or(FlacFile(source, findings), source, kind)
-    if kind == magic.WAV:
+        recording = yield from open_mp3(source, findings)
+    elif kind == magic.OGG:
+        recording = yield from open_ogg(source, findings)
+    elif kind == magic.FLAC:
+        recording = FlacFile(source, findings)
+    elif kind == magic.WAV:
         wav = read_wav(source)
         if wav.is_mpeg:
-            shown = source.shown(*present(wav.data, source))
-            return (yield from open_mp3(shown, findings, wav.data.format_name))
-        return _samples(source, kind, wav.data, wav.end, findings)
-    if kind in _READERS:
-        return _samples(source, kind, _READERS[kind](source), None, findings)
-    return open_container(source, kind, findings)
-
-
-def _flac_or(recording: Recording, source: AudioBytes, kind: Kind) -> Recording:
-    """``recording``, unless it is a FLAC of such samples as libsndfile does not decode."""
-    if isinstance(recording, FlacFile) and recording.bits not in DECODED_BITS:
-        return open_container(source, kind, recording.findings)
+            shown = source.shown(present(wav.data, source))
+            recording = yield from open_mp3(shown, findings, wav.data.format_name)
+        else:
+            recording = _samples(source, kind, wav.data, wav.end, findings)
+    elif kind in _READERS:
+        recording = _samples(source, kind, _READERS[kind](source), None, findings)
+    if recording is None or _has_odd_samples(recording):
+        return open_container(source, kind, findings)
     return recording
+
+
+def _has_odd_samples(recording: Recording) -> bool:
+    """Whether it is a FLAC of such samples as libsndfile does not decode."""
+    return isinstance(recording, FlacFile) and recording.bits not in DECODED_BITS
 
 
 def _samples(
@@ -111,4 +111,6 @@ def _samples(
     except BadAudio as error:
         if error.kind != "corrupt":
             raise
-    return open_container(source, Kind(f"{data.format_name} of {data.coding.name}", kind.demuxer), findings)
+    return open_container(
+        source, Kind(f"{data.format_name} of {data.coding.name}", kind.demuxer), findings
+    )

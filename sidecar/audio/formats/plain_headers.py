@@ -1,7 +1,7 @@
-"""Headers of one piece, behind which the samples follow: AU, NIST SPHERE, and Wave64's chunks.
+"""Headers of a few fields, behind which the samples follow: AU, NIST SPHERE and Wave64.
 
-Formats: Sun's and NeXT's ``.snd`` (AU); NIST's SPeech HEader REsources; Sony's Wave64, which is RIFF
-with GUIDs for names and 64 bits for sizes.
+Formats: Sun's and NeXT's ``.snd`` (AU); NIST's SPeech HEader REsources; Sony's Wave64, which is
+RIFF with GUIDs for names and 64 bits for sizes.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import re
 import struct
 
 from sidecar.audio.formats.audio_bytes import AudioBytes
-from sidecar.audio.formats.sample_data import Coding, SampleData, fixed, floats, no_samples, pcm
+from sidecar.audio.formats.sample_data import Coding, SampleData, floats, law, no_samples, pcm
 from sidecar.audio.formats.wav_chunks import coding_of
 
 _MAX_CHUNKS = 10_000
 _UNKNOWN_AU_SIZE = 0xFFFF_FFFF
 _AU_PCM_BITS = {2: 8, 3: 16, 4: 24, 5: 32}
 _AU_FLOAT_BITS = {6: 32, 7: 64}
-_AU_LAWS = {1: ("mu-law", "ULAW"), 27: ("A-law", "ALAW")}
+_AU_LAWS = {1: "ULAW", 27: "ALAW"}
 
 _SPHERE_FIELD = re.compile(rb"^(\w+) -(?:i|r|s\d+) (\S.*?)\s*$", re.MULTILINE)
 _MAX_SPHERE_HEADER = 1 << 16
-_SPHERE_LAWS = {b"ulaw": ("mu-law", "ULAW"), b"mu-law": ("mu-law", "ULAW"), b"alaw": ("A-law", "ALAW")}
+_SPHERE_LAWS = {b"ulaw": "ULAW", b"mu-law": "ULAW", b"alaw": "ALAW"}
 
 # The second halves of Wave64's GUIDs; their first four bytes are RIFF's names.
 W64_RIFF = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
@@ -49,13 +49,12 @@ def read_au(source: AudioBytes) -> SampleData:
     elif encoding in _AU_FLOAT_BITS:
         coding = floats(_AU_FLOAT_BITS[encoding], rate_hz, channels, endian)
     elif encoding in _AU_LAWS:
-        name, subtype = _AU_LAWS[encoding]
-        coding = fixed(name, subtype, 8, rate_hz, channels)
+        coding = law(_AU_LAWS[encoding], rate_hz, channels)
     else:
         coding = Coding("AU coding", None, None)
     has_size = n_bytes != _UNKNOWN_AU_SIZE
     end = start + n_bytes if has_size else max(start, source.n_bytes)
-    return SampleData("AU", coding, (range(start, end),), has_size)
+    return SampleData("AU", coding, range(start, end), has_size)
 
 
 def read_sphere(source: AudioBytes) -> SampleData:
@@ -76,8 +75,7 @@ def read_sphere(source: AudioBytes) -> SampleData:
     n_sample_bytes = numbers.get(b"sample_n_bytes", 2)
     form = fields.get(b"sample_coding", b"pcm").lower()
     if form in _SPHERE_LAWS:
-        name, subtype = _SPHERE_LAWS[form]
-        coding = fixed(name, subtype, 8, rate_hz, channels)
+        coding = law(_SPHERE_LAWS[form], rate_hz, channels)
     elif form == b"pcm":
         endian = "BIG" if fields.get(b"sample_byte_format", b"01").startswith(b"1") else "LITTLE"
         coding = pcm(8 * n_sample_bytes, rate_hz, channels, endian)
@@ -85,7 +83,8 @@ def read_sphere(source: AudioBytes) -> SampleData:
         coding = Coding("shorten" if b"shorten" in form else "SPHERE coding", None, None)
     n_frames = numbers.get(b"sample_count")
     n_bytes = source.n_bytes - start if n_frames is None else n_frames * channels * n_sample_bytes
-    return SampleData("SPHERE", coding, (range(start, start + max(0, n_bytes)),), n_frames is not None)
+    place = range(start, start + max(0, n_bytes))
+    return SampleData("SPHERE", coding, place, n_frames is not None)
 
 
 def read_w64(source: AudioBytes) -> SampleData:
@@ -107,7 +106,7 @@ def read_w64(source: AudioBytes) -> SampleData:
             # A writer that could not seek back has left about the largest number, or none.
             has_size = _W64_HEAD_BYTES < n_bytes < 1 << 62
             end = offset + n_bytes if has_size else source.n_bytes
-            return SampleData("W64", coding_of(fmt, "<")[0], (range(start, end),), has_size)
+            return SampleData("W64", coding_of(fmt, "<")[0], range(start, end), has_size)
         if n_bytes < _W64_HEAD_BYTES:
             break
         offset += n_bytes + -n_bytes % 8

@@ -76,6 +76,7 @@ class Recording(ABC):
             OSError: the file cannot be read.
         """
 
+    @abstractmethod
     def close(self) -> None:
         """Free what a decoder holds."""
 

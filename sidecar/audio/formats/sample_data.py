@@ -1,4 +1,4 @@
-"""Where a file keeps its samples, and how they are coded: what the headers of many formats state."""
+"""Where a file keeps its samples, and how they are coded: what many formats' headers state."""
 
 from __future__ import annotations
 
@@ -44,44 +44,45 @@ class SampleData:
     Attributes:
         format_name: of the file.
         coding: of its samples.
-        places: where they lie, as file offsets. The last one may reach beyond the end of the file.
+        place: where they lie, as file offsets; it may reach beyond the end of the file.
         has_size: the header says how many there are; otherwise they reach to the end.
         header: what a decoder is shown in front of the samples; None: the whole file as it is.
     """
 
     format_name: str
     coding: Coding
-    places: tuple[range, ...]
+    place: range
     has_size: bool
     header: bytes | None = None
 
-    @property
-    def promised_bytes(self) -> int:
-        """How many bytes of samples there should be."""
-        return sum(len(place) for place in self.places)
 
-
-def pcm(n_bits: int, rate_hz: int, channels: int, endian: str, *, unsigned_8: bool = False) -> Coding:
+def pcm(
+    n_bits: int, rate_hz: int, channels: int, endian: str, *, unsigned_8: bool = False
+) -> Coding:
     """Integers; those of an odd number of bits fill whole bytes, from the highest bit on."""
     subtype = _PCM_BY_BYTES.get((n_bits + 7) // 8, "")
     if subtype == "PCM_S8" and unsigned_8:
         subtype = "PCM_U8"
-    return fixed("PCM", subtype, n_bits, rate_hz, channels, endian)
+    return _fixed("PCM", subtype, n_bits, RawSamples(subtype, endian, rate_hz, channels))
 
 
 def floats(n_bits: int, rate_hz: int, channels: int, endian: str) -> Coding:
     """Floating-point numbers of 32 or 64 bits."""
     subtype = {32: "FLOAT", 64: "DOUBLE"}.get(n_bits, "")
-    return fixed("float", subtype, n_bits, rate_hz, channels, endian)
+    return _fixed("float", subtype, n_bits, RawSamples(subtype, endian, rate_hz, channels))
 
 
-def fixed(  # noqa: PLR0913 - the fields of a header
-    name: str, subtype: str, n_bits: int, rate_hz: int, channels: int, endian: str = "LITTLE"
-) -> Coding:
+def law(subtype: str, rate_hz: int, channels: int) -> Coding:
+    """Companded samples: ``ULAW`` or ``ALAW``."""
+    name = {"ULAW": "mu-law", "ALAW": "A-law"}[subtype]
+    return _fixed(name, subtype, 8, RawSamples(subtype, "LITTLE", rate_hz, channels))
+
+
+def _fixed(name: str, subtype: str, n_bits: int, raw: RawSamples) -> Coding:
     """Samples of one size; of those that libsndfile does not know, none is ``raw``."""
-    if subtype not in SAMPLE_BYTES or not 0 < channels <= 1024 or not 0 < rate_hz < 1 << 31:
-        return Coding(name, None, n_bits)
-    return Coding(name, RawSamples(subtype, endian, rate_hz, channels), n_bits)
+    is_known = subtype in SAMPLE_BYTES
+    is_possible = 0 < raw.channels <= 1024 and 0 < raw.sample_rate_hz < 1 << 31
+    return Coding(name, raw if is_known and is_possible else None, n_bits)
 
 
 def no_samples(format_name: str) -> BadAudio:

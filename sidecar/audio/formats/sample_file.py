@@ -42,9 +42,8 @@ class SampleFile(Recording):
         self.bits = data.coding.bits
         self.sample_rate_hz, self.channels = self._raw.sample_rate_hz, self._raw.channels
         self._frame_bytes = self.channels * SAMPLE_BYTES[self._raw.subtype]
-        self._places = present(data, source)
-        self._present_bytes = sum(len(place) for place in self._places)
-        self.n_frames: int = self._present_bytes // self._frame_bytes
+        self._place = present(data, source)
+        self.n_frames: int = len(self._place) // self._frame_bytes
 
     def measure(self) -> Generator[None, None, None]:
         """See ``Recording``."""
@@ -58,9 +57,8 @@ class SampleFile(Recording):
 
     def blocks(self) -> Iterator[Block]:
         """See ``Recording``."""
-        samples = self._source.shown(*self._places)
-        start = self._first_frame * self._frame_bytes
-        shown = samples.shown(range(start, self.n_frames * self._frame_bytes))
+        start, end = (n * self._frame_bytes for n in (self._first_frame, self.n_frames))
+        shown = self._source.shown(self._place[start:end])
         if shown.n_bytes > 0:
             self._sound = Sound(shown, self.format_name, raw=self._raw)
             n_read = self._first_frame
@@ -77,18 +75,18 @@ class SampleFile(Recording):
             self._sound.close()
 
     def _check_end(self) -> None:
-        tell_missing(self._data, self._present_bytes, self.findings)
+        tell_missing(self._data, len(self._place), self.findings)
         n_trailing = self._source.n_bytes - self._end
         if n_trailing <= 0:
             return
         trailing_s = n_trailing / self._frame_bytes / self.sample_rate_hz
         if trailing_s > _MAX_TRAILING_S and any(self._source.at(self._end, 1 << 16)):
             raise BadAudio(
-                f"the {self.format_name} file's header promises {self._present_bytes} bytes of "
+                f"the {self.format_name} file's header promises {len(self._place)} bytes of "
                 f"samples, and {n_trailing} bytes follow of which it says nothing: if they are "
                 "samples too, its header is wrong; save it again, or send PCM",
                 kind="truncated",
-                promised_bytes=self._present_bytes,
+                promised_bytes=len(self._place),
                 trailing_bytes=n_trailing,
             )
         self.findings.tell(
@@ -112,10 +110,8 @@ class CodedFile(Recording):
 
     def __init__(self, source: AudioBytes, data: SampleData, findings: Findings) -> None:
         self._data = data
-        places = present(data, source)
-        self._present_bytes = sum(len(place) for place in places)
-        shown = source if data.header is None else source.shown(data.header, *places)
-        self._shown_bytes = shown.n_bytes
+        self._place = present(data, source)
+        shown = source if data.header is None else source.shown(data.header, self._place)
         self._sound = Sound(shown, data.format_name)
         self.findings = findings
         self.format_name, self.codec = data.format_name, data.coding.name
@@ -124,7 +120,7 @@ class CodedFile(Recording):
 
     def measure(self) -> Generator[None, None, None]:
         """See ``Recording``."""
-        tell_missing(self._data, self._present_bytes, self.findings)
+        tell_missing(self._data, len(self._place), self.findings)
         yield
 
     def blocks(self) -> Iterator[Block]:
@@ -135,22 +131,22 @@ class CodedFile(Recording):
             yield block
         if n_read < self.n_frames or self._sound.n_unread_bytes > _MAX_UNREAD_BYTES:
             raise stopped_early(self.format_name, n_read, self.n_frames)
-        tell_missing(self._data, self._present_bytes, self.findings)
+        tell_missing(self._data, len(self._place), self.findings)
 
     def close(self) -> None:
         """See ``Recording``."""
         self._sound.close()
 
 
-def present(data: SampleData, source: AudioBytes) -> list[range]:
+def present(data: SampleData, source: AudioBytes) -> range:
     """Where samples lie, as far as the file reaches."""
-    n_bytes = source.n_bytes
-    return [range(min(place.start, n_bytes), min(place.stop, n_bytes)) for place in data.places]
+    place, n_bytes = data.place, source.n_bytes
+    return range(min(place.start, n_bytes), min(place.stop, n_bytes))
 
 
 def tell_missing(data: SampleData, present_bytes: int, findings: Findings) -> None:
     """Tell if the header promises more samples than there are."""
-    promised_bytes = data.promised_bytes
+    promised_bytes = len(data.place)
     if data.has_size and present_bytes < promised_bytes:
         findings.tell(
             "missing_end",

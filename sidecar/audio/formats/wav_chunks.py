@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from protocol.errors import BadAudio
 from sidecar.audio.formats.audio_bytes import AudioBytes
-from sidecar.audio.formats.sample_data import Coding, SampleData, fixed, floats, no_samples, pcm
+from sidecar.audio.formats.sample_data import Coding, SampleData, floats, law, no_samples, pcm
 
 # A writer that cannot seek back states 0 or about the largest size that the field holds, in many
 # variants (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, each also less a header's length).
@@ -52,48 +52,53 @@ def read_wav(source: AudioBytes) -> WavFile:
     magic = source.at(0, 4)
     format_name = _FORMATS[magic]
     byte_order = ">" if magic == b"RIFX" else "<"
-    is_64 = magic in (b"RF64", b"BW64")
-    fmt, ds64, places, has_size = b"", b"", [], True
+    found: dict[bytes, bytes] = {}
+    place, has_size = None, True
     offset = len(b"RIFF....WAVE")
     for _ in range(_MAX_CHUNKS):
         header = source.at(offset, 8)
         # Zeros in front of the samples are a gap; behind them, they belong to nothing.
-        if len(header) < 8 or not (is_name(header) or (not places and header == bytes(8))):
+        if len(header) < 8 or not (is_name(header) or (place is None and header == bytes(8))):
             break
         name, n_bytes = struct.unpack(f"{byte_order}4sI", header)
         body = offset + 8
-        # Behind the samples, only what is all there can be a chunk; they themselves may be cut.
-        if places and name != b"data" and body + n_bytes > source.n_bytes:
-            break
-        if name == b"ds64":
-            ds64 = source.at(body, 24)
-        elif name == b"fmt " and not fmt:
-            fmt = source.at(body, min(n_bytes, _MAX_FMT_BYTES))
+        if name == b"data" and place is None:
+            n_bytes, has_size = _data_bytes(source, body, n_bytes, found.get(b"ds64", b""))
+            place = range(body, body + n_bytes)
         elif name == b"data":
-            if places:
-                raise BadAudio(
-                    f"the {format_name} file has its samples in more than one place, and does not "
-                    "say how they belong together; save it again, or send PCM",
-                    kind="corrupt",
-                    format=format_name,
-                )
-            if is_64 and n_bytes == 0xFFFF_FFFF and len(ds64) >= 16:
-                n_bytes = int.from_bytes(ds64[8:16], "little")
-                has_size = 0 < n_bytes < _PLACEHOLDER_BYTES_64
-            else:
-                has_size = 0 < n_bytes < _PLACEHOLDER_BYTES
-            if not has_size:
-                n_bytes = max(0, source.n_bytes - body)
-            places.append(range(body, body + n_bytes))
+            raise _two_places(format_name)
+        elif place is not None and body + n_bytes > source.n_bytes:
+            break  # only what is all there can be a chunk behind the samples
+        elif name not in found:
+            found[name] = source.at(body, min(n_bytes, _MAX_FMT_BYTES))
         offset = next_chunk(source, body + n_bytes, n_bytes)
-    if not places or len(fmt) < 14:
+    fmt = found.get(b"fmt ", b"")
+    if place is None or len(fmt) < 14:
         raise no_samples(format_name)
     coding, tag = coding_of(fmt, byte_order)
     chunk = b"fmt " + struct.pack("<I", len(fmt)) + fmt + bytes(len(fmt) % 2)
-    size = 0xFFFF_FFFF if not has_size else min(sum(map(len, places)), 0xFFFF_FFFE)
+    size = 0xFFFF_FFFF if not has_size else min(len(place), 0xFFFF_FFFE)
     made = b"RIFF" + b"\xff" * 4 + b"WAVE" + chunk + b"data" + struct.pack("<I", size)
-    data = SampleData(format_name, coding, tuple(places), has_size, made)
-    return WavFile(data, offset, tag in _MPEG)
+    return WavFile(SampleData(format_name, coding, place, has_size, made), offset, tag in _MPEG)
+
+
+def _data_bytes(source: AudioBytes, body: int, n_bytes: int, ds64: bytes) -> tuple[int, bool]:
+    """How many bytes of samples there should be from ``body`` on; and whether that was stated."""
+    limit = _PLACEHOLDER_BYTES
+    if n_bytes == 0xFFFF_FFFF and len(ds64) >= 16:
+        n_bytes, limit = int.from_bytes(ds64[8:16], "little"), _PLACEHOLDER_BYTES_64
+    if 0 < n_bytes < limit:
+        return n_bytes, True
+    return max(0, source.n_bytes - body), False
+
+
+def _two_places(format_name: str) -> BadAudio:
+    return BadAudio(
+        f"the {format_name} file has its samples in more than one place, and does not say how they "
+        "belong together; save it again, or send PCM",
+        kind="corrupt",
+        format=format_name,
+    )
 
 
 def is_name(header: bytes) -> bool:
@@ -124,6 +129,5 @@ def coding_of(fmt: bytes, byte_order: str) -> tuple[Coding, int]:
     if tag == _FLOAT:
         return floats(n_bits, rate_hz, channels, endian), tag
     if tag in (_ALAW, _ULAW):
-        name, subtype = ("A-law", "ALAW") if tag == _ALAW else ("mu-law", "ULAW")
-        return fixed(name, subtype, 8, rate_hz, channels), tag
+        return law("ALAW" if tag == _ALAW else "ULAW", rate_hz, channels), tag
     return Coding(_CODING_NAMES.get(tag, f"WAV coding {tag:#06x}"), None, None), tag
