@@ -54,7 +54,10 @@ def narrowed(block: FloatArray) -> FloatArray:
 
 
 def mix(samples: FloatArray, start_sample: int = 0) -> Waveform:
-    """The waveform of a part, shape (n_samples, 1 or 2): the mean, or the louder of two that cancel."""
+    """The waveform of a part, shape (n_samples, 1 or 2).
+
+    It is the mean of two channels; or the louder one, where they cancel each other.
+    """
     if samples.shape[1] == 1:
         return Waveform(np.ascontiguousarray(samples[:, 0]), start_sample)
     left, right = (np.ascontiguousarray(samples[:, channel]) for channel in (0, 1))

@@ -6,7 +6,6 @@ file says can make it open another file, or an address.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator, Iterator
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -19,6 +18,7 @@ from sidecar.audio.formats.findings import Findings
 from sidecar.audio.formats.joined import as_first
 from sidecar.audio.formats.libsndfile import damaged
 from sidecar.audio.formats.magic import Kind
+from sidecar.audio.formats.pyav_input import FrameReader, InputFile
 from sidecar.audio.formats.recording import BLOCK_VALUES, Block, Recording, stopped_early
 
 ADVICE = (
@@ -32,8 +32,6 @@ _MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE = 1 << 16, 0.05
 _OPTIONS = {"protocol_whitelist": "none"}
 # A rate and samples.
 Frame: TypeAlias = tuple[int, Block]
-
-_FULL_SCALE = {"u1": 1 << 7, "i2": 1 << 15, "i4": 1 << 31, "i8": 1 << 63}
 
 
 def pyav() -> ModuleType | None:
@@ -86,7 +84,8 @@ class ContainerFile(Recording):
 
     def __init__(self, av: ModuleType, source: AudioBytes, kind: Kind, findings: Findings) -> None:
         self._av = av
-        self._file = _File(source)
+        self._file = InputFile(source)
+        self._reader = FrameReader(av)
         self.findings = findings
         self.format_name = kind.name
         self._n_damaged = 0
@@ -180,9 +179,9 @@ class ContainerFile(Recording):
                 n_behind = _n_behind(bytes(packet.get_sidedata("skip_samples")))
             try:
                 for frame in packet.decode():
-                    block = samples_of(frame)
+                    block = self._reader.read(frame)
                     yield frame.sample_rate, block[: max(0, len(block) - n_behind)]
-            except self._av.FFmpegError:
+            except (self._av.FFmpegError, ValueError):
                 # One that is damaged; FFmpeg goes on with the next.
                 self._file.raise_failure()
                 self._n_damaged += 1
@@ -267,55 +266,3 @@ class _Run:
 def _n_behind(skip_samples: bytes) -> int:
     """How many samples to drop at the end, by a packet's side data: two counts of 32 bits."""
     return int.from_bytes(skip_samples[4:8], "little")
-
-
-def samples_of(frame: Any) -> Block:  # noqa: ANN401 - PyAV's
-    """The samples of a frame, shape (n_samples, channels), full scale 1.0."""
-    array = frame.to_ndarray()
-    n_channels = len(frame.layout.channels)
-    array = array.T if frame.format.is_planar else array.reshape(-1, n_channels)
-    code = array.dtype.str[1:]
-    if code not in _FULL_SCALE:
-        return np.ascontiguousarray(array, np.float32)
-    scale = np.float32(_FULL_SCALE[code])
-    middle = np.float32(_FULL_SCALE["u1"] if code == "u1" else 0)
-    return np.ascontiguousarray((array.astype(np.float32) - middle) / scale)
-
-
-class _File:
-    """A row of bytes as PyAV sees a file.
-
-    Attributes:
-        n_bytes: how many there are.
-        n_read: how far it was read.
-    """
-
-    def __init__(self, source: AudioBytes) -> None:
-        self._source = source
-        self._position = 0
-        self._failure: Exception | None = None
-        self.n_bytes = source.n_bytes
-        self.n_read = 0
-
-    def read(self, n_bytes: int) -> bytes:
-        try:
-            data = self._source.at(self._position, n_bytes)
-        except (OSError, BadAudio) as error:
-            self._failure = error
-            raise
-        self._position += len(data)
-        self.n_read = max(self.n_read, self._position)
-        return data
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.n_bytes}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def raise_failure(self) -> None:
-        """Raise what has ended reading before its time, if anything has."""
-        if self._failure is not None:
-            raise self._failure
