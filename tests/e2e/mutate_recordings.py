@@ -63,7 +63,9 @@ def _mutated(rng, kind, data, files):  # noqa: PLR0911 - one for each kind
         return data[:at] + data[at + rng.choice([1, 10, 1000, 10_000]) :]
     if kind == "fill":
         n_bytes = rng.choice([1, 100, 5000])
-        return data[:at] + rng.choice([bytes(n_bytes), rng.randbytes(n_bytes)]) + data[at + n_bytes :]
+        return (
+            data[:at] + rng.choice([bytes(n_bytes), rng.randbytes(n_bytes)]) + data[at + n_bytes :]
+        )
     if kind == "insert":
         return data[:at] + rng.randbytes(rng.choice([1, 7, 300, 3000])) + data[at:]
     _, other = rng.choice(files)

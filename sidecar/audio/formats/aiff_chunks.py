@@ -32,6 +32,8 @@ def read_aiff(source: AudioBytes) -> SampleData:
             break
         name, n_bytes = struct.unpack(">4sI", header)
         body = offset + 8
+        if place is not None and (name == b"FORM" or body + n_bytes > source.n_bytes):
+            break  # another file, or no chunk at all
         if name == b"COMM":
             common = source.at(body, 22)
         elif name == b"SSND" and place is None:
@@ -41,7 +43,7 @@ def read_aiff(source: AudioBytes) -> SampleData:
     if place is None or len(common) < 18:
         raise no_samples("AIFF")
     coding = _coding(common, is_compressed=is_compressed)
-    return SampleData("AIFF", coding, place, has_size=True)
+    return SampleData("AIFF", coding, place, offset, has_size=True)
 
 
 def _coding(common: bytes, *, is_compressed: bool) -> Coding:

@@ -21,24 +21,28 @@ def read_caf(source: AudioBytes) -> SampleData:
         BadAudio: ``corrupt``: it names no samples, or not how they are coded.
     """
     description, offset = b"", 8
+    place, has_size = None, True
     for _ in range(_MAX_CHUNKS):
         header = source.at(offset, 12)
         if len(header) < 12:
             break
         name, n_bytes = struct.unpack(">4sq", header)
         body = offset + 12
-        if name == b"desc":
-            description = source.at(body, 32)
-        elif name == b"data" and len(description) == 32:
+        if name == b"data" and place is None:
             # The samples follow a count of edits. -1: to the end of the file.
-            start = body + 4
-            end = source.n_bytes if n_bytes == -1 else body + n_bytes
-            place = range(start, max(start, end))
-            return SampleData("CAF", _coding(description), place, n_bytes != -1)
+            has_size = n_bytes != -1
+            n_bytes = n_bytes if has_size else source.n_bytes - body
+            place = range(body + 4, max(body + 4, body + n_bytes))
+        elif name == b"desc" and not description:
+            description = source.at(body, 32)
+        elif place is not None and body + n_bytes > source.n_bytes:
+            break
         if n_bytes < 0:
             break
         offset = body + n_bytes
-    raise no_samples("CAF")
+    if place is None or len(description) < 32:
+        raise no_samples("CAF")
+    return SampleData("CAF", _coding(description), place, offset, has_size)
 
 
 def _coding(description: bytes) -> Coding:

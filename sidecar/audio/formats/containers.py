@@ -18,18 +18,25 @@ from sidecar.audio.formats.findings import Findings
 from sidecar.audio.formats.joined import as_first
 from sidecar.audio.formats.libsndfile import damaged
 from sidecar.audio.formats.magic import Kind
+from sidecar.audio.formats.mp4_boxes import read_mp4
 from sidecar.audio.formats.pyav_input import FrameReader, InputFile
-from sidecar.audio.formats.recording import BLOCK_VALUES, Block, Recording, stopped_early
+from sidecar.audio.formats.recording import BLOCK_VALUES, Block, Recording
 
 ADVICE = (
     "in an Electron renderer, AudioContext.decodeAudioData makes PCM of whatever Chromium can play"
 )
 # How much longer than it is a file may say it is: encoders round, and count what they add.
-_TOLERANCE_S = 0.5
+_TOLERANCE_S, _TOLERATED_SHARE = 0.15, 0.01
+# How far FFmpeg reads ahead, and so what can be seen of where it stops.
+_BUFFER_BYTES = 1 << 12
 # What may lie behind the last packet: an index, or tags.
-_MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE = 1 << 16, 0.05
-# Nothing is opened but what is given.
-_OPTIONS = {"protocol_whitelist": "none"}
+_MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE = 1 << 12, 0.01
+# Those that read to the end of the file, and on into what was joined to it.
+_READ_ALL = ("matroska", "avi", "aac", "amr", "ogg")
+# Those whose length is estimated from the size.
+_ESTIMATED = ("aac", "amr")
+# Nothing is opened but what is given; where a format has checksums, they are checked.
+_OPTIONS = {"protocol_whitelist": "none", "err_detect": "crccheck"}
 # A rate and samples.
 Frame: TypeAlias = tuple[int, Block]
 
@@ -67,7 +74,43 @@ def open_container(source: AudioBytes, kind: Kind, findings: Findings) -> Contai
     av = pyav() if kind.demuxer else None
     if av is None:
         raise missing(kind)
+    if kind.demuxer == "mov":
+        _check_mp4(source, kind, findings)
     return ContainerFile(av, source, kind, findings)
+
+
+def _check_mp4(source: AudioBytes, kind: Kind, findings: Findings) -> None:
+    """Tell what is odd about the boxes of an MP4, behind which FFmpeg does not look."""
+    boxes = read_mp4(source)
+    if boxes.n_movies > 1:
+        raise BadAudio(
+            f"the {kind.name} file is {boxes.n_movies} files that were joined, of which players "
+            "play the first: send them one by one",
+            kind="truncated",
+            format=kind.name,
+        )
+    if boxes.n_missing and boxes.n_movies == 0:
+        raise BadAudio(
+            f"the {kind.name} file is truncated: {boxes.n_missing} bytes are missing, and with "
+            "them what says how to decode the others; send the whole file",
+            kind="truncated",
+            format=kind.name,
+            missing_bytes=boxes.n_missing,
+        )
+    n_behind = source.n_bytes - boxes.end
+    if boxes.n_missing:
+        findings.tell(
+            "missing_end",
+            f"the {kind.name} file is truncated: {boxes.n_missing} bytes are missing",
+            missing_bytes=boxes.n_missing,
+        )
+    elif n_behind:
+        findings.tell(
+            "trailing_data",
+            f"{n_behind} bytes behind the {kind.name} file's last box belong to nothing, and were "
+            "left out",
+            n_bytes=n_behind,
+        )
 
 
 class ContainerFile(Recording):
@@ -88,14 +131,16 @@ class ContainerFile(Recording):
         self._reader = FrameReader(av)
         self.findings = findings
         self.format_name = kind.name
+        self._demuxer = kind.demuxer
         self._n_damaged = 0
         try:
             self._container = av.open(
                 self._file,
                 "r",
                 format=kind.demuxer,
-                container_options=_OPTIONS,
+                options=_OPTIONS,
                 metadata_errors="ignore",
+                buffer_size=_BUFFER_BYTES,
             )
         except (av.FFmpegError, ValueError) as error:
             raise self._damaged(error) from error
@@ -194,12 +239,13 @@ class ContainerFile(Recording):
         return None if duration is None or duration <= 0 else duration / self._av.time_base
 
     def _check_end(self, n_read: int) -> None:
-        n_unread = self._file.n_bytes - self._file.n_read
-        if n_unread > max(_MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE * self._file.n_bytes):
+        n_bytes = self._file.n_bytes
+        n_unread = n_bytes - self._file.n_read
+        is_read_on = self._demuxer == "mov" or self._demuxer in _READ_ALL
+        if not is_read_on and n_unread > max(_MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE * n_bytes):
             raise BadAudio(
                 f"the {self.format_name} file goes on where its sound ends: {n_unread} of its "
-                f"{self._file.n_bytes} bytes are no part of it; if files were joined, send them "
-                "one by one",
+                f"{n_bytes} bytes are no part of it; if files were joined, send them one by one",
                 kind="truncated",
                 format=self.format_name,
                 n_bytes=n_unread,
@@ -212,13 +258,14 @@ class ContainerFile(Recording):
                 n_packets=self._n_damaged,
             )
         promised = self.n_frames
-        if promised is not None and n_read < promised - _TOLERANCE_S * self.sample_rate_hz:
-            if self._n_damaged:
-                raise stopped_early(self.format_name, n_read, promised)
+        if promised is None or self._demuxer in _ESTIMATED:
+            return
+        tolerated = max(_TOLERANCE_S * self.sample_rate_hz, _TOLERATED_SHARE * promised)
+        if n_read < promised - tolerated:
             self.findings.tell(
                 "missing_end",
-                f"the {self.format_name} file is truncated: its header promises {promised} "
-                f"samples, but {n_read} can be decoded",
+                f"the {self.format_name} file is truncated or damaged: its header promises "
+                f"{promised} samples, but {n_read} can be decoded",
                 promised_samples=promised,
                 present_samples=n_read,
             )

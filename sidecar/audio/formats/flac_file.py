@@ -58,6 +58,7 @@ class FlacFile(Recording):
             info.bits,
         )
         self._first_frame = 0
+        self._is_cut = False
         self._sound: Sound | None = None
 
     def _first_run(self) -> FlacRun:
@@ -174,7 +175,8 @@ class FlacFile(Recording):
         if last is not None and len(last) == run.end - at:
             yield last
             n_run += len(last)
-        self._tell_missing(run, n_run, is_cut=n_run < run.end - run.first_sample)
+        self._is_cut = n_run < run.end - run.first_sample
+        self._tell_missing(run, n_run)
         return n_run
 
     def _following(self, run: FlacRun) -> Iterator[FlacRun | None]:
@@ -185,10 +187,11 @@ class FlacFile(Recording):
                 raise damaged("FLAC", missing)
             yield following
 
-    def _tell_missing(self, run: FlacRun, n_run: int, *, is_cut: bool = False) -> None:
+    def _tell_missing(self, run: FlacRun, n_run: int) -> None:
         promised = run.info.n_samples
         there = run.first_sample + n_run
         if there < promised:
+            self._is_cut = True
             self.findings.tell(
                 "missing_end",
                 f"the FLAC file is truncated: its header promises {promised} samples, but {there} "
@@ -196,7 +199,7 @@ class FlacFile(Recording):
                 promised_samples=promised,
                 present_samples=there,
             )
-        elif is_cut:
+        elif self._is_cut:
             self.findings.tell(
                 "missing_end",
                 f"the FLAC file is truncated: its last frame is cut, and {there} samples can be "
@@ -205,7 +208,7 @@ class FlacFile(Recording):
             )
 
     def _tell_trailing(self, run: FlacRun) -> None:
-        if run.has_trailing():
+        if not self._is_cut and run.has_trailing():
             self.findings.tell(
                 "trailing_data",
                 "bytes behind the last frame of the FLAC file belong to nothing, and were left out",

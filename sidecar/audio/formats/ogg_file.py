@@ -32,8 +32,10 @@ _FLAC_OFFSET, _FLAC_BYTES = 9, 42
 
 def open_ogg(
     source: AudioBytes, findings: Findings
-) -> Generator[None, None, OggFile | FlacFile | None]:
+) -> Generator[None, None, tuple[OggFile | FlacFile | None, AudioBytes]]:
     """Open the Ogg file that ``source`` is, step by step; None: it has another codec.
+
+    Beside it, what of the file is sound.
 
     Raises:
         BadAudio: ``corrupt``, ``decode_timeout``.
@@ -41,14 +43,15 @@ def open_ogg(
     """
     links = yield from LinkSearch(source, findings).links()
     codecs = {link.codec for link in links}
+    sound = source.shown(*(place for link in links for place in link.places))
     if codecs <= {"Vorbis", "Opus"}:
-        return OggFile(source, links, findings)
+        return OggFile(source, links, findings), sound
     if codecs == {"FLAC"}:
         pieces = [piece for link in links for piece in _native_flac(source, link)]
         flac = FlacFile(source.shown(*pieces), findings)
         flac.format_name = "OGG"
-        return flac
-    return None
+        return flac, sound
+    return None, sound
 
 
 class OggFile(Recording):

@@ -20,7 +20,7 @@ from sidecar.audio.formats.ogg_file import open_ogg
 from sidecar.audio.formats.plain_headers import read_au, read_sphere, read_w64
 from sidecar.audio.formats.recording import Recording
 from sidecar.audio.formats.sample_data import SampleData
-from sidecar.audio.formats.sample_file import CodedFile, SampleFile, present
+from sidecar.audio.formats.sample_file import CodedFile, SampleFile, present, tell_odd_ends
 from sidecar.audio.formats.tags import tags_end
 from sidecar.audio.formats.wav_chunks import read_wav
 
@@ -79,18 +79,20 @@ def _open_kind(
     if kind == magic.MP3:
         recording = yield from open_mp3(source, findings)
     elif kind == magic.OGG:
-        recording = yield from open_ogg(source, findings)
+        recording, source = yield from open_ogg(source, findings)
     elif kind == magic.FLAC:
         recording = FlacFile(source, findings)
     elif kind == magic.WAV:
-        wav = read_wav(source)
-        if wav.is_mpeg:
-            shown = source.shown(present(wav.data, source))
-            recording = yield from open_mp3(shown, findings, wav.data.format_name)
+        data, is_mpeg = read_wav(source)
+        if is_mpeg:
+            shown = source.shown(present(data, source))
+            recording = yield from open_mp3(shown, findings, data.format_name)
+            duration_s = recording.n_frames / recording.sample_rate_hz
+            tell_odd_ends(data, source, findings, duration_s)
         else:
-            recording = _samples(source, kind, wav.data, wav.end, findings)
+            recording = _samples(source, kind, data, findings)
     elif kind in _READERS:
-        recording = _samples(source, kind, _READERS[kind](source), None, findings)
+        recording = _samples(source, kind, _READERS[kind](source), findings)
     if recording is None or _has_odd_samples(recording):
         return open_container(source, kind, findings)
     return recording
@@ -101,16 +103,16 @@ def _has_odd_samples(recording: Recording) -> bool:
     return isinstance(recording, FlacFile) and recording.bits not in DECODED_BITS
 
 
-def _samples(
-    source: AudioBytes, kind: Kind, data: SampleData, end: int | None, findings: Findings
-) -> Recording:
+def _samples(source: AudioBytes, kind: Kind, data: SampleData, findings: Findings) -> Recording:
     if data.coding.raw is not None:
-        return SampleFile(source, data, end if data.has_size else None, findings)
+        return SampleFile(source, data, findings)
     try:
         return CodedFile(source, data, findings)
     except BadAudio as error:
         if error.kind != "corrupt":
             raise
-    return open_container(
-        source, Kind(f"{data.format_name} of {data.coding.name}", kind.demuxer), findings
-    )
+    coded = Kind(f"{data.format_name} of {data.coding.name}", kind.demuxer)
+    recording = open_container(source, coded, findings)
+    duration_s = (recording.n_frames or 0) / recording.sample_rate_hz
+    tell_odd_ends(data, source, findings, duration_s)
+    return recording

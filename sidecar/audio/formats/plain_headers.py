@@ -54,7 +54,7 @@ def read_au(source: AudioBytes) -> SampleData:
         coding = Coding("AU coding", None, None)
     has_size = n_bytes != _UNKNOWN_AU_SIZE
     end = start + n_bytes if has_size else max(start, source.n_bytes)
-    return SampleData("AU", coding, range(start, end), has_size)
+    return SampleData("AU", coding, range(start, max(start, end)), max(start, end), has_size)
 
 
 def read_sphere(source: AudioBytes) -> SampleData:
@@ -84,7 +84,7 @@ def read_sphere(source: AudioBytes) -> SampleData:
     n_frames = numbers.get(b"sample_count")
     n_bytes = source.n_bytes - start if n_frames is None else n_frames * channels * n_sample_bytes
     place = range(start, start + max(0, n_bytes))
-    return SampleData("SPHERE", coding, place, n_frames is not None)
+    return SampleData("SPHERE", coding, place, place.stop, n_frames is not None)
 
 
 def read_w64(source: AudioBytes) -> SampleData:
@@ -94,20 +94,25 @@ def read_w64(source: AudioBytes) -> SampleData:
         BadAudio: ``corrupt``: it names no samples, or not how they are coded.
     """
     fmt, offset = b"", len(W64_RIFF) + 8 + len(W64_WAVE)
+    place, has_size = None, True
     for _ in range(_MAX_CHUNKS):
         header = source.at(offset, _W64_HEAD_BYTES)
         if len(header) < _W64_HEAD_BYTES:
             break
         name, n_bytes = header[:16], int.from_bytes(header[16:], "little")
         start = offset + _W64_HEAD_BYTES
-        if name == _W64_FMT:
-            fmt = source.at(start, min(n_bytes, 1 << 10))
-        elif name == _W64_DATA and len(fmt) >= 16:
+        if name == _W64_DATA and place is None:
             # A writer that could not seek back has left about the largest number, or none.
             has_size = _W64_HEAD_BYTES < n_bytes < 1 << 62
-            end = offset + n_bytes if has_size else source.n_bytes
-            return SampleData("W64", coding_of(fmt, "<")[0], range(start, end), has_size)
+            n_bytes = n_bytes if has_size else source.n_bytes - offset
+            place = range(start, offset + n_bytes)
+        elif place is not None and (name == W64_RIFF or offset + n_bytes > source.n_bytes):
+            break  # another file, or no chunk at all
+        elif name == _W64_FMT and not fmt:
+            fmt = source.at(start, min(n_bytes, 1 << 10))
         if n_bytes < _W64_HEAD_BYTES:
             break
         offset += n_bytes + -n_bytes % 8
-    raise no_samples("W64")
+    if place is None or len(fmt) < 16:
+        raise no_samples("W64")
+    return SampleData("W64", coding_of(fmt, "<")[0], place, offset, has_size)

@@ -45,6 +45,7 @@ class SampleData:
         format_name: of the file.
         coding: of its samples.
         place: where they lie, as file offsets; it may reach beyond the end of the file.
+        end: where the last part of the file ends that belongs to it.
         has_size: the header says how many there are; otherwise they reach to the end.
         header: what a decoder is shown in front of the samples; None: the whole file as it is.
     """
@@ -52,6 +53,7 @@ class SampleData:
     format_name: str
     coding: Coding
     place: range
+    end: int
     has_size: bool
     header: bytes | None = None
 

@@ -14,7 +14,7 @@ from sidecar.audio.formats.sample_data import SAMPLE_BYTES, SampleData
 # What a decoder of blocks may leave unread: a part of one, and what it has read ahead.
 _MAX_UNREAD_BYTES = 1 << 16
 # More than that behind the samples would be a part of the recording, were it sound.
-_MAX_TRAILING_S = 0.5
+_MAX_TRAILING_S, _MAX_LOOKED_AT = 0.5, 1 << 16
 
 
 class SampleFile(Recording):
@@ -23,18 +23,14 @@ class SampleFile(Recording):
     Args:
         source: the file.
         data: what its header states.
-        end: where what belongs to the file ends by its header; None: at its end.
         findings: takes what is odd.
     """
 
-    def __init__(
-        self, source: AudioBytes, data: SampleData, end: int | None, findings: Findings
-    ) -> None:
+    def __init__(self, source: AudioBytes, data: SampleData, findings: Findings) -> None:
         assert data.coding.raw is not None
         self._source = source
         self._data = data
         self._raw: RawSamples = data.coding.raw
-        self._end = source.n_bytes if end is None else end
         self._first_frame = 0
         self._sound: Sound | None = None
         self.findings = findings
@@ -75,25 +71,8 @@ class SampleFile(Recording):
             self._sound.close()
 
     def _check_end(self) -> None:
-        tell_missing(self._data, len(self._place), self.findings)
-        n_trailing = self._source.n_bytes - self._end
-        if n_trailing <= 0:
-            return
-        trailing_s = n_trailing / self._frame_bytes / self.sample_rate_hz
-        if trailing_s > _MAX_TRAILING_S and any(self._source.at(self._end, 1 << 16)):
-            raise BadAudio(
-                f"the {self.format_name} file's header promises {len(self._place)} bytes of "
-                f"samples, and {n_trailing} bytes follow of which it says nothing: if they are "
-                "samples too, its header is wrong; save it again, or send PCM",
-                kind="truncated",
-                promised_bytes=len(self._place),
-                trailing_bytes=n_trailing,
-            )
-        self.findings.tell(
-            "trailing_data",
-            f"{n_trailing} bytes behind the samples belong to nothing, and were left out",
-            n_bytes=n_trailing,
-        )
+        duration_s = self.n_frames / self.sample_rate_hz
+        tell_odd_ends(self._data, self._source, self.findings, duration_s)
 
 
 class CodedFile(Recording):
@@ -109,6 +88,7 @@ class CodedFile(Recording):
     """
 
     def __init__(self, source: AudioBytes, data: SampleData, findings: Findings) -> None:
+        self._source = source
         self._data = data
         self._place = present(data, source)
         shown = source if data.header is None else source.shown(data.header, self._place)
@@ -120,7 +100,7 @@ class CodedFile(Recording):
 
     def measure(self) -> Generator[None, None, None]:
         """See ``Recording``."""
-        tell_missing(self._data, len(self._place), self.findings)
+        self._check_end()
         yield
 
     def blocks(self) -> Iterator[Block]:
@@ -131,11 +111,15 @@ class CodedFile(Recording):
             yield block
         if n_read < self.n_frames or self._sound.n_unread_bytes > _MAX_UNREAD_BYTES:
             raise stopped_early(self.format_name, n_read, self.n_frames)
-        tell_missing(self._data, len(self._place), self.findings)
+        self._check_end()
 
     def close(self) -> None:
         """See ``Recording``."""
         self._sound.close()
+
+    def _check_end(self) -> None:
+        duration_s = self.n_frames / self.sample_rate_hz
+        tell_odd_ends(self._data, self._source, self.findings, duration_s)
 
 
 def present(data: SampleData, source: AudioBytes) -> range:
@@ -144,14 +128,39 @@ def present(data: SampleData, source: AudioBytes) -> range:
     return range(min(place.start, n_bytes), min(place.stop, n_bytes))
 
 
-def tell_missing(data: SampleData, present_bytes: int, findings: Findings) -> None:
-    """Tell if the header promises more samples than there are."""
-    promised_bytes = len(data.place)
-    if data.has_size and present_bytes < promised_bytes:
+def tell_odd_ends(
+    data: SampleData, source: AudioBytes, findings: Findings, duration_s: float
+) -> None:
+    """Tell if samples are missing that were promised, or if bytes follow that belong to nothing.
+
+    Raises:
+        BadAudio: ``truncated``: they could be as much sound as to matter; ``duration_s`` is that
+            of the samples.
+    """
+    present_bytes = len(present(data, source))
+    if data.has_size and present_bytes < len(data.place):
         findings.tell(
             "missing_end",
-            f"the {data.format_name} file is truncated: its header promises {promised_bytes} bytes "
-            f"of samples, but {present_bytes} are there",
-            promised_bytes=promised_bytes,
+            f"the {data.format_name} file is truncated: its header promises {len(data.place)} "
+            f"bytes of samples, but {present_bytes} are there",
+            promised_bytes=len(data.place),
             present_bytes=present_bytes,
         )
+    n_trailing = source.n_bytes - data.end
+    if not data.has_size or n_trailing <= 0:
+        return
+    is_long = n_trailing * duration_s > _MAX_TRAILING_S * max(1, present_bytes)
+    if is_long and any(source.at(data.end, _MAX_LOOKED_AT)):
+        raise BadAudio(
+            f"the {data.format_name} file's header promises {present_bytes} bytes of samples, and "
+            f"{n_trailing} bytes follow of which it says nothing: its header is wrong, or another "
+            "file was joined to it; save it again, or send PCM",
+            kind="truncated",
+            promised_bytes=present_bytes,
+            trailing_bytes=n_trailing,
+        )
+    findings.tell(
+        "trailing_data",
+        f"{n_trailing} bytes behind the samples belong to nothing, and were left out",
+        n_bytes=n_trailing,
+    )

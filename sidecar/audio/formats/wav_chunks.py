@@ -7,7 +7,6 @@ and ITU-R BS.2088 (BW64), whose ``ds64`` chunk holds the sizes.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from protocol.errors import BadAudio
 from sidecar.audio.formats.audio_bytes import AudioBytes
@@ -28,23 +27,8 @@ _CODING_NAMES = {2: "MS ADPCM", 0x11: "IMA ADPCM", 0x31: "GSM 6.10", 0x50: "MP2"
 _MAX_FMT_BYTES = 1 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class WavFile:
-    """A WAV file's header.
-
-    Attributes:
-        data: where its samples lie.
-        end: where its last chunk ends, as a file offset; what lies behind belongs to none.
-        is_mpeg: its samples are the frames of an MP3.
-    """
-
-    data: SampleData
-    end: int
-    is_mpeg: bool
-
-
-def read_wav(source: AudioBytes) -> WavFile:
-    """Read the header of the WAV file that ``source`` is.
+def read_wav(source: AudioBytes) -> tuple[SampleData, bool]:
+    """Read the header of the WAV file that ``source`` is; whether it wraps the frames of an MP3.
 
     Raises:
         BadAudio: ``corrupt``: it names no samples, or not how they are coded.
@@ -67,8 +51,8 @@ def read_wav(source: AudioBytes) -> WavFile:
             place = range(body, body + n_bytes)
         elif name == b"data":
             raise _two_places(format_name)
-        elif place is not None and body + n_bytes > source.n_bytes:
-            break  # only what is all there can be a chunk behind the samples
+        elif place is not None and (name in _FORMATS or body + n_bytes > source.n_bytes):
+            break  # another file, or no chunk at all
         elif name not in found:
             found[name] = source.at(body, min(n_bytes, _MAX_FMT_BYTES))
         offset = next_chunk(source, body + n_bytes, n_bytes)
@@ -79,7 +63,8 @@ def read_wav(source: AudioBytes) -> WavFile:
     chunk = b"fmt " + struct.pack("<I", len(fmt)) + fmt + bytes(len(fmt) % 2)
     size = 0xFFFF_FFFF if not has_size else min(len(place), 0xFFFF_FFFE)
     made = b"RIFF" + b"\xff" * 4 + b"WAVE" + chunk + b"data" + struct.pack("<I", size)
-    return WavFile(SampleData(format_name, coding, place, has_size, made), offset, tag in _MPEG)
+    data = SampleData(format_name, coding, place, offset, has_size, made)
+    return data, tag in _MPEG
 
 
 def _data_bytes(source: AudioBytes, body: int, n_bytes: int, ds64: bytes) -> tuple[int, bool]:
