@@ -31,6 +31,7 @@ _TOLERANCE_S, _TOLERATED_SHARE = 0.15, 0.01
 _BUFFER_BYTES = 1 << 12
 # What may lie behind the last packet: an index, or tags.
 _MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE = 1 << 12, 0.01
+_MAX_LOOKED_AT = 1 << 16
 # Those that read to the end of the file, and on into what was joined to it.
 _READ_ALL = ("matroska", "avi", "aac", "amr", "ogg")
 # Those whose length is estimated from the size.
@@ -240,9 +241,10 @@ class ContainerFile(Recording):
 
     def _check_end(self, n_read: int) -> None:
         n_bytes = self._file.n_bytes
-        n_unread = n_bytes - self._file.n_read
+        n_unread = n_bytes - self._file.tell()
         is_read_on = self._demuxer == "mov" or self._demuxer in _READ_ALL
-        if not is_read_on and n_unread > max(_MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE * n_bytes):
+        is_long = n_unread > max(_MAX_UNREAD_BYTES, _MAX_UNREAD_SHARE * n_bytes)
+        if is_long and not is_read_on and any(self._file.read(_MAX_LOOKED_AT)):
             raise BadAudio(
                 f"the {self.format_name} file goes on where its sound ends: {n_unread} of its "
                 f"{n_bytes} bytes are no part of it; if files were joined, send them one by one",

@@ -18,7 +18,6 @@ class InputFile:
 
     Attributes:
         n_bytes: how many there are.
-        n_read: how far it was read.
     """
 
     def __init__(self, source: AudioBytes) -> None:
@@ -26,7 +25,6 @@ class InputFile:
         self._position = 0
         self._failure: Exception | None = None
         self.n_bytes = source.n_bytes
-        self.n_read = 0
 
     def read(self, n_bytes: int) -> bytes:
         """The next bytes."""
@@ -36,7 +34,6 @@ class InputFile:
             self._failure = error
             raise
         self._position += len(data)
-        self.n_read = max(self.n_read, self._position)
         return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
