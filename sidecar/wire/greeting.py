@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 
 from protocol.framing import encode_frame
@@ -19,7 +20,9 @@ _FURTHER = ("embed_segments", "progress", "probe", "audio.channel", "audio.stric
 def greet(config: Config, streams: Streams) -> None:
     """Write the first frame. An output that is lost already is found by what is written next."""
     paths = [] if config.path_root == "none" else ["audio.path"]
-    capabilities = ("audio.pcm", "audio.file", *paths, *_FURTHER)
+    # FFmpeg's libraries are an extra; they are not imported for this.
+    containers = ["audio.containers"] if importlib.util.find_spec("av") else []
+    capabilities = ("audio.pcm", "audio.file", *paths, *_FURTHER, *containers)
     hello = Hello(
         name=NAME,
         version=__version__,

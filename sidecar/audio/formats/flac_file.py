@@ -76,16 +76,16 @@ class FlacFile(Recording):
 
     def measure(self) -> Generator[None, None, None]:
         """See ``Recording``."""
-        n_seconds, n_frames = 0.0, 0
+        n_seconds = 0.0
         assert self._run is not None
         run: FlacRun | None = self._run
         while run is not None:
             while not run.is_done:
                 run.advance()
                 yield
-            n_run = run.end - run.first_sample
+            self._is_cut = run.is_cut()
+            n_run = (run.last_sample if self._is_cut else run.end) - run.first_sample
             n_seconds += n_run / run.info.sample_rate_hz
-            n_frames += n_run
             self._tell_missing(run, n_run)
             last, run = run, None
             for following in self._following(last):

@@ -109,8 +109,14 @@ class FlacRun:
             and self.first_sample > before.end
         )
 
+    def is_cut(self) -> bool:
+        """Whether the last frame ends nowhere before the file does, by its checksum."""
+        crc = 0
+        data = self._source.at(self.last_offset, self._reach)
+        return all((crc := crc_16(data[place : place + 1], crc)) for place in range(len(data)))
+
     def has_trailing(self) -> bool:
-        """Whether something follows the last frame up to the file's end."""
+        """Whether something follows the last frame, which is whole, up to the file's end."""
         n_bytes = self._source.n_bytes - self.last_offset
         if n_bytes > self._reach:
             return True
@@ -118,10 +124,8 @@ class FlacRun:
         # Zeros do not change a checksum that is 0; a frame may end in some.
         kept = data.rstrip(b"\0")
         crc = crc_16(kept)
-        for n_zeros in range(min(2, len(data) - len(kept)) + 1):
-            if crc_16(bytes(n_zeros), crc) == 0:
-                return len(kept) + n_zeros < len(data)
-        return True
+        n_zeros = next((n for n in range(3) if crc_16(bytes(n), crc) == 0), len(data))
+        return len(kept) + n_zeros != len(data)
 
 
 def next_run(source: AudioBytes, offset: int, before: FlacRun | None) -> Iterator[FlacRun | None]:
