@@ -16,6 +16,7 @@ from sidecar.audio.formats import containers
 
 av = pytest.importorskip("av", reason="the extra [containers] is not installed")
 
+BIT_RATES = {"wmav2": 64_000, "libopencore_amrnb": 12_200}
 TONE = (0.3 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 16_000)).astype(np.float32)
 
 
@@ -23,11 +24,11 @@ def made(format_name, codec, rate_hz=48_000, samples=TONE, channels=1):
     """``samples`` of 16 kHz, encoded at another rate."""
     file = io.BytesIO()
     with av.open(file, "w", format=format_name) as container:
-        layout = "mono" if channels == 1 else f"{channels}c" if channels > 8 else "7.1"
+        layout = {1: "mono", 8: "7.1"}[channels]
         stream = container.add_stream(codec, rate_hz, layout=layout)
-        frame = av.AudioFrame.from_ndarray(
-            np.repeat(samples[None], channels, axis=0), "fltp", layout
-        )
+        if codec in BIT_RATES:
+            stream.bit_rate = BIT_RATES[codec]
+        frame = av.AudioFrame.from_ndarray(np.repeat(samples, channels)[None], "flt", layout)
         frame.sample_rate = 16_000
         fitted = av.AudioResampler(stream.codec_context.format, layout, rate_hz)
         for part in [*fitted.resample(frame), *fitted.resample(None)]:
@@ -39,6 +40,7 @@ def made(format_name, codec, rate_hz=48_000, samples=TONE, channels=1):
 
 def _cut(frame, stream):
     fifo = av.AudioFifo()
+    frame.pts = None
     fifo.write(frame)
     size = stream.codec_context.frame_size or frame.samples
     while (part := fifo.read(size, partial=True)) is not None:
@@ -75,7 +77,13 @@ def test_they_are_decoded(name):
     assert correlation(data) > 0.98
     assert warnings_of(data) == {}
     samples_of(data, strict=True)
-    np.testing.assert_array_equal(samples_of(data, start_s=1.0, end_s=1.5), samples_of(data)[16_000:24_000])
+
+
+@pytest.mark.parametrize("name", ["ALAC", "TTA", "WavPack"])
+def test_a_crop_is_a_part_of_the_whole(name):
+    data = FORMATS[name]
+    crop = samples_of(data, start_s=1.0, end_s=1.5)
+    np.testing.assert_array_equal(crop, samples_of(data)[16_000:24_000])
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -127,8 +135,23 @@ def test_some_joined_files_are_decoded_whole(name):
 def test_mp4_that_is_cut():
     assert refusal_of(M4A[: len(M4A) // 2]).kind == "truncated"
     assert set(warnings_of(M4A + bytes(3))) == {"trailing_data"}
-    moved = b"\0\0\0\x08free" + M4A
-    assert len(samples_of(moved)) == len(samples_of(M4A))
+    assert refusal_of(b"Be freeftyp" + bytes(100)).kind == "unsupported_format"
+
+
+def test_mp4_may_begin_with_space():
+    # Offsets of samples count from the file's beginning: those of a fragment from its own.
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4", options={"movflags": "empty_moov+default_base_moof"}) as out:
+        with av.open(io.BytesIO(M4A)) as source:
+            stream = out.add_stream_from_template(source.streams.audio[0])
+            for packet in source.demux(source.streams.audio[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    out.mux(packet)
+    fragmented = file.getvalue()
+    n_samples = len(samples_of(fragmented))
+    assert n_samples == pytest.approx(len(samples_of(M4A)), abs=2_000)
+    assert len(samples_of(b"\0\0\0\x08free" + fragmented)) == n_samples
 
 
 def test_webm_that_is_cut_is_told():
@@ -159,7 +182,7 @@ def test_no_other_file_is_opened(tmp_path):
 
 
 def test_a_late_file_is_given_up():
-    for n_calls in range(1, 30, 4):
+    for n_calls in range(1, 9):
         answers = iter([False] * n_calls)
         error = refusal_of(M4A, is_given_up=lambda answers=answers: next(answers, True))
         assert error.kind == "decode_timeout"

@@ -30,6 +30,8 @@ WAV, AIFF, CAF = Kind("WAV", "wav"), Kind("AIFF", "aiff"), Kind("CAF", "caf")
 AU, SPHERE, W64 = Kind("AU", "au"), Kind("SPHERE", "nistsphere"), Kind("W64", "w64")
 
 _MP4 = Kind("MP4, M4A, 3GP or MOV", "mov")
+# Boxes that are empty.
+_SPACE = (b"free", b"skip", b"wide")
 # (offset, magic, kind), the first that fits.
 _KINDS = (
     (0, b"fLaC", FLAC),
@@ -43,7 +45,6 @@ _KINDS = (
     (4, b"ftyp", _MP4),
     (4, b"moov", _MP4),
     (4, b"mdat", _MP4),
-    (4, b"wide", _MP4),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind("WMA or ASF", "asf")),
     (0, b"#!AMR", Kind("AMR", "amr")),
     (0, b"MAC ", Kind("Monkey's Audio (APE)", "ape")),
@@ -74,6 +75,10 @@ def identify(source: AudioBytes) -> Kind | None:
     kind = _CHUNKED.get((head[:4], head[8:12]))
     if kind is not None:
         return kind
+    if head[4:8] in _SPACE:
+        # So may a text begin; the box that follows tells.
+        offset = int.from_bytes(head[:4], "big")
+        return _MP4 if source.at(offset + 4, 4) in (b"ftyp", b"moov", b"mdat") else None
     for offset, magic, kind in _KINDS:
         if head[offset:].startswith(magic):
             return kind
