@@ -39,7 +39,9 @@ def waveform(audio):
 @pytest.mark.parametrize("channel", [0, 1, 2])
 def test_one_channel_is_embedded(channel):
     three = np.stack([SAMPLES, OTHER, SAMPLES + OTHER], axis=1)
-    np.testing.assert_array_equal(waveform(as_pcm(three, channel=channel)).samples, three[:, channel])
+    np.testing.assert_array_equal(
+        waveform(as_pcm(three, channel=channel)).samples, three[:, channel]
+    )
     data = encoded("FLAC", "PCM_16", three)
     expected = samples_of(encoded("FLAC", "PCM_16", three[:, channel]))
     np.testing.assert_array_equal(samples_of(data, channel=channel), expected)

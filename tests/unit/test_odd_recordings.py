@@ -151,7 +151,8 @@ def test_a_double_beyond_float32_is_no_nan():
 
 
 @pytest.mark.parametrize(
-    "behind", [b"\0", b"\1", bytes(4096), b"TAG" + bytes(125), b"APETAGEX" + bytes(24), b"x" * 99_999]
+    "behind",
+    [b"\0", b"\1", bytes(4096), b"TAG" + bytes(125), b"APETAGEX" + bytes(24), b"x" * 99_999],
 )
 def test_what_follows_flac_is_left_out(behind):
     check(FLAC + behind, samples_of(FLAC), "trailing_data")

@@ -1,6 +1,5 @@
 """probe(): what a file is, told without decoding all of it."""
 
-
 import numpy as np
 import pytest
 from unit.seekable_files import mp3_of, noise_of, without_mp3_tag
