@@ -185,7 +185,8 @@ class ContainerFile(Recording):
         self._container.seek(0)
         for packet in self._packets():
             if packet.pts is not None and packet.time_base is not None:
-                end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                end = packet.pts + (packet.duration or 0)
+                end_s = max(end_s, _seconds(end, packet.time_base))
             yield
         self.n_frames = round(end_s * self.sample_rate_hz)
 
@@ -235,7 +236,7 @@ class ContainerFile(Recording):
     def _stated_s(self) -> float | None:
         stream = self._stream
         if stream.duration is not None and stream.time_base is not None:
-            return float(stream.duration * stream.time_base)
+            return _seconds(stream.duration, stream.time_base)
         duration = self._container.duration
         return None if duration is None or duration <= 0 else duration / self._av.time_base
 
@@ -310,6 +311,12 @@ class _Run:
             frame = next(self._frames, None)
         if held:
             yield np.concatenate(held)
+
+
+def _seconds(ticks: int, time_base: Any) -> float:  # noqa: ANN401 - PyAV's
+    """A time in seconds; releases of PyAV differ in what a time base is."""
+    seconds: float = ticks * time_base.numerator / time_base.denominator
+    return seconds
 
 
 def _n_behind(skip_samples: bytes) -> int:
