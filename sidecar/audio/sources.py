@@ -92,7 +92,7 @@ def open_source(
         source = Source(
             recording.sample_rate_hz,
             recording.channels,
-            recording.blocks(),
+            _checked(recording.blocks(), first_frame, findings),
             recording.n_frames,
             recording.keeps_its_word,
             findings,
@@ -150,6 +150,17 @@ def _open_file(
     recording = yield from open_recording(file, is_given_up, findings)
     closing.callback(recording.close)
     return recording
+
+
+def _checked(
+    blocks: Iterator[FloatArray], first_frame: int, findings: Findings
+) -> Iterator[FloatArray]:
+    """``blocks``; raises ``BadAudio`` if there is no sample in them for a reason that is known."""
+    n_frames = first_frame
+    for block in blocks:
+        n_frames += len(block)
+        yield block
+    findings.check_samples(n_frames)
 
 
 @contextlib.contextmanager

@@ -141,9 +141,12 @@ def test_mp4_that_is_cut():
 def test_mp4_may_begin_with_space():
     # Offsets of samples count from the file's beginning: those of a fragment from its own.
     file = io.BytesIO()
-    with av.open(
-        file, "w", format="mp4", options={"movflags": "empty_moov+default_base_moof"}
-    ) as out, av.open(io.BytesIO(M4A)) as source:
+    with (
+        av.open(
+            file, "w", format="mp4", options={"movflags": "empty_moov+default_base_moof"}
+        ) as out,
+        av.open(io.BytesIO(M4A)) as source,
+    ):
         stream = out.add_stream_from_template(source.streams.audio[0])
         for packet in source.demux(source.streams.audio[0]):
             if packet.dts is not None:

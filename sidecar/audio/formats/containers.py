@@ -18,7 +18,7 @@ from sidecar.audio.formats.findings import Findings
 from sidecar.audio.formats.joined import as_first
 from sidecar.audio.formats.libsndfile import damaged
 from sidecar.audio.formats.magic import Kind
-from sidecar.audio.formats.mp4_boxes import read_mp4
+from sidecar.audio.formats.mp4_boxes import check_mp4
 from sidecar.audio.formats.pyav_input import FrameReader, InputFile
 from sidecar.audio.formats.recording import BLOCK_VALUES, Block, Recording
 
@@ -76,42 +76,8 @@ def open_container(source: AudioBytes, kind: Kind, findings: Findings) -> Contai
     if av is None:
         raise missing(kind)
     if kind.demuxer == "mov":
-        _check_mp4(source, kind, findings)
+        check_mp4(source, kind.name, findings)
     return ContainerFile(av, source, kind, findings)
-
-
-def _check_mp4(source: AudioBytes, kind: Kind, findings: Findings) -> None:
-    """Tell what is odd about the boxes of an MP4, behind which FFmpeg does not look."""
-    boxes = read_mp4(source)
-    if boxes.n_movies > 1:
-        raise BadAudio(
-            f"the {kind.name} file is {boxes.n_movies} files that were joined, of which players "
-            "play the first: send them one by one",
-            kind="truncated",
-            format=kind.name,
-        )
-    if boxes.n_missing and boxes.n_movies == 0:
-        raise BadAudio(
-            f"the {kind.name} file is truncated: {boxes.n_missing} bytes are missing, and with "
-            "them what says how to decode the others; send the whole file",
-            kind="truncated",
-            format=kind.name,
-            missing_bytes=boxes.n_missing,
-        )
-    n_behind = source.n_bytes - boxes.end
-    if boxes.n_missing:
-        findings.tell(
-            "missing_end",
-            f"the {kind.name} file is truncated: {boxes.n_missing} bytes are missing",
-            missing_bytes=boxes.n_missing,
-        )
-    elif n_behind:
-        findings.tell(
-            "trailing_data",
-            f"{n_behind} bytes behind the {kind.name} file's last box belong to nothing, and were "
-            "left out",
-            n_bytes=n_behind,
-        )
 
 
 class ContainerFile(Recording):
@@ -143,7 +109,7 @@ class ContainerFile(Recording):
                 metadata_errors="ignore",
                 buffer_size=_BUFFER_BYTES,
             )
-        except (av.FFmpegError, ValueError) as error:
+        except Exception as error:
             raise self._damaged(error) from error
         try:
             self._open_stream()
@@ -179,10 +145,9 @@ class ContainerFile(Recording):
 
     def measure(self) -> Generator[None, None, None]:
         """See ``Recording``: what the packets say, where the header does not."""
-        if self.n_frames is not None:
+        if self.n_frames is not None or self._first is None:
             return
-        end_s = 0.0
-        self._container.seek(0)
+        end_s = len(self._first[1]) / self.sample_rate_hz
         for packet in self._packets():
             if packet.pts is not None and packet.time_base is not None:
                 end = packet.pts + (packet.duration or 0)
@@ -214,8 +179,7 @@ class ContainerFile(Recording):
                 packet = next(packets)
             except StopIteration:
                 return
-            except self._av.FFmpegError as error:
-                self._file.raise_failure()
+            except Exception as error:
                 raise self._damaged(error) from error
             yield packet
 
@@ -228,12 +192,14 @@ class ContainerFile(Recording):
                 for frame in packet.decode():
                     block = self._reader.read(frame)
                     yield frame.sample_rate, block[: max(0, len(block) - n_behind)]
-            except (self._av.FFmpegError, ValueError):
-                # One that is damaged; FFmpeg goes on with the next.
+            except Exception:  # noqa: BLE001 - whatever PyAV makes of a packet that is damaged
+                # FFmpeg goes on with the next.
                 self._file.raise_failure()
                 self._n_damaged += 1
 
     def _stated_s(self) -> float | None:
+        if self._demuxer in _ESTIMATED:
+            return None
         stream = self._stream
         if stream.duration is not None and stream.time_base is not None:
             return _seconds(stream.duration, stream.time_base)
@@ -261,7 +227,7 @@ class ContainerFile(Recording):
                 n_packets=self._n_damaged,
             )
         promised = self.n_frames
-        if promised is None or self._demuxer in _ESTIMATED:
+        if promised is None:
             return
         tolerated = max(_TOLERANCE_S * self.sample_rate_hz, _TOLERATED_SHARE * promised)
         if n_read < promised - tolerated:

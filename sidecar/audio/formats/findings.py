@@ -29,6 +29,16 @@ class Findings:
         """What was found so far."""
         return tuple(self._warnings.values())
 
+    def check_samples(self, n_frames: int) -> None:
+        """Raise ``BadAudio`` if what is odd has left no sample at all."""
+        if n_frames == 0 and self._warnings:
+            first = next(iter(self._warnings.values()))
+            raise BadAudio(
+                f"{first.message}; nothing is left that can be decoded",
+                kind=_REFUSED_AS[first.kind],
+                **first.details,
+            )
+
     def tell(self, kind: str, message: str, **details: int) -> None:
         """Add a warning; the first of a kind stays.
 

@@ -1,6 +1,6 @@
 """Sends mutated recordings of every format to a sidecar, and watches it.
 
-    python tests/e2e/mutate_recordings.py --n 10000 [--seed 1] [--files FOLDER] [--keep FOLDER]
+    python tests/mutate_recordings.py --n 10000 [--seed 1] [--files FOLDER] [--keep FOLDER]
 
 Every request must be answered within 30 s, and none by an internal error; the child must live on,
 and never take more than 1 GB. Its decoders are the real ones; its network is the light one of the
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +19,9 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from recordings import make_recordings
 
 from protocol.params import (
@@ -29,7 +33,7 @@ from protocol.params import (
 )
 from protocol.python import ChildGone, RemoteError, SpeakerSidecar
 
-LIGHT = [sys.executable, str(Path(__file__).parents[1] / "light_sidecar.py")]
+LIGHT = [sys.executable, str(Path(__file__).with_name("light_sidecar.py"))]
 ANSWERED_WITHIN_S = 30.0
 MAX_RSS_BYTES = 1 << 30
 EXTREMES = [bytes(4), b"\xff" * 4, b"\xff\xff\xff\x7f", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x80"]
@@ -102,7 +106,7 @@ def ask(sidecar, params):
 
 
 def start():
-    sidecar = SpeakerSidecar.start([*LIGHT, "--log-level", "error"], stderr=sys.stderr)
+    sidecar = SpeakerSidecar.start([*LIGHT, "--log-level", "error"], stderr=subprocess.DEVNULL)
     sidecar.wait_until_ready(60)
     return sidecar
 
