@@ -242,6 +242,14 @@ def test_two_tags_before_mp3():
     check(TAG + TAG + BARE_MP3, samples_of(BARE_MP3))
 
 
+def test_a_tag_that_claims_more_than_there_is_hides_no_audio():
+    claims_much = b"ID3\x03\0\0\x7f\x7f\x7f\x7f" + bytes(20)
+    both = BARE_MP3 + claims_much + BARE_MP3
+    assert len(samples_of(both)) == pytest.approx(2 * len(samples_of(BARE_MP3)), abs=2)
+    assert set(warnings_of(both)) == {"skipped_bytes"}
+    assert len(samples_of(claims_much + BARE_MP3)) == len(samples_of(BARE_MP3))
+
+
 def test_zeros_behind_mp3_are_left_out():
     check(BARE_MP3 + bytes(100_000), samples_of(BARE_MP3), "trailing_data")
 
@@ -311,6 +319,19 @@ def test_ogg_that_is_cut_is_told():
     ogg = encoded("OGG", "VORBIS", noise_of(200_000)[:, 0])
     assert set(warnings_of(ogg[: len(ogg) // 2])) == {"missing_end"}
     assert refusal_of(ogg[: len(ogg) // 2], strict=True).kind == "truncated"
+
+
+def test_a_link_that_is_cut_between_two_pages_is_told():
+    ogg = encoded("OGG", "VORBIS", noise_of(200_000)[:, 0])
+    cut = ogg[: ogg.rindex(b"OggS")]
+    assert set(warnings_of(cut + ogg)) == {"missing_end"}
+
+
+def test_a_page_that_is_cut_leaves_nothing_or_is_told():
+    ogg = encoded("OGG", "VORBIS")
+    error = refusal_of(ogg[:-1_000])
+    assert error.kind == "truncated"
+    assert "nothing is left" in error.message
 
 
 def test_flac_in_ogg_is_unwrapped():

@@ -59,8 +59,8 @@ def check_mp4(source: AudioBytes, format_name: str, findings: Findings) -> None:
     elif n_behind:
         findings.tell(
             "trailing_data",
-            f"{n_behind} bytes behind the last box of the {format_name} file belong to nothing, and "
-            "were left out",
+            f"{n_behind} bytes behind the last box of the {format_name} file belong to nothing, "
+            "and were left out",
             n_bytes=n_behind,
         )
 

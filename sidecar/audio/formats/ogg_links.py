@@ -41,7 +41,7 @@ class LinkSearch:
             BadAudio: ``corrupt``: there is none, or there are too many.
             OSError: the file cannot be read.
         """
-        told = 0
+        told = n_behind = 0
         for page in pages(self._source):
             if isinstance(page, int):
                 self._end += page
@@ -96,11 +96,11 @@ class LinkSearch:
                 n_missing_pages=n_missing,
             )
         cut = self._source.at(self._end - n_behind, 4) == b"OggS" if n_behind else False
-        if cut or (self._links and not self._links[-1].is_ended):
+        if cut or not all(link.is_ended for link in self._links):
             self._findings.tell(
                 "missing_end",
-                "the OGG file is truncated: it has no last page, or that is damaged; what precedes "
-                "was decoded",
+                "the OGG file is truncated: a stream in it has no last page, or that is damaged; "
+                "what precedes was decoded",
             )
         elif n_behind:
             self._findings.tell(

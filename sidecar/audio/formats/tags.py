@@ -13,15 +13,16 @@ _MAX_TAGS = 100
 
 
 def tag_bytes_at(source: AudioBytes, offset: int) -> int:
-    """The length of the tag at ``offset``, 0 without one."""
+    """The length of the tag at ``offset``, 0 without one; one that is not all there is none."""
     head = source.at(offset, _APE_BYTES)
+    n_bytes = 0
     if head[:3] == b"ID3" and len(head) >= 10 and head[3] != 0xFF:
-        return _id3v2_bytes(head)
-    if head[:8] == b"APETAGEX" and len(head) == _APE_BYTES:
-        return _ape_bytes(head)
-    if head[:3] == b"TAG" and source.n_bytes - offset == _ID3V1_BYTES:
-        return _ID3V1_BYTES
-    return 0
+        n_bytes = _id3v2_bytes(head)
+    elif head[:8] == b"APETAGEX" and len(head) == _APE_BYTES:
+        n_bytes = _ape_bytes(head)
+    elif head[:3] == b"TAG" and source.n_bytes - offset == _ID3V1_BYTES:
+        n_bytes = _ID3V1_BYTES
+    return n_bytes if offset + n_bytes <= source.n_bytes else 0
 
 
 def tags_end(source: AudioBytes, offset: int = 0) -> int:
@@ -31,7 +32,7 @@ def tags_end(source: AudioBytes, offset: int = 0) -> int:
         if n_bytes == 0:
             break
         offset += n_bytes
-    return min(offset, source.n_bytes)
+    return offset
 
 
 def _id3v2_bytes(head: bytes) -> int:
