@@ -76,13 +76,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--models-dir", type=Path, metavar="DIR", help="where weights are kept, or fetched to")
     add("--dist", type=Path, default=ROOT / "dist", metavar="DIR", help="default: %(default)s")
+    add(
+        "--with-containers",
+        action="store_true",
+        help="also carry PyAV, which decodes M4A, WebM, WMA and more; parts of it are under the "
+        "GPL: read docs/dependencies.md first",
+    )
     add("--archive", action="store_true", help="also make a .tar.xz, and say how large it is")
     return parser
 
 
 def _build(options: argparse.Namespace) -> None:
     began_at = time.perf_counter()
-    _require_libraries(options.edition)
+    _require_libraries(options.edition, with_containers=options.with_containers)
     work = ROOT / "build" / options.edition
     shutil.rmtree(work, ignore_errors=True)
     names = options.model or [DEFAULT_MODEL]
@@ -90,7 +96,7 @@ def _build(options: argparse.Namespace) -> None:
     models = [models_folder.prepare(name, options.models_dir, work / "converted") for name in names]
     bundle = options.dist.resolve() / f"speaker-sidecar-{options.edition}"
     with _whole_or_aside(bundle):
-        _freeze(options.edition, bundle, work)
+        _freeze(options.edition, bundle, work, with_containers=options.with_containers)
         _strip_python(bundle)
         if sys.platform == "win32":
             print(ship_runtime(bundle))
@@ -107,19 +113,20 @@ def _build(options: argparse.Namespace) -> None:
     print("", bundle, *about, f"built in {time.perf_counter() - began_at:.0f} s", sep="\n")
 
 
-def _require_libraries(edition: str) -> None:
-    missing = [
-        name
-        for name, module in (
-            ("pyinstaller", "PyInstaller"),
-            ("onnxruntime", "onnxruntime"),
-            ("onnx", "onnx"),
-            ("torch", "torch"),  # the cpu edition's networks are converted from it
-        )
-        if importlib.util.find_spec(module) is None
-    ]
+def _require_libraries(edition: str, *, with_containers: bool) -> None:
+    wanted = {
+        "pyinstaller": "PyInstaller",
+        "onnxruntime": "onnxruntime",
+        "onnx": "onnx",
+        "torch": "torch",  # the cpu edition's networks are converted from it
+    }
+    extras = "build"
+    if with_containers:
+        wanted["av"] = "av"
+        extras = "build,containers"
+    missing = [name for name, module in wanted.items() if importlib.util.find_spec(module) is None]
     if missing:
-        raise BuildFailed(f"{', '.join(missing)} is missing: pip install -e '.[build]'")
+        raise BuildFailed(f"{', '.join(missing)} is missing: pip install -e '.[{extras}]'")
     if edition == "cuda":
         from sidecar.hardware.device import Facts, cuda_build_command  # noqa: PLC0415
         from sidecar.hardware.torch_build import installed_build  # noqa: PLC0415
@@ -146,10 +153,10 @@ def _whole_or_aside(bundle: Path) -> Iterator[None]:
         raise
 
 
-def _freeze(edition: str, bundle: Path, work: Path) -> None:
+def _freeze(edition: str, bundle: Path, work: Path, *, with_containers: bool) -> None:
     argv = [sys.executable, "-m", "PyInstaller", str(ROOT / "build_sidecar.spec"), "--noconfirm"]
     argv += ["--log-level", "WARN", "--distpath", str(bundle.parent), "--workpath", str(work)]
-    argv += ["--", "--edition", edition]
+    argv += ["--", "--edition", edition, *(["--with-containers"] if with_containers else [])]
     if identity := mac_identity():
         argv += ["--sign-identity", identity]
     if subprocess.run(argv, cwd=ROOT, check=False).returncode != 0:

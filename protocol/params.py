@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 RequestId: TypeAlias = int | str
+# One of them, or the mean of all.
+Channel: TypeAlias = int | Literal["mix"]
 # Start and end, in seconds.
 Segment: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class PcmAudio:
-    """Raw samples: ``pcm`` holds whole frames of ``channels`` interleaved samples."""
+    """Raw samples: ``pcm`` holds whole frames of ``channels`` interleaved samples.
+
+    Of every audio: ``channel`` is what is embedded of it, ``mix`` unless it says so. ``strict``
+    refuses a file that would be decoded with a warning.
+    """
 
     pcm: bytes
     encoding: str
@@ -20,20 +26,24 @@ class PcmAudio:
     channels: int
     start_s: float | None = None
     end_s: float | None = None
+    channel: Channel | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FileAudio:
-    """The bytes of a WAV, FLAC, OGG or MP3 file."""
+    """The bytes of an audio file."""
 
     file: bytes
     start_s: float | None = None
     end_s: float | None = None
+    channel: Channel | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PathAudio:
-    """The absolute path of such a file on the child's machine.
+    """The absolute path of an audio file on the child's machine.
 
     Bytes that are no UTF-8, which names on Linux may have, are escaped as PEP 383 has it.
     """
@@ -41,6 +51,8 @@ class PathAudio:
     path: str
     start_s: float | None = None
     end_s: float | None = None
+    channel: Channel | None = None
+    strict: bool = False
 
 
 Audio: TypeAlias = PcmAudio | FileAudio | PathAudio
@@ -104,6 +116,15 @@ class EmbedSegmentsParams:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeParams:
+    """``probe``: what an audio is, without embedding it."""
+
+    method: ClassVar[str] = "probe"
+    audio: Audio
+    deadline_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreParams:
     """``score``: the cosine of two voices, each an audio or a stored embedding."""
 
@@ -142,9 +163,14 @@ class CancelParams:
     id: RequestId
 
 
-# What may have audio to be embedded.
+# What may have audio to be decoded.
 WorkParams: TypeAlias = (
-    EmbedParams | EmbedBatchParams | EmbedWindowsParams | EmbedSegmentsParams | ScoreParams
+    EmbedParams
+    | EmbedBatchParams
+    | EmbedWindowsParams
+    | EmbedSegmentsParams
+    | ProbeParams
+    | ScoreParams
 )
 Params: TypeAlias = WorkParams | HealthParams | MetricsParams | ShutdownParams
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from protocol.params import RequestId
@@ -131,6 +132,31 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioWarning:
+    """What is odd about an audio that was decoded all the same.
+
+    ``kind`` is a stable word; ``details`` are further fields beside these.
+    """
+
+    kind: str
+    message: str
+    details: Mapping[str, int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What an audio is; ``bits`` of a sample, None where that means nothing."""
+
+    format: str
+    codec: str
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+    bits: int | None
+    warnings: tuple[AudioWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EmbedTimings:
     """Where one request's time went."""
 
@@ -141,7 +167,10 @@ class EmbedTimings:
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
-    """One embedding: ``dim`` x f32le."""
+    """One embedding: ``dim`` x f32le.
+
+    ``channel_correlation``, -1 to 1, is there where two channels were mixed.
+    """
 
     embedding: bytes
     dim: int
@@ -152,6 +181,8 @@ class EmbedResult:
     device: str
     batch_size: int
     timings: EmbedTimings
+    channel_correlation: float | None = None
+    warnings: tuple[AudioWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +201,19 @@ class EmbedWindowsResult:
     duration_s: float
     device: str
     timings: EmbedTimings
+    channel_correlation: float | None = None
+    warnings: tuple[AudioWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ManyResults:
+    """Of a batch or of segments: an entry for each, a map with ``result`` or ``error``.
+
+    ``warnings`` are those of the one audio that has the segments.
+    """
+
+    results: tuple[dict[str, object], ...]
+    warnings: tuple[AudioWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +222,7 @@ class ScoreResult:
 
     cosine: float
     fingerprint: str
+    warnings: tuple[AudioWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +274,18 @@ Notification: TypeAlias = Health | Progress | RequestProgress
 
 
 def to_wire(value: object) -> object:
-    """``value`` with every dataclass in it as a map of its fields; None stays nil."""
+    """``value`` with every dataclass in it as a map of its fields; None stays nil.
+
+    A field that a version has added, and so has a default, is left out where it says nothing.
+    """
+    if isinstance(value, AudioWarning):
+        return {"kind": value.kind, "message": value.message, **value.details}
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_wire(getattr(value, field.name)) for field in fields(value)}
+        return {
+            field.name: to_wire(inner)
+            for field in fields(value)
+            if (inner := getattr(value, field.name)) not in (None, ()) or field.default is MISSING
+        }
     if isinstance(value, (tuple, list)):
         return [to_wire(item) for item in value]
     if isinstance(value, dict):

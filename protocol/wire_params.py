@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from typing import TypedDict
 
 from protocol.errors import InvalidParams, InvalidRequest
 from protocol.fields import BYTES_IN_TEXT, MAX_INTEGER, Fields, as_fields
 from protocol.params import (
     Audio,
     CancelParams,
+    Channel,
     EmbedBatchParams,
     EmbedParams,
     EmbedSegmentsParams,
@@ -20,12 +22,21 @@ from protocol.params import (
     Params,
     PathAudio,
     PcmAudio,
+    ProbeParams,
     RequestId,
     ScoreParams,
     Segment,
     ShutdownParams,
     StoredEmbedding,
 )
+
+
+class _Asked(TypedDict):
+    start_s: float | None
+    end_s: float | None
+    channel: Channel | None
+    strict: bool
+
 
 MAX_ID_BYTES = 64
 MAX_EMBEDDING_BYTES = 16 * 1024
@@ -76,7 +87,7 @@ def _written(value: object) -> object:
         return {
             field.name: _path_to_wire(inner) if field.name == "path" else inner
             for field in fields(value)
-            if (inner := getattr(value, field.name)) is not None
+            if (inner := getattr(value, field.name)) is not None and inner is not False
         }
     return value
 
@@ -154,6 +165,15 @@ def _read_segment(value: object, place: str) -> Segment:
     return ends.required_real("start_s"), ends.required_real("end_s")
 
 
+def _read_probe(values: Fields) -> ProbeParams:
+    audio = _read_audio(values.map("audio"))
+    if audio.start_s is not None or audio.end_s is not None or audio.channel is not None:
+        raise InvalidParams(
+            "params.audio has start_s, end_s or channel: probe tells of the whole audio"
+        )
+    return ProbeParams(audio=audio, deadline_ms=_read_duration_ms(values, "deadline_ms"))
+
+
 def _read_score(values: Fields) -> ScoreParams:
     a, b = (_read_voice(values.map(side)) for side in ("a", "b"))
     return ScoreParams(a=a, b=b)
@@ -168,6 +188,7 @@ _READERS: dict[str, Callable[[Fields], Params]] = {
     "embed_batch": _read_embed_batch,
     "embed_windows": _read_embed_windows,
     "embed_segments": _read_embed_segments,
+    "probe": _read_probe,
     "score": _read_score,
     "health": lambda _: HealthParams(),
     "metrics": lambda _: MetricsParams(),
@@ -204,15 +225,36 @@ def _read_audio(values: Fields) -> Audio:
             encoding=values.text("encoding"),
             sample_rate_hz=values.integer("sample_rate_hz"),
             channels=values.integer("channels"),
-            start_s=values.real("start_s"),
-            end_s=values.real("end_s"),
+            **_read_asked(values),
         )
     elif sources == ["file"]:
-        audio = FileAudio(values.binary("file"), values.real("start_s"), values.real("end_s"))
+        audio = FileAudio(file=values.binary("file"), **_read_asked(values))
     else:
-        audio = PathAudio(values.path("path"), values.real("start_s"), values.real("end_s"))
+        audio = PathAudio(path=values.path("path"), **_read_asked(values))
     values.finish()
     return audio
+
+
+def _read_asked(values: Fields) -> _Asked:
+    """What is asked of an audio, whatever it is."""
+    return {
+        "start_s": values.real("start_s"),
+        "end_s": values.real("end_s"),
+        "channel": _read_channel(values),
+        "strict": values.boolean("strict", default=False),
+    }
+
+
+def _read_channel(values: Fields) -> Channel | None:
+    channel = values.value("channel")
+    if channel is None or channel == "mix":
+        return channel
+    if isinstance(channel, int) and not isinstance(channel, bool) and 0 <= channel <= MAX_INTEGER:
+        return channel
+    raise InvalidParams(
+        f'{values.place}.channel must be "mix" or the number of a channel, from 0, not '
+        f"{channel!r:.60}"
+    )
 
 
 def _read_duration_ms(values: Fields, name: str) -> float | None:

@@ -31,6 +31,7 @@ from protocol.params import (
     HealthParams,
     MetricsParams,
     Params,
+    ProbeParams,
     RequestId,
     ScoreParams,
     ShutdownParams,
@@ -39,17 +40,20 @@ from protocol.python.child import Child, spawn
 from protocol.python.embedding import (
     AudioSource,
     Embedding,
+    Outcomes,
     Voice,
     WindowEmbeddings,
     as_audio,
     as_voice,
     read_embedding,
     read_outcomes,
+    read_probe,
+    read_warnings,
     read_windows,
 )
 from protocol.python.errors import ChildGone, RemoteError, exit_reason
 from protocol.python.unanswered import OnProgress, Unanswered
-from protocol.reports import ScoreResult
+from protocol.reports import ProbeResult, ScoreResult
 
 _SERVING = ("ready", "degraded")
 _EXIT_S = 1.0  # from the end of the output to that of the process
@@ -140,7 +144,7 @@ class SpeakerSidecar:
         normalize: bool = True,
         deadline_ms: float | None = None,
         on_progress: OnProgress | None = None,
-    ) -> list[Embedding | RemoteError]:
+    ) -> Outcomes:
         """Some audios to as many outcomes, in their order; one that fails spoils no other.
 
         The limit of bytes and samples is that of all ``audios`` together.
@@ -178,7 +182,7 @@ class SpeakerSidecar:
         normalize: bool = True,
         deadline_ms: float | None = None,
         on_progress: OnProgress | None = None,
-    ) -> list[Embedding | RemoteError]:
+    ) -> Outcomes:
         """One outcome for each segment of ``audio``, in their order, by decoding it once.
 
         A segment is a pair of its start and its end in seconds; each embedding is that of
@@ -196,7 +200,17 @@ class SpeakerSidecar:
         ``stored_embedding`` makes a voice of an embedding's numbers and its fingerprint.
         """
         result = self.call(ScoreParams(as_voice(a), as_voice(b)), None)
-        return ScoreResult(result["cosine"], result["fingerprint"])
+        return ScoreResult(
+            result["cosine"], result["fingerprint"], read_warnings(result.get("warnings", ()))
+        )
+
+    def probe(self, audio: AudioSource, *, deadline_ms: float | None = None) -> ProbeResult:
+        """What an audio is: its format, length, rate and channels, and what is odd about it.
+
+        Answered while the model loads, too. Little of it is decoded.
+        """
+        result = self.call(ProbeParams(as_audio(audio), deadline_ms), None)
+        return read_probe(result)
 
     def health_report(self) -> dict[str, Any]:
         """The child's state, device and model. Answered while it loads, too."""

@@ -13,10 +13,12 @@ from protocol.fields import BYTES_IN_TEXT
 from protocol.messages import Failure
 from protocol.params import Audio, FileAudio, PathAudio, PcmAudio, StoredEmbedding
 from protocol.python.errors import RemoteError
+from protocol.reports import AudioWarning, ProbeResult
 
 _BYTES_PER_NUMBER = 4
 
 Numbers: TypeAlias = tuple[float, ...]
+Warnings: TypeAlias = tuple[AudioWarning, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Embedding:
     device: str
     batch_size: int
     timings: Mapping[str, float]
+    channel_correlation: float | None = None
+    warnings: Warnings = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,25 @@ class WindowEmbeddings:
     duration_s: float
     device: str
     timings: Mapping[str, float]
+    channel_correlation: float | None = None
+    warnings: Warnings = ()
+
+
+class Outcomes(list["Embedding | RemoteError"]):
+    """An outcome for each audio or segment; ``warnings`` are about the audio of all segments."""
+
+    def __init__(
+        self, outcomes: Iterable[Embedding | RemoteError], warnings: Warnings = ()
+    ) -> None:
+        super().__init__(outcomes)
+        self.warnings = warnings
 
 
 # A bare string is a path, and bare bytes are a file's.
 AudioSource: TypeAlias = Audio | str | Path | bytes
 Voice: TypeAlias = AudioSource | Embedding | StoredEmbedding
 
-_T = TypeVar("_T", Embedding, WindowEmbeddings)
+_T = TypeVar("_T", Embedding, WindowEmbeddings, ProbeResult)
 
 
 def as_audio(source: AudioSource) -> Audio:
@@ -89,9 +105,10 @@ def read_embedding(result: Mapping[str, Any]) -> Embedding:
     return _read(Embedding, {**result, "embedding": _numbers(result["embedding"])})
 
 
-def read_outcomes(result: Mapping[str, Any]) -> list[Embedding | RemoteError]:
+def read_outcomes(result: Mapping[str, Any]) -> Outcomes:
     """The result of ``embed_batch`` or ``embed_segments``."""
-    return [_read_outcome(item) for item in result["results"]]
+    outcomes = (_read_outcome(item) for item in result["results"])
+    return Outcomes(outcomes, read_warnings(result.get("warnings", ())))
 
 
 def _read_outcome(item: Mapping[str, Any]) -> Embedding | RemoteError:
@@ -110,10 +127,30 @@ def read_windows(result: Mapping[str, Any]) -> WindowEmbeddings:
     return _read(WindowEmbeddings, {**result, "embeddings": embeddings, "starts_s": starts_s})
 
 
+def read_probe(result: Mapping[str, Any]) -> ProbeResult:
+    """The result of ``probe``."""
+    return _read(ProbeResult, result)
+
+
+def read_warnings(values: Iterable[Mapping[str, Any]]) -> Warnings:
+    """The warnings of a result."""
+    return tuple(
+        AudioWarning(
+            value["kind"],
+            value["message"],
+            {name: more for name, more in value.items() if name not in ("kind", "message")},
+        )
+        for value in values
+    )
+
+
 def _numbers(packed: bytes) -> Numbers:
     return struct.unpack(f"<{len(packed) // _BYTES_PER_NUMBER}f", packed)
 
 
 def _read(kind: type[_T], values: Mapping[str, Any]) -> _T:
-    # A later version's child may tell more.
-    return kind(**{field.name: values[field.name] for field in fields(kind)})
+    # A later version's child may tell more, and an earlier one less.
+    known = {field.name: values[field.name] for field in fields(kind) if field.name in values}
+    if "warnings" in known:
+        known["warnings"] = read_warnings(known["warnings"])
+    return kind(**known)

@@ -223,6 +223,22 @@ def refused_requests() -> Iterator[Vector]:
             "invalid_params",
         ),
         (
+            "negative_channel",
+            "a channel before the first",
+            msgpack.packb(request(1, "embed", {"audio": {**audio, "channel": -1}})),
+            1,
+            -32602,
+            "invalid_params",
+        ),
+        (
+            "probe_of_a_part",
+            "a probe of an audio that is cropped",
+            msgpack.packb(request(1, "probe", {"audio": part})),
+            1,
+            -32602,
+            "invalid_params",
+        ),
+        (
             "segment_of_three",
             "a segment that is no pair of numbers",
             msgpack.packb(request(1, "embed_segments", {"audio": audio, "segments": [[0, 1, 2]]})),

@@ -23,7 +23,10 @@ def child_messages() -> Iterator[Vector]:
         "version": "0.1.0",
         "pid": 4711,
         "instance": "0011223344556677",
-        "capabilities": ["audio.pcm", "audio.file", "audio.path", "embed_segments", "progress"],
+        "capabilities": [
+            *("audio.pcm", "audio.file", "audio.path"),
+            *("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings"),
+        ],
         "limits": limits,
         "protocol": 1,
         "protocol_minor": 1,
@@ -46,6 +49,12 @@ def child_messages() -> Iterator[Vector]:
         "device": "cpu",
         "batch_size": 1,
         "timings": timings,
+    }
+    warning = {
+        "kind": "missing_end",
+        "message": "the WAV file is truncated",
+        "promised_bytes": 32_000,
+        "present_bytes": 31_000,
     }
     bad = {
         "code": -32010,
@@ -130,6 +139,34 @@ def child_messages() -> Iterator[Vector]:
         {
             "id": 10,
             "result": {"results": [{"result": embedding}, {"error": bad}, {"result": embedding}]},
+        },
+    )
+    yield told(
+        "embed_result_with_warnings",
+        "an embedding of an odd file, of two channels that were mixed",
+        {
+            "id": 8,
+            "result": {**embedding, "channel_correlation": 0.75, "warnings": [warning]},
+        },
+    )
+    yield told(
+        "segments_result_with_warnings",
+        "a segment; the warning is about the whole audio",
+        {"id": 10, "result": {"results": [{"result": embedding}], "warnings": [warning]}},
+    )
+    yield told(
+        "probe_result",
+        "what an audio is",
+        {
+            "id": 11,
+            "result": {
+                "format": "MP3",
+                "codec": "MP3",
+                "duration_s": 6.03,
+                "sample_rate_hz": 44_100,
+                "channels": 2,
+                "bits": None,
+            },
         },
     )
     yield told("score_result", "a cosine", {"id": 9, "result": {"cosine": 1, "fingerprint": "f"}})

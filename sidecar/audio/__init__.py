@@ -5,5 +5,5 @@ of windows. Everything that comes in is hostile until it was checked here. What 
 is not known here: nothing of requests, networks or devices may come in.
 
 Rooms: protocol, config, long_path.
-Libraries: numpy, soundfile, soxr.
+Libraries: av, numpy, soundfile, soxr.
 """

@@ -1,4 +1,4 @@
-"""The part of an audio that is wanted: cut out, checked, and mixed to mono."""
+"""The part of an audio that is wanted: cut out, and checked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocol.errors import BadAudio
-from sidecar.audio.sources import FloatArray, Source, frame_at
+from sidecar.audio.channels import narrowed
+from sidecar.audio.resampling import FloatArray
+from sidecar.audio.sources import Source, frame_at
 from sidecar.audio.waveform import DurationLimits
 
 # Far above full scale, the squares in a power spectrum leave the range of float32.
@@ -51,7 +53,7 @@ def read_crop(start_s: float | None, end_s: float | None) -> Crop:
 
 
 def select(source: Source, crop: Crop, limits: DurationLimits) -> Iterator[FloatArray]:
-    """The cropped part of ``source``, checked and mixed to mono, block by block, each (n_samples,).
+    """The cropped part of ``source``, checked, block by block, each (n_samples, mixed_channels).
 
     A block of which nothing is wanted is empty. Reads no further than the end of the crop or the
     longest duration.
@@ -71,7 +73,7 @@ def select(source: Source, crop: Crop, limits: DurationLimits) -> Iterator[Float
                 raise too_long(n_kept / rate_hz, limits)
             check_values(part, n_read + skipped, rate_hz)
         # Of nothing a new array: an empty slice would keep its block.
-        yield mono(part) if len(part) > 0 else np.empty(0, np.float32)
+        yield narrowed(part) if len(part) > 0 else np.empty((0, source.mixed_channels), np.float32)
         n_read += len(block)
         if n_read >= end:
             break
@@ -126,19 +128,6 @@ def check_values(part: FloatArray, first_frame: int, rate_hz: int) -> None:
         time_s=index / rate_hz,
         max_abs_sample=MAX_ABS_SAMPLE,
     )
-
-
-def mono(block: FloatArray) -> FloatArray:
-    """The mean of the channels: (n_frames, n_channels) to (n_frames,)."""
-    n_channels = block.shape[1]
-    if n_channels == 1:
-        return block[:, 0]
-    # Channel by channel this is thirty times as fast as ``mean(axis=1)``.
-    total = block[:, 0] + block[:, 1]
-    for channel in range(2, n_channels):
-        total += block[:, channel]
-    total /= n_channels
-    return total
 
 
 def too_short(duration_s: float, limits: DurationLimits) -> BadAudio:

@@ -6,20 +6,33 @@ and whoever asks for the next step may let others go first, or ask no more.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from protocol.errors import InvalidParams
-from protocol.params import Audio, EmbedSegmentsParams, EmbedWindowsParams, Params, Segment
+from protocol.params import (
+    Audio,
+    EmbedSegmentsParams,
+    EmbedWindowsParams,
+    Params,
+    ProbeParams,
+    Segment,
+)
+from sidecar.audio.channels import mix
 from sidecar.audio.crop import Crop, read_crop, select, too_long
-from sidecar.audio.resampling import resample
+from sidecar.audio.resampling import FloatArray, resample
 from sidecar.audio.segments import cut_segments
-from sidecar.audio.sources import FloatArray, Source, open_source
-from sidecar.audio.waveform import Decoded, DurationLimits, Part, Waveform
+from sidecar.audio.sources import Source, open_source, probe
+from sidecar.audio.waveform import Decoded, DurationLimits, Part
 from sidecar.audio.windows import cut_windows, max_windowed_samples
 from sidecar.config import SAMPLE_RATE_HZ, PathRoot
+
+_T = TypeVar("_T")
 
 
 class Decoder:
@@ -48,6 +61,8 @@ class Decoder:
             BadAudio: at any step: the audio cannot be used, or not any further.
             InvalidParams: the model cannot take windows of that length.
         """
+        if isinstance(params, ProbeParams):
+            return self._probe(audio, is_given_up)
         if isinstance(params, EmbedWindowsParams):
             return self._windows(audio, params, is_given_up)
         if isinstance(params, EmbedSegmentsParams):
@@ -58,15 +73,28 @@ class Decoder:
         self, audio: Audio, is_given_up: Callable[[], bool]
     ) -> Generator[Decoded, None, None]:
         crop = read_crop(audio.start_s, audio.end_s)
-        with open_source(audio, self._path_root, is_given_up, crop.start_s) as source:
-            yield from _join(resample(select(source, crop, self._limits), source.sample_rate_hz))
+        with contextlib.ExitStack() as closing:
+            opening = open_source(audio, self._path_root, is_given_up, closing, crop.start_s)
+            source = yield from _steps(opening)
+            blocks = select(source, crop, self._limits)
+            rate_hz, channels = source.sample_rate_hz, source.mixed_channels
+            yield from _told(source, _join(resample(blocks, rate_hz, channels)))
 
     def _segments(
         self, audio: Audio, segments: tuple[Segment, ...], is_given_up: Callable[[], bool]
     ) -> Generator[Decoded, None, None]:
         first_s = max(0.0, min(start_s for start_s, _ in segments))
-        with open_source(audio, self._path_root, is_given_up, first_s) as source:
-            yield from cut_segments(source, segments, self._limits)
+        with contextlib.ExitStack() as closing:
+            opening = open_source(audio, self._path_root, is_given_up, closing, first_s)
+            source = yield from _steps(opening)
+            yield from _told(source, cut_segments(source, segments, self._limits))
+
+    def _probe(
+        self, audio: Audio, is_given_up: Callable[[], bool]
+    ) -> Generator[Decoded, None, None]:
+        with contextlib.ExitStack() as closing:
+            probed = yield from _steps(probe(audio, self._path_root, is_given_up, closing))
+            yield Decoded(None, is_last=True, probed=probed)
 
     def _windows(
         self, audio: Audio, params: EmbedWindowsParams, is_given_up: Callable[[], bool]
@@ -86,14 +114,36 @@ class Decoder:
         max_s = math.floor(1000 * max_samples / SAMPLE_RATE_HZ) / 1000
         windowed = DurationLimits(limits.min_s, max_s)
         crop = read_crop(audio.start_s, audio.end_s)
-        with open_source(audio, self._path_root, is_given_up, crop.start_s) as source:
+        with contextlib.ExitStack() as closing:
+            opening = open_source(audio, self._path_root, is_given_up, closing, crop.start_s)
+            source = yield from _steps(opening)
             stated_s = _stated_s(source, crop)
             # Rather than after an hour's windows.
             if source.keeps_its_word and stated_s is not None and stated_s > max_s:
                 raise too_long(stated_s, windowed)
-            blocks = resample(select(source, crop, windowed), source.sample_rate_hz)
+            channels = source.mixed_channels
+            blocks = resample(select(source, crop, windowed), source.sample_rate_hz, channels)
             n_stated = None if stated_s is None else round(stated_s * SAMPLE_RATE_HZ)
-            yield from cut_windows(blocks, window_samples, hop_samples, n_stated)
+            cut = cut_windows(blocks, channels, window_samples, hop_samples, n_stated)
+            yield from _told(source, cut)
+
+
+def _steps(opening: Generator[None, None, _T]) -> Generator[Decoded, None, _T]:
+    """``opening``, each of whose steps has completed no part."""
+    while True:
+        try:
+            next(opening)
+        except StopIteration as stop:
+            opened: _T = stop.value
+            return opened
+        yield Decoded(None)
+
+
+def _told(source: Source, steps: Iterable[Decoded]) -> Iterator[Decoded]:
+    """``steps``, with what is odd about ``source`` from the moment on when it was found."""
+    for step in steps:
+        warnings = source.findings.warnings
+        yield replace(step, warnings=warnings) if warnings else step
 
 
 def _join(blocks: Iterable[FloatArray]) -> Iterator[Decoded]:
@@ -105,7 +155,7 @@ def _join(blocks: Iterable[FloatArray]) -> Iterator[Decoded]:
             held.append(block)
             held_bytes += block.nbytes
         yield Decoded(None, held_bytes, n_parts=1)
-    yield Decoded(Part(0, Waveform(np.concatenate(held))), n_parts=1, is_last=True)
+    yield Decoded(Part(0, mix(np.concatenate(held))), n_parts=1, is_last=True)
 
 
 def _stated_s(source: Source, crop: Crop) -> float | None:

@@ -6,30 +6,36 @@ from collections import deque
 
 import numpy as np
 
-from sidecar.audio.sources import FloatArray
+from sidecar.audio.resampling import FloatArray
 
 
 class SampleBuffer:
-    """Mono samples, appended at the end and dropped at the front, by their index in the stream."""
+    """Samples, appended at the end and dropped at the front, by their index in the stream.
 
-    def __init__(self, start: int = 0) -> None:
+    Args:
+        channels: how many values each has.
+        start: the index of the first.
+    """
+
+    def __init__(self, channels: int, start: int = 0) -> None:
+        self._channels = channels
         self._blocks: deque[FloatArray] = deque()
         self._start = self.end = start
 
     @property
     def n_bytes(self) -> int:
         """The memory that it holds."""
-        return 4 * (self.end - self._start)
+        return 4 * self._channels * (self.end - self._start)
 
     def append(self, block: FloatArray) -> None:
-        """Add what comes next, shape (n_samples,)."""
+        """Add what comes next, shape (n_samples, channels)."""
         if len(block) > 0:
             self._blocks.append(block)
             self.end += len(block)
 
     def copy(self, start: int, end: int) -> FloatArray:
         """The samples from ``start`` to ``end``, which are held, as an array of their own."""
-        parts, at = [np.empty(0, np.float32)], self._start
+        parts, at = [np.empty((0, self._channels), np.float32)], self._start
         for block in self._blocks:
             if at < end and start < at + len(block):
                 parts.append(block[max(0, start - at) : end - at])

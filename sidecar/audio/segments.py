@@ -13,19 +13,19 @@ import numpy as np
 
 from protocol.errors import BadAudio
 from protocol.params import Segment
+from sidecar.audio.channels import mix, narrowed
 from sidecar.audio.crop import (
     Crop,
     check_crop,
     check_values,
-    mono,
     read_crop,
     too_long,
     too_short,
 )
-from sidecar.audio.resampling import resample
+from sidecar.audio.resampling import FloatArray, resample
 from sidecar.audio.sample_buffer import SampleBuffer
-from sidecar.audio.sources import FloatArray, Source
-from sidecar.audio.waveform import Decoded, DurationLimits, Part, Waveform
+from sidecar.audio.sources import Source
+from sidecar.audio.waveform import Decoded, DurationLimits, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ class _Cutter:
         self._limits = limits
         self._n_segments = len(segments)
         self._n_read = source.first_frame
-        self._samples = SampleBuffer(source.first_frame)
+        self._channels = source.mixed_channels
+        self._samples = SampleBuffer(self._channels, source.first_frame)
         read = [self._read(index, segment) for index, segment in enumerate(segments)]
         self.refused = [segment for segment in read if isinstance(segment, Part)]
         wanted = [segment for segment in read if isinstance(segment, _Wanted)]
@@ -92,16 +93,18 @@ class _Cutter:
 
     def feed(self, block: FloatArray) -> Iterator[Part]:
         """The segments that end in ``block``, shape (n_frames, n_channels)."""
+        if len(block) == 0:
+            return
         start, self._n_read = self._n_read, self._n_read + len(block)
         while self._coming and self._coming[0].start < self._n_read:
             segment = self._coming.popleft()
             self._open[segment.index] = segment
         if not self._open:
-            self._samples = SampleBuffer(self._n_read)
+            self._samples = SampleBuffer(self._channels, self._n_read)
             return
         yield from self._refuse_too_long()
         yield from self._refuse_bad_values(block, start)
-        self._samples.append(mono(block))
+        self._samples.append(narrowed(block))
         for segment in [s for s in self._open.values() if s.end <= self._n_read]:
             del self._open[segment.index]
             yield self._cut(segment, segment.end)
@@ -155,8 +158,8 @@ class _Cutter:
         if len(samples) / self._rate_hz < self._limits.min_s:
             error = too_short(len(samples) / self._rate_hz, self._limits)
             return _refusal(segment.index, error)
-        resampled = np.concatenate(list(resample([samples], self._rate_hz)))
-        return Part(segment.index, Waveform(resampled))
+        resampled = np.concatenate(list(resample([samples], self._rate_hz, self._channels)))
+        return Part(segment.index, mix(resampled))
 
 
 def _fault(block: FloatArray, first_frame: int, rate_hz: int) -> BadAudio | None:

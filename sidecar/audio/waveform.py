@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocol.errors import BadAudio
+from protocol.reports import AudioWarning, ProbeResult
 from sidecar.config import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Stereo:
+    """What two channels have in common: the sums of their products and of their squares."""
+
+    left_right: float
+    left_left: float
+    right_right: float
+
+    @property
+    def correlation(self) -> float | None:
+        """-1 to 1: above 0 where they agree; None where one is silent."""
+        power = math.sqrt(self.left_left) * math.sqrt(self.right_right)
+        return max(-1.0, min(1.0, self.left_right / power)) if power > 0 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,10 +38,14 @@ class Waveform:
         samples: mono, 16 kHz, float32, shape (n_samples,); full scale is 1.0, and more is not
             clipped. Contiguous and writable: torch takes it without a copy.
         start_sample: where in its audio, cropped, it begins.
+        stereo: of the two channels of which it was mixed.
+        warnings: what was odd about mixing it.
     """
 
     samples: NDArray[np.float32]
     start_sample: int = 0
+    stereo: Stereo | None = None
+    warnings: tuple[AudioWarning, ...] = ()
 
     @property
     def n_samples(self) -> int:
@@ -58,12 +79,16 @@ class Decoded:
         held_bytes: the memory that is held for those that are not complete.
         n_parts: how many there will be in all, as far as the header tells; None: not known.
         is_last: nothing more comes.
+        warnings: what is odd about the audio, as far as it was read.
+        probed: what was asked for, if that was not to embed it.
     """
 
     part: Part | None
     held_bytes: int = 0
     n_parts: int | None = None
     is_last: bool = False
+    warnings: tuple[AudioWarning, ...] = ()
+    probed: ProbeResult | None = None
 
 
 @dataclass(frozen=True, slots=True)

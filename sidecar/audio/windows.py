@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from sidecar.audio.channels import mix
+from sidecar.audio.resampling import FloatArray
 from sidecar.audio.sample_buffer import SampleBuffer
-from sidecar.audio.sources import FloatArray
-from sidecar.audio.waveform import Decoded, Part, Waveform
+from sidecar.audio.waveform import Decoded, Part
 
 
 def count_windows(n_samples: int, window_samples: int, hop_samples: int) -> int:
@@ -39,12 +40,17 @@ def max_windowed_samples(window_samples: int, hop_samples: int, max_windows: int
 
 
 def cut_windows(
-    blocks: Iterable[FloatArray], window_samples: int, hop_samples: int, n_stated: int | None
+    blocks: Iterable[FloatArray],
+    channels: int,
+    window_samples: int,
+    hop_samples: int,
+    n_stated: int | None,
 ) -> Iterator[Decoded]:
-    """The windows of the audio that ``blocks`` are, each (n_samples,) at 16 kHz.
+    """The windows of the audio that ``blocks`` are, each (n_samples, channels) at 16 kHz.
 
     Args:
         blocks: the audio.
+        channels: one, or two that are mixed window by window.
         window_samples: how long a window is.
         hop_samples: from one window's start to the next one's.
         n_stated: how many samples there will be, by the audio's header.
@@ -52,7 +58,7 @@ def cut_windows(
     n_parts = None
     if n_stated is not None:
         n_parts = count_windows(n_stated, window_samples, hop_samples)
-    samples = SampleBuffer()
+    samples = SampleBuffer(channels)
     n_cut = 0
     for block in blocks:
         samples.append(block)
@@ -71,4 +77,4 @@ def cut_windows(
 
 
 def _window(samples: SampleBuffer, index: int, start: int, end: int) -> Part:
-    return Part(index, Waveform(samples.copy(start, end), start))
+    return Part(index, mix(samples.copy(start, end), start))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from protocol.errors import SidecarError
 from protocol.params import Audio, RequestId, WorkParams
-from sidecar.audio.waveform import Decoded, Waveform
+from protocol.reports import AudioWarning, ProbeResult
+from sidecar.audio.waveform import Decoded, Stereo, Waveform
 
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
@@ -40,6 +41,7 @@ class Source:
 
     ``number`` counts the audios since the start: who has the lower one came first. ``steps`` is
     there from the first step to the last; ``error`` says why there was no further one.
+    ``warnings`` and ``probed`` are what its steps have told.
     """
 
     job: Job
@@ -52,6 +54,8 @@ class Source:
     n_parts: int | None = None
     items: list[Item] = field(default_factory=list)
     error: SidecarError | None = None
+    warnings: tuple[AudioWarning, ...] = ()
+    probed: ProbeResult | None = None
     turn_started_at: float = 0.0
     step_started_at: float = 0.0
     decode_s: float = 0.0
@@ -62,7 +66,8 @@ class Item:
     """One waveform to be embedded: an audio, or the window or segment ``index`` of it.
 
     ``order`` is its source's number, then its index. ``waveform`` is there until it is done.
-    ``decode_s`` is how long its audio had been decoded when it was complete.
+    ``decode_s`` is how long its audio had been decoded when it was complete. ``stereo`` and
+    ``warnings`` are its waveform's.
     """
 
     source: Source
@@ -71,6 +76,8 @@ class Item:
     waveform: Waveform | None = None
     n_samples: int = 0
     start_sample: int = 0
+    stereo: Stereo | None = None
+    warnings: tuple[AudioWarning, ...] = ()
     stage: Stage = Stage.WAITING
     outcome: Outcome | None = None
     batch_size: int = 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from protocol.errors import IncompatibleEmbeddings, InvalidParams, SidecarError
@@ -15,13 +16,24 @@ from protocol.params import (
     EmbedParams,
     EmbedSegmentsParams,
     EmbedWindowsParams,
+    ProbeParams,
     ScoreParams,
     StoredEmbedding,
 )
-from protocol.reports import EmbedResult, EmbedTimings, EmbedWindowsResult, ScoreResult, to_wire
+from protocol.reports import (
+    AudioWarning,
+    EmbedResult,
+    EmbedTimings,
+    EmbedWindowsResult,
+    ManyResults,
+    ProbeResult,
+    ScoreResult,
+    to_wire,
+)
+from sidecar.audio.waveform import Stereo
 from sidecar.requests.jobs import Item, Job
 
-Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ScoreResult
+Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ProbeResult | ScoreResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +90,9 @@ def _respond_to_many(
     outcomes = [place.outcome if isinstance(place, Item) else place for place in places]
     errors = [outcome for outcome in outcomes if isinstance(outcome, SidecarError)]
     came_out_as = errors[0].kind if len(errors) == len(outcomes) else "ok"
-    results = [_entry(place, normalize, served) for place in places]
-    return Response(encode_result(job.id, {"results": results}), came_out_as)
+    results = tuple(_entry(place, normalize, served) for place in places)
+    warnings = job.sources[0].warnings if isinstance(job.params, EmbedSegmentsParams) else ()
+    return Response(encode_result(job.id, ManyResults(results, warnings)), came_out_as)
 
 
 def _fault(job: Job) -> SidecarError | None:
@@ -94,6 +107,10 @@ def _refuse(job: Job, error: SidecarError) -> Response:
 
 def _result(job: Job, served: Served | None) -> Answer:
     params = job.params
+    if isinstance(params, ProbeParams):
+        [source] = job.sources
+        assert source.probed is not None
+        return source.probed
     assert served is not None
     if isinstance(params, EmbedParams):
         [item] = job.items
@@ -101,7 +118,8 @@ def _result(job: Job, served: Served | None) -> Answer:
     if isinstance(params, EmbedWindowsParams):
         return _windows_result(list(job.items), params, served)
     assert isinstance(params, ScoreParams)
-    return score(*_voices(job, params, served))
+    result = score(*_voices(job, params, served))
+    return replace(result, warnings=_warnings_of_voices(job, params))
 
 
 def score(a: StoredEmbedding, b: StoredEmbedding) -> ScoreResult:
@@ -148,6 +166,8 @@ def _embed_result(item: Item, normalize: bool, served: Served) -> EmbedResult:
         device=served.device,
         batch_size=item.batch_size,
         timings=_timings([item]),
+        channel_correlation=_correlation([item]),
+        warnings=_warnings_of(item),
     )
 
 
@@ -170,6 +190,50 @@ def _windows_result(
         duration_s=(last.start_sample + last.n_samples) / rate_hz,
         device=served.device,
         timings=_timings(items),
+        channel_correlation=_correlation(items),
+        warnings=(*items[0].source.warnings, *_warnings_of_windows(items)),
+    )
+
+
+def _correlation(items: Sequence[Item]) -> float | None:
+    """How alike the two channels are of which all ``items`` were mixed."""
+    mixed = [item.stereo for item in items if item.stereo is not None]
+    return Stereo(
+        left_right=math.fsum(stereo.left_right for stereo in mixed),
+        left_left=math.fsum(stereo.left_left for stereo in mixed),
+        right_right=math.fsum(stereo.right_right for stereo in mixed),
+    ).correlation
+
+
+def _warnings_of(item: Item) -> tuple[AudioWarning, ...]:
+    """What is odd about an item; a segment's audio is told of beside all segments."""
+    if isinstance(item.job.params, EmbedSegmentsParams):
+        return item.warnings
+    return (*item.source.warnings, *item.warnings)
+
+
+def _warnings_of_windows(items: Sequence[Item]) -> tuple[AudioWarning, ...]:
+    """One warning of each kind that windows have, with how many have it."""
+    first: dict[str, AudioWarning] = {}
+    counts: Counter[str] = Counter()
+    for item in items:
+        for warning in item.warnings:
+            first.setdefault(warning.kind, warning)
+            counts[warning.kind] += 1
+    return tuple(
+        replace(warning, details={**warning.details, "n_windows": counts[kind]})
+        for kind, warning in first.items()
+    )
+
+
+def _warnings_of_voices(job: Job, params: ScoreParams) -> tuple[AudioWarning, ...]:
+    """What is odd about the two audios, each warning with the voice that it is about."""
+    made = job.items
+    return tuple(
+        replace(warning, details={**warning.details, "voice": side})
+        for side, voice in (("a", params.a), ("b", params.b))
+        if not isinstance(voice, StoredEmbedding)
+        for warning in _warnings_of(next(made))
     )
 
 

@@ -159,6 +159,7 @@ class Scheduler:
         source.decode_s += now - source.turn_started_at
         for step in steps:
             source.n_parts = step.n_parts
+            source.warnings, source.probed = step.warnings, step.probed
             if step.part is not None:
                 self._take_in(source, step.part)
         if steps and steps[-1].is_last:
@@ -244,6 +245,7 @@ class Scheduler:
             return
         item.waveform, item.n_samples = waveform, waveform.n_samples
         item.start_sample = waveform.start_sample
+        item.stereo, item.warnings = waveform.stereo, waveform.warnings
         job.n_open += 1
         self._ready.put(item)
         self._undecoded.item_waits(item)

@@ -27,7 +27,7 @@ from sidecar.tools.console import exit_code_of, facts, open_console
 # fmt: off
 _PACKAGES = (
     "onnxruntime", "onnx", "openvino", "torch", "torchaudio", "speechbrain", "numpy", "msgpack",
-    "psutil", "soundfile", "soxr", "filelock", "nvidia-ml-py", "platformdirs", "rich",
+    "psutil", "soundfile", "soxr", "av", "filelock", "nvidia-ml-py", "platformdirs", "rich",
 )
 # fmt: on
 _TIMED_RUNS = 5

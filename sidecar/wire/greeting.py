@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 
 from protocol.framing import encode_frame
@@ -12,12 +13,16 @@ from sidecar.config import Config
 from sidecar.wire.streams import Streams
 
 NAME = "speaker-sidecar"
+# What version 1.1 of the contract has added.
+_FURTHER = ("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings")
 
 
 def greet(config: Config, streams: Streams) -> None:
     """Write the first frame. An output that is lost already is found by what is written next."""
     paths = [] if config.path_root == "none" else ["audio.path", "audio.path_bytes"]
-    capabilities = ("audio.pcm", "audio.file", *paths, "embed_segments", "progress")
+    # FFmpeg's libraries are an extra; they are not imported for this.
+    containers = ["audio.containers"] if importlib.util.find_spec("av") else []
+    capabilities = ("audio.pcm", "audio.file", *paths, *_FURTHER, *containers)
     hello = Hello(
         name=NAME,
         version=__version__,

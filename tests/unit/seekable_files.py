@@ -6,7 +6,8 @@ import numpy as np
 import soundfile
 from unit.sound_files import encoded, with_ds64_size, with_wav_size
 
-from sidecar.audio.sound_file import SoundFile
+from sidecar.audio.formats.findings import Findings
+from sidecar.audio.formats.opening import open_recording
 
 N_FRAMES = 300_000
 N_WAV_FRAMES = 20_000
@@ -19,12 +20,24 @@ def noise_of(n_frames, channels=1):
     return (noise * level[:, None]).astype(np.float32)
 
 
+def opened(file, is_given_up=lambda: False):
+    """The recording that ``file`` is."""
+    recordings = []
+
+    def open_it():
+        recordings.append((yield from open_recording(file, is_given_up, Findings())))
+
+    for _ in open_it():
+        pass
+    return recordings[0]
+
+
 def read_from(data, frame=0, end=None, is_given_up=lambda: False):
     """The frame at which reading begins if ``frame`` is wanted, and the samples from there.
 
     They reach to the end, or at least to the frame ``end``.
     """
-    sound = SoundFile(io.BytesIO(data), is_given_up)
+    sound = opened(io.BytesIO(data), is_given_up)
     n_read = first_frame = sound.skip_to(frame)
     blocks = [np.empty((0, sound.channels), np.float32)]
     for block in sound.blocks():

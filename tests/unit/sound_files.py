@@ -40,8 +40,16 @@ def decode(audio, *, limits, path_root="any", is_given_up=lambda: False):
 
 
 def samples_of(data, limits=LIMITS, **options):
-    crop = {name: options.pop(name) for name in ("start_s", "end_s") if name in options}
-    return decode(FileAudio(data, **crop), limits=limits, path_root="none", **options).samples
+    names = ("start_s", "end_s", "channel", "strict")
+    asked = {name: options.pop(name) for name in names if name in options}
+    return decode(FileAudio(data, **asked), limits=limits, path_root="none", **options).samples
+
+
+def warnings_of(data, limits=LIMITS, **asked):
+    """What is odd about a file that is decoded, by kind."""
+    audio = FileAudio(data, **asked)
+    *_, last = Decoder(limits, "none", max_windows=600).decode(audio, EmbedParams(audio))
+    return {warning.kind: warning for warning in last.warnings}
 
 
 def refusal_of(data, limits=LIMITS, **options):

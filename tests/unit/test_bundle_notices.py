@@ -144,7 +144,7 @@ def test_libraries_are_known_on_each_system(load_script, part, names):
 def test_every_kept_text_is_used_and_has_its_source(load_script):
     licences = PACKAGING / "licences"
     folders = {path.name for path in licences.iterdir() if path.is_dir()}
-    assert folders == {*load_script("notices")._PARTS, "soundfile", "nvidia-ml-py"}
+    assert folders == {*load_script("notices")._PARTS, "av", "soundfile", "nvidia-ml-py"}
     sources = (licences / "README.md").read_text("utf-8")
     for folder in folders:
         assert load_script("notices")._kept_texts(folder)

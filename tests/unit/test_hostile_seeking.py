@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.seekable_files import FLACS, MP3S, N_FRAMES, OGGS, WAVS, noise_of, read_from
-from unit.sound_files import encoded, refusal_of
+from unit.seekable_files import FLACS, MP3S, N_FRAMES, OGGS, WAVS, noise_of, opened, read_from
+from unit.sound_files import encoded, refusal_of, warnings_of
 
 from protocol.errors import BadAudio
-from sidecar.audio.flac_frames import _FlacStream
-from sidecar.audio.sound_file import SoundFile
+from sidecar.audio.formats import flac_frames
+from sidecar.audio.formats.audio_bytes import AudioBytes
+from sidecar.audio.formats.flac_frames import read_metadata
+from sidecar.audio.formats.flac_search import FlacSearch
 
 SEEDS = {
     f"{container}: {name}": files[name]
@@ -45,6 +47,11 @@ class CountingFile(io.BytesIO):
         n_bytes = super().readinto(buffer)
         self.n_read += n_bytes
         return n_bytes
+
+
+def search_of(flac):
+    source = AudioBytes(io.BytesIO(flac), lambda: False)
+    return FlacSearch(source, *read_metadata(source, 0))
 
 
 def read_or_refused(data, frame, end):
@@ -119,21 +126,21 @@ def test_ogg_is_not_entered_behind_a_damaged_page():
 
 def test_flac_that_is_all_beginnings_of_frames_is_given_up_soon(monkeypatch):
     tried = []
-    monkeypatch.setattr(_FlacStream, "_sample_of", lambda *_: tried.append(1))
+    monkeypatch.setattr(flac_frames, "read_frame_header", lambda *_: tried.append(1))
     flac = FLACS["PCM_16 1 16000"][:20_000] + b"\xff\xf8" * 10**6
-    stream = _FlacStream(io.BytesIO(flac), flac[8:42], 8192)
-    assert stream._next_frame(20_000, len(flac)) is None
-    assert stream.frame_before(200_000) == stream._first
+    search = search_of(flac)
+    assert search.next_frame(20_000, len(flac)) is None
+    assert search.frame_before(200_000) == search.first
     assert len(tried) == 10_000
 
 
 @pytest.mark.parametrize("n_blocks", range(6, 12))
 def test_a_crop_before_damage_is_decoded_after_a_skip_too(n_blocks):
     data = bytearray(FLACS["PCM_16 1 16000"])
-    stream = _FlacStream.read(io.BytesIO(data))
-    damaged = stream._first
+    search = search_of(data)
+    damaged = search.first
     while damaged.sample < n_blocks * 16_384:
-        damaged = stream._next_frame(damaged.offset + 1, len(data))
+        damaged = search.next_frame(damaged.offset + 1, len(data))
     data[damaged.offset + 100] ^= 1
     check_skip(bytes(data), damaged.sample - N_COMPARED - 1)
     assert read_or_refused(bytes(data), 0, damaged.sample + 1) is None
@@ -159,20 +166,23 @@ def test_a_late_skip_is_given_up(container):
 
 
 def test_truncated_files_are_told_so_after_a_skip():
-    error = refusal_of(encoded("WAV", "PCM_16", noise_of(16_000))[:-1000], start_s=0.5)
+    wav = encoded("WAV", "PCM_16", noise_of(16_000))[:-1000]
+    error = refusal_of(wav, start_s=0.5, strict=True)
     assert error.kind == "truncated"
     assert error.details == {"promised_bytes": 32_000, "present_bytes": 31_000}
+    assert warnings_of(wav, start_s=0.5)["missing_end"].details == error.details
     flac = FLACS["PCM_16 1 16000"][:-1000]
-    error, from_start = refusal_of(flac, start_s=16.0), refusal_of(flac)
+    error, from_start = (refusal_of(flac, start_s=at_s, strict=True) for at_s in (16.0, 0.0))
     assert error.kind == "truncated"
     assert error.details == from_start.details
+    assert warnings_of(flac, start_s=16.0)["missing_end"].details == error.details
 
 
 @pytest.mark.parametrize(("container", "max_bytes"), [("WAV", 100_000), ("FLAC", 600_000)])
 def test_a_skip_reads_little_of_a_long_file(container, max_bytes):
     noise = (noise_of(N_FRAMES) * 32_768).astype(np.int16)
     file = CountingFile(encoded(container, "PCM_16", np.tile(noise, (60, 1)), 8_000))
-    sound = SoundFile(file, lambda: False)
+    sound = opened(file)
     frame = 55 * N_FRAMES
     assert frame - 80_000 < sound.skip_to(frame) <= frame
     next(sound.blocks())

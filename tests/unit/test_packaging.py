@@ -115,6 +115,10 @@ def test_what_is_missing_is_named(load_script, monkeypatch, capsys):
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: find.get(name, name))
     assert build.main(["--edition", "cpu"]) == 1
     assert "pyinstaller, torch is missing: pip install -e '.[build]'" in capsys.readouterr().err
+    missing.add("av")
+    find.update(dict.fromkeys(missing))
+    assert build.main(["--edition", "cpu", "--with-containers"]) == 1
+    assert "torch, av is missing: pip install -e '.[build,containers]'" in capsys.readouterr().err
 
 
 @pytest.fixture

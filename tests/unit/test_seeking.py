@@ -1,5 +1,6 @@
 """Skipping into files: the samples are, to the last bit, those that follow from the beginning."""
 
+import contextlib
 import functools
 import io
 from pathlib import Path
@@ -20,7 +21,9 @@ from unit.seekable_files import (
 from unit.sound_files import encoded, refusal_of, with_flac_total
 
 from protocol.params import PcmAudio
-from sidecar.audio.flac_frames import _coded_number, _crc_8, _crc_16, _FlacStream
+from sidecar.audio.formats.audio_bytes import AudioBytes
+from sidecar.audio.formats.flac_frames import coded_number, crc_8, crc_16, read_metadata
+from sidecar.audio.formats.flac_search import FlacSearch
 from sidecar.audio.sources import open_source
 
 CONVERSATIONS = Path(__file__).parents[2] / ".." / "shared" / "audio" / "conversations"
@@ -78,20 +81,21 @@ def test_some_codings_are_read_from_the_beginning(container, subtype):
 
 def as_variable(flac):
     """``flac`` with frames that state their first sample, as those of varying sizes do."""
-    stream = _FlacStream.read(io.BytesIO(flac))
-    frame = stream._first
+    source = AudioBytes(io.BytesIO(flac), lambda: False)
+    search = FlacSearch(source, *read_metadata(source, 0))
+    frame = search.first
     made = flac[: frame.offset]
     while frame is not None:
-        following = stream._next_frame(frame.offset + 1, len(flac))
+        following = search.next_frame(frame.offset + 1, len(flac))
         old = flac[frame.offset : len(flac) if following is None else following.offset]
-        number_end = 4 + _coded_number(old[4:])[1]
+        number_end = 4 + coded_number(old[4:])[1]
         header_end = next(
-            end for end in range(number_end, number_end + 5) if _crc_8(old[: end + 1]) == 0
+            end for end in range(number_end, number_end + 5) if crc_8(old[: end + 1]) == 0
         )
         number = chr(frame.sample).encode("utf-8", "surrogatepass")
         header = b"\xff\xf9" + old[2:4] + number + old[number_end:header_end]
-        frame_bytes = header + bytes([_crc_8(header)]) + old[header_end + 1 : -2]
-        made += frame_bytes + _crc_16(frame_bytes).to_bytes(2, "big")
+        frame_bytes = header + bytes([crc_8(header)]) + old[header_end + 1 : -2]
+        made += frame_bytes + crc_16(frame_bytes).to_bytes(2, "big")
         frame = following
     return made
 
@@ -122,8 +126,8 @@ def test_joined_flac_is_never_entered_behind_the_seam(n_first):
 def test_the_number_of_a_frame_is_coded_as_in_utf_8():
     for number in (0, 1, 0x7F, 0x80, 0x7FF, 0x800, 0xFFFF, 0x10000, 0x10FFFF):
         coded = chr(number).encode("utf-8", "surrogatepass")
-        assert _coded_number(coded + b"\x80\x80") == (number, len(coded))
-    assert _coded_number(b"\xfe" + b"\xbf" * 6) == ((1 << 36) - 1, 7)
+        assert coded_number(coded + b"\x80\x80") == (number, len(coded))
+    assert coded_number(b"\xfe" + b"\xbf" * 6) == ((1 << 36) - 1, 7)
 
 
 # Crops
@@ -131,7 +135,11 @@ def test_the_number_of_a_frame_is_coded_as_in_utf_8():
 
 def test_pcm_begins_at_the_frame_itself():
     pcm = PcmAudio(np.arange(8, dtype="<i2").tobytes(), "s16le", 16_000, 2)
-    with open_source(pcm, "none", lambda: False, 2 / 16_000) as source:
+    with contextlib.ExitStack() as closing:
+        opening = open_source(pcm, "none", lambda: False, closing, 2 / 16_000)
+        with pytest.raises(StopIteration) as opened:
+            next(opening)
+        source = opened.value.value
         assert source.first_frame == 2
         np.testing.assert_array_equal(next(source.blocks) * 32_768, [[4, 5], [6, 7]])
 

@@ -5,10 +5,15 @@ import { resolve } from "node:path";
 import { InvalidParams } from "./errors";
 import type { WireMap } from "./payload";
 
-/** The part of an audio to use, in seconds from its start. */
+/** What to use of an audio. */
 export interface Crop {
+  /** Seconds from its start. */
   readonly startS?: number | undefined;
   readonly endS?: number | undefined;
+  /** One channel, counted from 0, or the mean of all. Default: "mix". */
+  readonly channel?: number | "mix" | undefined;
+  /** Refuse a file that would be decoded with a warning. Default: false. */
+  readonly strict?: boolean | undefined;
 }
 
 /** One part of many of an audio, in seconds from its start. */
@@ -38,13 +43,13 @@ export interface BufferedAudio extends Crop {
   readonly buffer: AudioBufferLike;
 }
 
-/** The bytes of a WAV, FLAC, OGG or MP3 file. */
+/** The bytes of an audio file. */
 export interface FileAudio extends Crop {
   readonly file: Uint8Array | ArrayBuffer;
 }
 
 /**
- * The path of such a file; a relative one begins at this process's current folder. A name that is
+ * The path of an audio file; a relative one begins at this process's current folder. A name that is
  * no UTF-8, as Linux allows, is its bytes: an absolute path, as `readdir` gives it as a Buffer.
  */
 export interface PathAudio extends Crop {
@@ -79,7 +84,7 @@ export function audioToWire(audio: Audio): WireMap {
   if (isUint8Array(audio)) return { file: audio };
   if (isArrayBuffer(audio)) return { file: new Uint8Array(audio) };
   if (typeof audio === "object" && audio !== null) {
-    const crop = "startS" in audio || "endS" in audio ? cropToWire(audio) : {};
+    const crop = cropToWire(audio);
     if ("samples" in audio) return { ...samplesToWire(audio), ...crop };
     // Samples alone have a buffer, too, but another one.
     if ("buffer" in audio && isAudioBuffer(audio.buffer)) {
@@ -156,8 +161,11 @@ function bufferToWire(buffer: AudioBufferLike): WireMap {
   return samplesToWire({ samples, sampleRateHz: buffer.sampleRate, channels: nChannels });
 }
 
-function cropToWire({ startS, endS }: Crop): WireMap {
-  return { start_s: startS, end_s: endS };
+const CROP_FIELDS = { startS: "start_s", endS: "end_s", channel: "channel", strict: "strict" };
+
+function cropToWire(audio: object): WireMap {
+  const given = Object.entries(CROP_FIELDS).filter(([name]) => name in audio);
+  return Object.fromEntries(given.map(([name, field]) => [field, (audio as WireMap)[name]]));
 }
 
 // Typed arrays have the processor's byte order, and every one that Node and Electron run on is

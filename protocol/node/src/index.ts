@@ -21,7 +21,7 @@ export type {
   StoredEmbedding,
 } from "./audio";
 export type { OnProgress } from "./request";
-export type { BatchItem } from "./results";
+export type { BatchItem, BatchItems } from "./results";
 export type { ExitReport, LogLine, RestartReport } from "./events";
 export type * from "./reports";
 export {

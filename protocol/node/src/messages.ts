@@ -18,6 +18,7 @@ export type Method =
   | "embed_batch"
   | "embed_windows"
   | "embed_segments"
+  | "probe"
   | "score"
   | "health"
   | "metrics"

@@ -106,6 +106,27 @@ export interface EmbedTimings {
   readonly computeMs: number;
 }
 
+/** What is odd about an audio that was decoded all the same; some kinds tell more. */
+export interface AudioWarning {
+  /** A stable word: `missing_end`, `skipped_bytes`, `trailing_data`, `opposite_phase` ... */
+  readonly kind: string;
+  /** For people. */
+  readonly message: string;
+  readonly [detail: string]: unknown;
+}
+
+/** What an audio is. */
+export interface ProbeResult {
+  readonly format: string;
+  readonly codec: string;
+  readonly durationS: number;
+  readonly sampleRateHz: number;
+  readonly channels: number;
+  /** Of a sample; null where that means nothing. */
+  readonly bits: number | null;
+  readonly warnings?: readonly AudioWarning[];
+}
+
 /** One embedding. */
 export interface EmbedResult {
   /** `dim` numbers; of length 1 if `normalized`. */
@@ -121,6 +142,9 @@ export interface EmbedResult {
   /** How many audios the device ran together. */
   readonly batchSize: number;
   readonly timings: EmbedTimings;
+  /** -1 to 1, where two channels were mixed. */
+  readonly channelCorrelation?: number;
+  readonly warnings?: readonly AudioWarning[];
 }
 
 /** One embedding for each window. */
@@ -139,12 +163,17 @@ export interface EmbedWindowsResult {
   readonly durationS: number;
   readonly device: string;
   readonly timings: EmbedTimings;
+  /** -1 to 1, where two channels were mixed. */
+  readonly channelCorrelation?: number;
+  readonly warnings?: readonly AudioWarning[];
 }
 
 /** The cosine of two voices, -1 to 1. */
 export interface ScoreResult {
   readonly cosine: number;
   readonly fingerprint: string;
+  /** Each has a `voice`, the one that it is about: `a` or `b`. */
+  readonly warnings?: readonly AudioWarning[];
 }
 
 /** Of the times of the audios that the device ran last: half of them took `p50` or less. */

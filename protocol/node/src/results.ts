@@ -5,12 +5,15 @@ import { camelCased } from "./camel_case";
 import { errorFromWire, ParseError, type SidecarError } from "./errors";
 import { readError } from "./messages";
 import { isMap, type WireMap } from "./payload";
-import type { EmbedResult, EmbedWindowsResult } from "./reports";
+import type { AudioWarning, EmbedResult, EmbedWindowsResult } from "./reports";
 
 /** An item of a batch, or a segment: what `Promise.allSettled` would give. */
 export type BatchItem =
   | { readonly status: "fulfilled"; readonly value: EmbedResult }
   | { readonly status: "rejected"; readonly reason: SidecarError };
+
+/** The outcomes of a call; `warnings` are about the one audio of all segments. */
+export type BatchItems = BatchItem[] & { readonly warnings?: readonly AudioWarning[] };
 
 /** A result or report without bins. */
 export function readPlain<T>(result: WireMap): T {
@@ -37,9 +40,9 @@ export function readEmbedWindows(result: WireMap): EmbedWindowsResult {
 }
 
 /** The result of `embed_batch` or `embed_segments`: its items, in order. */
-export function readBatch(result: WireMap): BatchItem[] {
+export function readBatch(result: WireMap): BatchItems {
   if (!Array.isArray(result.results)) throw new ParseError("a batch's result has no results");
-  return result.results.map((item: unknown): BatchItem => {
+  const items: BatchItems = result.results.map((item: unknown): BatchItem => {
     if (isMap(item) && isMap(item.result)) {
       return { status: "fulfilled", value: readEmbed(item.result) };
     }
@@ -48,6 +51,10 @@ export function readBatch(result: WireMap): BatchItem[] {
     }
     throw new ParseError("an item of a batch is neither a result nor an error");
   });
+  const { warnings } = readPlain<{ warnings?: readonly AudioWarning[] }>({
+    warnings: result.warnings,
+  });
+  return warnings === undefined ? items : Object.assign(items, { warnings });
 }
 
 function readBin(value: unknown, name: string): Uint8Array {

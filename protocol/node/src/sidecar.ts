@@ -12,10 +12,17 @@ import type { ExitReport, LogLine, RestartReport } from "./events";
 import type { Method } from "./messages";
 import type { WireMap } from "./payload";
 import type { EmbedResult, EmbedWindowsResult, Health, Hello } from "./reports";
-import type { Metrics, Progress, ScoreResult } from "./reports";
+import type { Metrics, ProbeResult, Progress, ScoreResult } from "./reports";
 import type { OnProgress, RequestOptions } from "./request";
 import { RESTART_DELAYS_MS } from "./restart_policy";
-import { readBatch, readEmbed, readEmbedWindows, readPlain, type BatchItem } from "./results";
+import {
+  readBatch,
+  readEmbed,
+  readEmbedWindows,
+  readPlain,
+  type BatchItem,
+  type BatchItems,
+} from "./results";
 import { Supervisor, type SupervisorOptions } from "./supervisor";
 
 /** How a sidecar is started. Durations are milliseconds. */
@@ -189,7 +196,7 @@ export class SpeakerSidecar extends EventEmitter {
     audio: Audio,
     segments: readonly Segment[],
     options: EmbedManyOptions = {},
-  ): Promise<BatchItem[]> {
+  ): Promise<BatchItems> {
     const wireAudio = audioToWire(audio);
     if (wireAudio.start_s !== undefined || wireAudio.end_s !== undefined) {
       throw new InvalidParams(
@@ -202,6 +209,15 @@ export class SpeakerSidecar extends EventEmitter {
       ...embedManyParams(options),
     };
     return readBatch(await this.call("embed_segments", params, { nAudios: 1 }, options));
+  }
+
+  /**
+   * What an audio is: its format, length, rate and channels, and what is odd about it. Answered
+   * while the model loads, too; little of it is decoded.
+   */
+  async probe(audio: Audio, options: CallOptions = {}): Promise<ProbeResult> {
+    const params = { audio: audioToWire(audio), deadline_ms: options.deadlineMs };
+    return readPlain(await this.call("probe", params, { nAudios: 1 }, options));
   }
 
   /** How alike two voices are: the cosine of audios, or of embeddings that were kept. */

@@ -42,7 +42,6 @@ test("an AudioBuffer's channels are interleaved, its part kept", () => {
     sample_rate_hz: 44_100,
     channels: 2,
     start_s: 1,
-    end_s: undefined,
   });
   assert.deepEqual(audio.audioToWire(buffer).pcm, pcm);
 });
@@ -50,7 +49,9 @@ test("an AudioBuffer's channels are interleaved, its part kept", () => {
 test("a file's bytes may lie anywhere", () => {
   const file = Buffer.from("RIFF and more").subarray(1, 9);
   assert.deepEqual(audio.audioToWire(file), { file });
-  assert.deepEqual(audio.audioToWire({ file, endS: 2 }), { file, start_s: undefined, end_s: 2 });
+  assert.deepEqual(audio.audioToWire({ file, endS: 2 }), { file, end_s: 2 });
+  const asked = { channel: 1, strict: true };
+  assert.deepEqual(audio.audioToWire({ file, ...asked }), { file, ...asked });
   const bytes = new Uint8Array([1, 2, 3]);
   assert.deepEqual(audio.audioToWire(bytes.buffer), { file: bytes });
 });

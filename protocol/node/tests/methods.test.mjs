@@ -53,6 +53,51 @@ for (const [name, options, skip] of [
     const sidecar = async () => (shared ??= await SpeakerSidecar.start(options));
     after(async () => (await shared)?.close());
 
+    test("a file that is odd, and what a file is", async () => {
+      const it = await sidecar();
+      const whole = wavBytes(noise(16_000).samples);
+      const cut = whole.subarray(0, whole.length - 4_000);
+      assert.equal((await it.embed(whole)).warnings, undefined);
+      const { warnings } = await it.embed(cut);
+      assert.deepEqual(
+        warnings.map(({ kind, promisedBytes, presentBytes }) => [
+          kind,
+          promisedBytes,
+          presentBytes,
+        ]),
+        [["missing_end", 32_000, 28_000]],
+      );
+      const turns = await it.embedSegments(cut, [{ startS: 0.2, endS: 2 }]);
+      assert.equal(turns[0].status, "rejected");
+      assert.equal(turns.warnings[0].kind, "missing_end");
+      await assert.rejects(it.embed({ file: cut, strict: true }), (error) => {
+        return error instanceof BadAudio && error.kind === "truncated";
+      });
+      const probed = await it.probe(cut);
+      assert.deepEqual(
+        [probed.format, probed.sampleRateHz, probed.channels, probed.bits, probed.durationS],
+        ["WAV", 16_000, 1, 16, 0.875],
+      );
+      assert.equal(probed.warnings[0].kind, "missing_end");
+    });
+
+    test("channels", async () => {
+      const it = await sidecar();
+      const { samples } = noise(16_000);
+      const interleaved = new Float32Array(2 * samples.length);
+      samples.forEach((sample, n) => interleaved.set([sample, -sample], 2 * n));
+      const stereo = { samples: interleaved, sampleRateHz: 16_000, channels: 2 };
+      const mixed = await it.embed(stereo);
+      assert.ok(mixed.channelCorrelation < -0.99);
+      assert.equal(mixed.warnings[0].kind, "opposite_phase");
+      const [left, mono] = await Promise.all([
+        it.embed({ ...stereo, channel: 0 }),
+        it.embed(noise(16_000)),
+      ]);
+      assert.ok(cosine(left.embedding, mono.embedding) > 0.9999);
+      await assert.rejects(it.embed({ ...stereo, channel: 2 }), { kind: "unsupported_channels" });
+    });
+
     test("hello and health", async () => {
       const it = await sidecar();
       assert.equal(it.hello.protocol, 1);
