@@ -14,7 +14,8 @@ for (let n = 0; n < 32; n++) void sidecar.embed(tone(16_000 + n));
 sidecar.on("log", function tell({ text }) {
   if (!text.includes(noise)) return;
   sidecar.off("log", tell);
-  console.log(sidecar.pid, sidecar.hello.pid, ...(text.match(/\d+/g) ?? []));
+  const [, ...offspring] = text.match(/offspring (\d+) of (\d+)/) ?? [];
+  console.log(sidecar.pid, sidecar.hello.pid, ...offspring);
   if (process.argv[2] === "throw") throw new Error("a bug in the app");
   if (process.argv[2] === "exit") process.exit(0);
 });
