@@ -8,7 +8,8 @@ rounded to 129 steps for each channel that goes out. The products are whole numb
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -56,15 +57,25 @@ class EightBitConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        y: Tensor = _Product.apply(x, self.weight, self.scale, self.bias)  # type: ignore[no-untyped-call]
+        y: Tensor = _Product.apply(x, self.weight, self.scale, self.bias)
         return y
+
+
+class _Value(Protocol):
+    """What an operator gives, in a graph of ONNX; the several of one that gives several."""
+
+    def __iter__(self) -> Iterator[_Value]: ...
+
+
+class _Graph(Protocol):
+    def op(self, operator: str, *inputs: _Value, **attributes: object) -> _Value: ...
 
 
 class _Product(torch.autograd.Function):
     """What torch computes, and as which of ONNX's operators it is written."""
 
     @staticmethod
-    def forward(_: Any, x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    def forward(_: object, x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
         lowest, highest = x.amin().clamp(max=0), x.amax().clamp(min=0)
         step = (highest - lowest) / _STEPS
         zero = (-lowest / step).round()
@@ -73,7 +84,7 @@ class _Product(torch.autograd.Function):
         return y * (step * scale)[:, None, None] + bias[:, None, None]
 
     @staticmethod
-    def symbolic(g: Any, x: Any, weight: Any, scale: Any, bias: Any) -> Any:
+    def symbolic(g: _Graph, x: _Value, weight: _Value, scale: _Value, bias: _Value) -> _Value:
         row = g.op("Constant", value_t=torch.tensor([2]))
         steps, step, zero = g.op("DynamicQuantizeLinear", x, outputs=3)
         frames = g.op("Transpose", g.op("Squeeze", steps, row), perm_i=[0, 2, 1])
