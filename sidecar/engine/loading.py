@@ -121,16 +121,14 @@ class ModelLoader:
             return self._with_cpu_runtime(name, precision)
         except (DeviceError, _Unavailable) as error:
             why = error.message if isinstance(error, DeviceError) else str(error)
-            if precision == "int8":
-                remarks.append(f"{_IN_F32}, since {why}")
-                return None
-            if self.config.runtime == name:
+            if self.config.runtime == name and precision != "int8":
                 raise DeviceError(
                     f"--runtime {name} is unavailable: {why}; with --runtime auto another would "
                     "serve",
                     kind="device_unavailable",
                 ) from error
-            remarks.append(f"{_WITHOUT[name]}, since {why}")
+            without = _IN_F32 if precision == "int8" else _WITHOUT[name]
+            remarks.append(f"{without}, since {why}")
         return None
 
     def _with_remarks(self, loaded: Loaded, remarks: Sequence[str]) -> Loaded:

@@ -7,8 +7,9 @@ import pytest
 from unit.fake_runtimes import RIGHT, WITH_GPU, WRONG, FakeMachine
 
 from protocol.errors import DeviceError
-from sidecar.engine.loading import ONNX_VERSION, converted_origin
+from sidecar.engine.loading import ONNX_VERSION, converted_origin, require_int8
 from sidecar.store.catalog import MODELS
+from sidecar.store.installed import InstalledModel
 
 NO_DRIVER = (
     "the CPU serves: no NVIDIA driver answers (there is no NVIDIA card, or its driver is to be "
@@ -188,6 +189,19 @@ def test_the_files_in_int8_are_not_those_in_f32():
         for precision in ("f32", "int8")
     )
     assert of_f32.folder_name != of_int8.folder_name
+
+
+@pytest.mark.parametrize(
+    ("runtime", "weights", "why"),
+    [
+        ("openvino", MODELS["ecapa-voxceleb"].files[0].sha256, "ONNX Runtime on the CPU alone"),
+        ("onnxruntime", "0" * 64, "the weights of ecapa-voxceleb alone"),
+    ],
+)
+def test_nothing_else_is_converted_to_int8(tmp_path, runtime, weights, why):
+    installed = InstalledModel(MODELS["ecapa-voxceleb"], tmp_path, weights)
+    with pytest.raises(DeviceError, match=f"^int8 is for {why}$"):
+        require_int8(installed, runtime)
 
 
 @pytest.mark.parametrize("runtime", ["auto", "onnxruntime"])
