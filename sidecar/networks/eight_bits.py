@@ -19,14 +19,14 @@ from sidecar.networks import ecapa
 
 _LARGEST = "network.mfa.conv.conv"
 # One bit less than there is. A CPU without VNNI adds two products in 16 bits, and would cut off
-# what does not fit: 2 * 255 * 64 does. So the embeddings are the same on every CPU.
+# what does not fit: 2 * 255 * 64 does. So the product is the same on every CPU.
 _MAX_WEIGHT = 64
 _STEPS = 255
 _FLOAT = 1  # of ONNX's data types
 
 
 def with_8_bits(model: ecapa.EcapaTdnn) -> ecapa.EcapaTdnn:
-    """The same, but for that convolution; it then runs on maps of one row, one utterance a time."""
+    """The same, with that convolution for maps of one row, of one utterance at a time."""
     rounded = copy.deepcopy(model)
     around, _, name = _LARGEST.rpartition(".")
     convolution = rounded.get_submodule(_LARGEST)
