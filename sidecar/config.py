@@ -15,7 +15,7 @@ DEVICE_PATTERN = re.compile(r"auto|cpu|cuda(:\d+)?")
 # What --runtime and --precision take.
 CpuRuntime: TypeAlias = Literal["onnxruntime", "openvino"]
 Runtime: TypeAlias = Literal["auto", "torch", "onnxruntime", "openvino"]
-Precision: TypeAlias = Literal["f32", "bf16"]
+Precision: TypeAlias = Literal["f32", "bf16", "int8"]
 CPU_RUNTIMES: tuple[CpuRuntime, ...] = get_args(CpuRuntime)
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

@@ -50,7 +50,12 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
     add("--gpu", action="store_true", help="like auto, but degraded if the CPU has to serve")
     add("--runtime", choices=RUNTIMES, default="auto", help=runtime)
-    add("--precision", choices=PRECISIONS, default="f32", help="bf16: on CPUs that have it")
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        default="f32",
+        help="bf16: on CPUs that have it; int8: of ecapa-voxceleb",
+    )
     add("--threads", type=positive, metavar="N", help=threads)
     add("--background", action="store_true", help="leave the CPU to others that want it")
     add("--parent-pid", type=positive, metavar="N", help="end when this process is gone")

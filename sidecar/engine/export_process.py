@@ -20,7 +20,7 @@ from typing import IO, Any
 from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
 from sidecar.bundle import is_bundle
-from sidecar.config import CpuRuntime
+from sidecar.config import CpuRuntime, Precision
 
 _log = logging.getLogger(__name__)
 
@@ -31,12 +31,14 @@ class ConversionFailed(Exception):
     """No converted model; the text is a phrase that says why."""
 
 
-def convert_apart(
+def convert_apart(  # noqa: PLR0913 - the sixth is named
     model: str,
     runtime: CpuRuntime,
     models_dir: Path,
     on_progress: Callable[[Progress], None],
     should_stop: Callable[[], bool],
+    *,
+    precision: Precision = "f32",
 ) -> None:
     """Have ``speaker-sidecar convert`` convert ``model``, whose weights lie in ``models_dir``.
 
@@ -46,7 +48,7 @@ def convert_apart(
     """
     if is_bundle():
         raise ConversionFailed("a bundle carries no converter")
-    argv = [*_program(), "convert", model, "--runtime", runtime]
+    argv = [*_program(), "convert", model, "--runtime", runtime, "--precision", precision]
     argv += ["--models-dir", str(models_dir)]
     argv += ["--parent-pid", str(os.getpid()), "--json"]
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from protocol.errors import DeviceError, OutOfMemory
 from protocol.reports import Progress, SelfTest
 from sidecar.bundle import is_bundle
-from sidecar.config import Config, CpuRuntime
+from sidecar.config import Config, CpuRuntime, Precision
 from sidecar.engine import device_check
 from sidecar.engine.export_process import ConversionFailed, convert_apart
 from sidecar.engine.runtime import Runtime
 from sidecar.hardware import machine
 from sidecar.store import converted_files
+from sidecar.store.catalog import MODELS
 from sidecar.store.converted_files import Converted, Origin
 from sidecar.store.installed import InstalledModel
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 ONNX_VERSION = "opset 17"
 _TITLES: Mapping[CpuRuntime, str] = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 # What it means for the user where it cannot serve, and the next one has to.
-_WITHOUT: Mapping[CpuRuntime, str] = {"onnxruntime": "torch runs it", "openvino": "in f32"}
+_IN_F32 = "in f32"
+_WITHOUT: Mapping[CpuRuntime, str] = {"onnxruntime": "torch runs it", "openvino": _IN_F32}
+# What each can compute in, beside f32.
+_FEWER_BITS: Mapping[CpuRuntime, Precision] = {"onnxruntime": "int8", "openvino": "bf16"}
 
 _CONVERTED_DIR = ".converted"
 _REFERENCES_DIR = ".self-test"
@@ -52,9 +56,22 @@ def references_dir(models_dir: Path) -> Path:
     return models_dir / _REFERENCES_DIR
 
 
-def converted_origin(made_by: str, runtime: CpuRuntime, version: str) -> Origin:
+def converted_origin(
+    made_by: str, runtime: CpuRuntime, version: str, precision: Precision = "f32"
+) -> Origin:
     """What the conversion of the model with the fingerprint ``made_by`` depends on."""
-    return Origin(made_by, runtime, version, device_check.reference_name(made_by))
+    return Origin(made_by, runtime, version, device_check.reference_name(made_by), precision)
+
+
+def require_int8(installed: InstalledModel, runtime: CpuRuntime) -> None:
+    """Raise DeviceError where this model is not to run in int8."""
+    if runtime != "onnxruntime":
+        raise DeviceError(_is_for("int8"))
+    measured = MODELS["ecapa-voxceleb"]  # what 8 bits do to scores is known for these weights
+    if installed.weights_sha256 != measured.files[0].sha256:
+        raise DeviceError(f"int8 is for the weights of {measured.id} alone")
+    if is_bundle():
+        raise DeviceError("bundles carry networks in f32 alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,38 +98,50 @@ class ModelLoader:
             DeviceError: none can serve, or not the one that was demanded.
         """
         remarks: list[str] = []
-        for name in machine.cpu_runtimes(self.config) if device == "cpu" else ():
-            loaded = self._or_remark(name, remarks)
+        for name, precision in self._ways() if device == "cpu" else ():
+            loaded = self._or_remark(name, precision, remarks)
             if loaded is not None:
                 return self._with_remarks(loaded, remarks)
         return self._with_remarks(self._with_torch(device, remarks), remarks)
 
-    def _or_remark(self, name: CpuRuntime, remarks: list[str]) -> Loaded | None:
+    def _ways(self) -> Iterator[tuple[CpuRuntime, Precision]]:
+        """Runtimes for the CPU, and in what each is to compute, the best first."""
+        wished = self.config.precision
+        for name in machine.cpu_runtimes(self.config):
+            if wished == _FEWER_BITS[name]:
+                yield name, wished
+            if (name, wished) != ("openvino", "bf16"):  # which falls back to f32 by itself
+                yield name, "f32"
+
+    def _or_remark(
+        self, name: CpuRuntime, precision: Precision, remarks: list[str]
+    ) -> Loaded | None:
         """What serves with this runtime, or a remark on why that cannot be had."""
         try:
-            return self._with_cpu_runtime(name)
+            return self._with_cpu_runtime(name, precision)
         except (DeviceError, _Unavailable) as error:
             why = error.message if isinstance(error, DeviceError) else str(error)
-            if self.config.runtime == name:
+            if self.config.runtime == name and precision != "int8":
                 raise DeviceError(
                     f"--runtime {name} is unavailable: {why}; with --runtime auto another would "
                     "serve",
                     kind="device_unavailable",
                 ) from error
-            remarks.append(f"{_WITHOUT[name]}, since {why}")
+            without = _IN_F32 if precision == "int8" else _WITHOUT[name]
+            remarks.append(f"{without}, since {why}")
         return None
 
     def _with_remarks(self, loaded: Loaded, remarks: Sequence[str]) -> Loaded:
         computes, wished = loaded.runtime.precision, self.config.precision
-        if computes == wished or any(_WITHOUT["openvino"] in remark for remark in remarks):
+        if computes == wished or any(_IN_F32 in remark for remark in remarks):
             return replace(loaded, remarks=tuple(remarks))
-        why = f"{wished} is for OpenVINO on the CPU alone"
-        if loaded.runtime.name == "openvino":
+        why = _is_for(wished)
+        if (loaded.runtime.name, wished) == ("openvino", "bf16"):
             why = _no_instructions(wished)
         return replace(loaded, remarks=(*remarks, f"in {computes}, since {why}"))
 
-    def _with_cpu_runtime(self, name: CpuRuntime) -> Loaded:
-        title, threads, wished = _TITLES[name], self.config.threads, self.config.precision
+    def _with_cpu_runtime(self, name: CpuRuntime, precision: Precision) -> Loaded:
+        title, threads = _TITLES[name], self.config.threads
         try:
             if name == "onnxruntime":
                 from sidecar.engine import onnx_runtime  # noqa: PLC0415
@@ -127,15 +156,18 @@ class ModelLoader:
                 f"{title} cannot be imported ({error}); install it with: pip install {name}"
             ) from error
         # Without them it would compute in f32, which ONNX Runtime does better.
-        is_best = name == "onnxruntime" or openvino_runtime.has_instructions_for(wished)
+        is_best = name == "onnxruntime" or openvino_runtime.has_instructions_for(precision)
         if self.config.runtime == "auto" and not is_best:
-            raise _Unavailable(_no_instructions(wished))
-        model = self._converted(converted_origin(self.made_by, name, version))
+            raise _Unavailable(_no_instructions(precision))
+        if precision == "int8":
+            require_int8(self.installed, name)
+        of_files: Precision = "f32" if name == "openvino" else precision
+        model = self._converted(converted_origin(self.made_by, name, version, of_files))
 
         def load() -> Runtime:
             if name == "onnxruntime":
-                return onnx_runtime.OnnxRuntime(model, threads)
-            return openvino_runtime.OpenVinoRuntime(model, threads, wished)
+                return onnx_runtime.OnnxRuntime(model, threads, precision)
+            return openvino_runtime.OpenVinoRuntime(model, threads, precision)
 
         return self._tested(load, "cpu", model.references())
 
@@ -160,6 +192,7 @@ class ModelLoader:
                     self.models_dir,
                     self.on_progress,
                     self.should_stop,
+                    precision=origin.precision,
                 )
             except ConversionFailed as error:
                 raise _Unavailable(f"the model could not be converted: {error}") from error
@@ -223,6 +256,12 @@ class ModelLoader:
                 kind="self_test_failed",
             )
         return Loaded(runtime, result)
+
+
+def _is_for(precision: Precision) -> str:
+    """On whom it can be had, as a phrase."""
+    [runtime] = [name for name, fewer in _FEWER_BITS.items() if fewer == precision]
+    return f"{precision} is for {_TITLES[runtime]} on the CPU alone"
 
 
 def _no_instructions(precision: str) -> str:

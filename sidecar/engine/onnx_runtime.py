@@ -38,15 +38,18 @@ class OnnxRuntime:
     Args:
         converted: its files, checked.
         n_threads: None: see ``default_threads``.
+        precision: that of the files.
     """
 
     name = NAME
     version = VERSION
     device = "cpu"
-    precision: Precision = "f32"
     peak_reserved_bytes: int | None = None
 
-    def __init__(self, converted: Converted, n_threads: int | None) -> None:
+    def __init__(
+        self, converted: Converted, n_threads: int | None, precision: Precision = "f32"
+    ) -> None:
+        self.precision: Precision = precision
         self.n_threads = n_threads or default_threads()
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.n_threads

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidecar import __version__
-from sidecar.config import CpuRuntime
+from sidecar.config import CpuRuntime, Precision
 from sidecar.store.assets import sha256_of
 from sidecar.store.shared_folder import move, only_one, sync
 
@@ -52,13 +52,15 @@ class Origin:
     """What a conversion depends on; where any of it differs, the files are another's.
 
     ``version``: of the runtime, or of the format if the runtime reads that of other releases.
-    ``reference``: names the self-test's waveforms. ``program``: conversions change with releases.
+    ``reference``: names the self-test's waveforms. ``precision``: of the files; what OpenVINO runs
+    in bf16 lies there in f32. ``program``: conversions change with releases.
     """
 
     fingerprint: str
     runtime: CpuRuntime
     version: str
     reference: str
+    precision: Precision = "f32"
     program: str = f"{__version__}, layout {_LAYOUT}"
 
     @property

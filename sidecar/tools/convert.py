@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("model", metavar="ID|DIR", help="a model that is installed")
     add_models_dir(parser)
     add("--runtime", choices=CPU_RUNTIMES, default="onnxruntime", help="default: %(default)s")
+    add("--precision", choices=("f32", "int8"), default="f32", help="default: %(default)s")
     add("--parent-pid", type=int, metavar="N", help="end when this process is gone")
     add("--json", action="store_true", help="print progress as JSON, one object per line")
 
@@ -48,6 +49,7 @@ def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
             ONNX_VERSION,
             converted_origin,
             converted_root,
+            require_int8,
         )
         from sidecar.store.installed import find_card, fingerprint, install  # noqa: PLC0415
         from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
@@ -59,7 +61,9 @@ def _convert(options: argparse.Namespace, progress: ProgressLine) -> int:
         version = ONNX_VERSION
         if options.runtime == "openvino":
             from sidecar.engine.openvino_library import VERSION as version  # noqa: N811, PLC0415
-        origin = converted_origin(made_by, options.runtime, version)
+        if options.precision == "int8":
+            require_int8(installed, options.runtime)
+        origin = converted_origin(made_by, options.runtime, version, options.precision)
         folder = convert(installed, converted_root(models_dir), origin, tell).folder
     except Exception as error:  # torch and the runtimes raise anything
         message, exit_code = f"{type(error).__name__}: {error}".split("\n")[0], EXIT_SOFTWARE

@@ -71,6 +71,7 @@ class FakeMachine:
     gpu_gives, cpu_gives: what torch computes there, or what it raises; ``OutOfMemory`` itself: the
         model does not fit. onnx_gives, openvino_gives: the same; an ImportError: it is not
         installed.
+    int8_gives: what ONNX Runtime computes in int8. weights_sha256: of the model's weights.
     converts: what a conversion ends with: None (it is there then), or why it failed.
     has_bf16: whether the CPU has the instructions.
     prebuilt_in: the folder that the model came ready to serve in; is_prebuilt: it is still sound.
@@ -80,6 +81,8 @@ class FakeMachine:
         self.folder = folder
         self.facts = WITHOUT_GPU
         self.gpu_gives = self.cpu_gives = self.onnx_gives = self.openvino_gives = RIGHT
+        self.int8_gives = RIGHT
+        self.weights_sha256 = "0" * 64
         self.is_converted = True
         self.converts = None
         self.has_bf16 = True
@@ -114,7 +117,7 @@ class FakeMachine:
             self._replace(f"sidecar.engine.{name}_runtime", None if is_missing else fake)
         config = Config(model=CARD.id, **options)
         weights = self.folder / "weights"
-        installed = InstalledModel(CARD, weights, "0" * 64, self.prebuilt_in)
+        installed = InstalledModel(CARD, weights, self.weights_sha256, self.prebuilt_in)
         return open_encoder(config, installed, self.folder, self.progress.append)
 
     def _replace(self, name, fake):
@@ -132,11 +135,12 @@ class FakeMachine:
             raise OutOfMemory("no")
         return FakeRuntime("torch", device, n_threads, "f32", gives)
 
-    def _onnx(self, converted, n_threads):
+    def _onnx(self, converted, n_threads, precision):
         self.converted = converted
-        if isinstance(self.onnx_gives, Exception):
-            raise self.onnx_gives
-        return FakeRuntime("onnxruntime", "cpu", n_threads, "f32", self.onnx_gives)
+        gives = self.int8_gives if precision == "int8" else self.onnx_gives
+        if isinstance(gives, Exception):
+            raise gives
+        return FakeRuntime("onnxruntime", "cpu", n_threads, precision, gives)
 
     def _openvino(self, converted, n_threads, wished):
         self.converted = converted
@@ -145,8 +149,8 @@ class FakeMachine:
         precision = wished if self.has_bf16 else "f32"
         return FakeRuntime("openvino", "cpu", n_threads, precision, self.openvino_gives)
 
-    def _convert(self, model, runtime, models_dir, on_progress, should_stop):
-        self.conversions.append((model, runtime, models_dir))
+    def _convert(self, model, runtime, models_dir, *_, precision):
+        self.conversions.append((model, runtime, precision, models_dir))
         if self.converts is not None:
             raise ConversionFailed(self.converts)
         self.is_converted = True

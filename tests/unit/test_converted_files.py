@@ -64,6 +64,7 @@ def test_what_was_placed_is_found(tmp_path):
         {"runtime": "onnxruntime"},
         {"version": "2027.0.0-1"},
         {"reference": "x"},
+        {"precision": "int8"},
         {"program": "9"},
     ],
 )

@@ -19,7 +19,9 @@ def convert(monkeypatch, tmp_path):
     def run(code, should_stop=lambda: False):
         monkeypatch.setattr(export_process, "_program", lambda: [sys.executable, "-c", code])
         told = []
-        convert_apart("some-model", "openvino", tmp_path, told.append, should_stop)
+        convert_apart(
+            "some-model", "onnxruntime", tmp_path, told.append, should_stop, precision="int8"
+        )
         return told
 
     return run
@@ -35,7 +37,7 @@ def test_it_is_told_what_to_convert_and_whose_child_it_is(convert, tmp_path):
     with pytest.raises(ConversionFailed) as caught:
         convert(code)
     assert str(caught.value) == (
-        f"convert some-model --runtime openvino --models-dir {tmp_path} "
+        f"convert some-model --runtime onnxruntime --precision int8 --models-dir {tmp_path} "
         f"--parent-pid {psutil.Process().pid} --json"
     )
 

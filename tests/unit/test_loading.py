@@ -7,6 +7,9 @@ import pytest
 from unit.fake_runtimes import RIGHT, WITH_GPU, WRONG, FakeMachine
 
 from protocol.errors import DeviceError
+from sidecar.engine.loading import ONNX_VERSION, converted_origin, require_int8
+from sidecar.store.catalog import MODELS
+from sidecar.store.installed import InstalledModel
 
 NO_DRIVER = (
     "the CPU serves: no NVIDIA driver answers (there is no NVIDIA card, or its driver is to be "
@@ -69,7 +72,7 @@ def test_one_for_the_cpu_that_was_demanded_leaves_a_gpu_alone(machine, runtime):
 def test_the_first_start_converts(machine):
     machine.is_converted = False
     assert runtime_of(machine.open()) == "onnxruntime"
-    assert machine.conversions == [("campplus-zh-en", "onnxruntime", machine.folder)]
+    assert machine.conversions == [("campplus-zh-en", "onnxruntime", "f32", machine.folder)]
     machine.open()
     assert len(machine.conversions) == 1
 
@@ -88,7 +91,7 @@ def test_a_shipped_network_that_is_damaged_is_made_anew_where_that_is_possible(m
     machine.is_converted = machine.is_prebuilt = False
     machine.prebuilt_in = machine.folder / "bundle"
     assert runtime_of(machine.open()) == "onnxruntime"
-    assert machine.conversions == [("campplus-zh-en", "onnxruntime", machine.folder)]
+    assert machine.conversions == [("campplus-zh-en", "onnxruntime", "f32", machine.folder)]
 
 
 def test_a_bundle_makes_nothing_anew(machine, monkeypatch):
@@ -166,8 +169,79 @@ def test_where_openvino_cannot_be_had_for_bf16_the_next_one_serves(machine, faul
     assert re.search(f"; in f32, since {why}$", opened.device.reason)
 
 
+def of_ecapa_voxceleb(machine):
+    machine.weights_sha256 = MODELS["ecapa-voxceleb"].files[0].sha256
+
+
+@pytest.mark.parametrize("runtime", ["auto", "onnxruntime"])
+def test_ecapa_voxceleb_is_served_in_int8(machine, runtime):
+    of_ecapa_voxceleb(machine)
+    machine.is_converted = False
+    opened = machine.open(precision="int8", runtime=runtime)
+    assert (runtime_of(opened), opened.device.precision) == ("onnxruntime", "int8")
+    assert opened.remarks == ()
+    assert [precision for _, _, precision, _ in machine.conversions] == ["int8"]
+
+
+def test_the_files_in_int8_are_not_those_in_f32():
+    of_f32, of_int8 = (
+        converted_origin("ecapa.0", "onnxruntime", ONNX_VERSION, precision)
+        for precision in ("f32", "int8")
+    )
+    assert of_f32.folder_name != of_int8.folder_name
+
+
+@pytest.mark.parametrize(
+    ("runtime", "weights", "why"),
+    [
+        ("openvino", MODELS["ecapa-voxceleb"].files[0].sha256, "ONNX Runtime on the CPU alone"),
+        ("onnxruntime", "0" * 64, "the weights of ecapa-voxceleb alone"),
+    ],
+)
+def test_nothing_else_is_converted_to_int8(tmp_path, runtime, weights, why):
+    installed = InstalledModel(MODELS["ecapa-voxceleb"], tmp_path, weights)
+    with pytest.raises(DeviceError, match=f"^int8 is for {why}$"):
+        require_int8(installed, runtime)
+
+
+@pytest.mark.parametrize("runtime", ["auto", "onnxruntime"])
+@pytest.mark.parametrize(
+    ("gives", "why"),
+    [
+        (WRONG, "the self-test on cpu failed: cosine -0.28.*, at least 0.999 is needed.*"),
+        (DeviceError("no such instruction"), "no such instruction"),
+    ],
+)
+def test_where_int8_is_wrong_f32_serves_and_the_report_says_why(machine, runtime, gives, why):
+    of_ecapa_voxceleb(machine)
+    machine.int8_gives = gives
+    opened = machine.open(precision="int8", runtime=runtime)
+    assert (runtime_of(opened), opened.device.precision) == ("onnxruntime", "f32")
+    assert re.search(f"; in f32, since {why}$", opened.device.reason)
+
+
+def test_a_bundle_serves_int8_in_f32(machine, monkeypatch):
+    of_ecapa_voxceleb(machine)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    machine.prebuilt_in = machine.folder / "bundle"
+    opened = machine.open(precision="int8")
+    assert (runtime_of(opened), opened.device.precision) == ("onnxruntime", "f32")
+    assert opened.device.reason.endswith("; in f32, since bundles carry networks in f32 alone")
+    assert machine.conversions == []
+
+
+def test_where_int8_cannot_be_had_at_all_torch_serves(machine):
+    of_ecapa_voxceleb(machine)
+    machine.onnx_gives = ImportError("DLL load failed")
+    opened = machine.open(precision="int8")
+    assert (runtime_of(opened), opened.device.precision) == ("torch", "f32")
+    assert [remark.partition(",")[0] for remark in opened.remarks] == ["in f32", "torch runs it"]
+
+
 WITHOUT_BF16 = "; in f32, since this CPU has no bf16 instructions"
 NOT_OPENVINO = "; in f32, since bf16 is for OpenVINO on the CPU alone"
+OTHER_WEIGHTS = "; in f32, since int8 is for the weights of ecapa-voxceleb alone"
+NOT_ONNX = "; in f32, since int8 is for ONNX Runtime on the CPU alone"
 
 
 @pytest.mark.parametrize(
@@ -180,6 +254,10 @@ NOT_OPENVINO = "; in f32, since bf16 is for OpenVINO on the CPU alone"
         ("bf16", "openvino", False, ("openvino", "f32", WITHOUT_BF16)),
         ("bf16", "torch", True, ("torch", "f32", NOT_OPENVINO)),
         ("bf16", "onnxruntime", True, ("onnxruntime", "f32", NOT_OPENVINO)),
+        ("int8", "auto", True, ("onnxruntime", "f32", OTHER_WEIGHTS)),
+        ("int8", "onnxruntime", True, ("onnxruntime", "f32", OTHER_WEIGHTS)),
+        ("int8", "openvino", True, ("openvino", "f32", NOT_ONNX)),
+        ("int8", "torch", True, ("torch", "f32", NOT_ONNX)),
     ],
 )
 def test_the_precision_and_what_is_said_of_it(machine, wished, asked, has_bf16, served):

@@ -74,6 +74,7 @@ def test_without_torch_what_its_files_say_is_known(arrange):
         ({"precision": "bf16"}, None, BOTH, (OPENVINO, ONNX)),
         ({"precision": "bf16"}, None, ("onnxruntime",), (ONNX,)),
         ({"precision": "bf16"}, None, (), ("torch",)),
+        ({"precision": "int8"}, None, BOTH, (ONNX,)),
         ({"runtime": "torch"}, None, BOTH, ("torch",)),
         ({"runtime": "openvino"}, None, BOTH, (OPENVINO,)),
         ({"runtime": "openvino"}, None, ("onnxruntime",), ()),
