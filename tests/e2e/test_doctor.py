@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
 from bundle_under_test import EDITION
 
 from sidecar.tools.program import sidecar_argv
 
 
+@pytest.mark.wine("its conhost.exe keeps the pipes of a program that torch started open")
 def test_this_machine(request):
     if EDITION is None:
         request.getfixturevalue("campplus_weights")
