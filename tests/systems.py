@@ -1,7 +1,7 @@
 """Tests that not every system can run, marked with the reason, which the list of skips shows.
 
 ``@pytest.mark.posix("it has no fork")`` and its kin name the one system that a test is for.
-``@pytest.mark.wine("its taskkill knows no /t")`` is for what Wine does otherwise than Windows:
+``@pytest.mark.wine("it makes no junctions")`` is for what Wine does otherwise than Windows:
 such a test runs on a real Windows, and is skipped under Wine.
 """
 
