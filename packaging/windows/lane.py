@@ -158,7 +158,7 @@ def main(arguments: Sequence[str]) -> int:
     except NoWine as reason:
         print(f"SKIPPED the Windows lane: {reason}", flush=True)
         return 0
-    except (LaneFailed, subprocess.CalledProcessError, OSError) as error:
+    except (LaneFailed, subprocess.SubprocessError, OSError) as error:
         print(f"\n{lane.times()}\nFAILED: {error}", flush=True)
         return 1
     print(f"\n{lane.times()}", flush=True)
