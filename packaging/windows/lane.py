@@ -104,9 +104,9 @@ class Lane:
             if downloads.node is None:
                 print("SKIPPED: npm is not installed")
                 return
-            node = _node(downloads.node)
-            words = [windows_path(HERE / "relay.py"), windows_path(node), "--test"]
-            words.append("--test-reporter=spec")
+            _build_node_client()
+            node = windows_path(_unpack_node(downloads.node))
+            words = [windows_path(HERE / "relay.py"), node, "--test", "--test-reporter=spec"]
             run(*words, folder=NODE_CLIENT)
 
     @contextmanager
@@ -126,23 +126,24 @@ class Lane:
         return "\n".join(f"{took_s:5.0f} s  {what}" for what, took_s in rows)
 
 
-def _node(package: Path) -> Path:
-    """node.exe out of its npm package; beside it, the Node client is built here, on Linux."""
-    folder = CACHE / "node"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    program = folder / "node.exe"
+def _unpack_node(package: Path) -> Path:
+    """node.exe out of its npm package."""
+    program = CACHE / "node.exe"
     with tarfile.open(package) as archive:
         member = archive.extractfile("package/bin/node.exe")
-        assert member is not None
+        assert member is not None, "it is a file"
         program.write_bytes(member.read())
     require_signature([program], NODE)
+    return program
+
+
+def _build_node_client() -> None:
+    """From TypeScript, on Linux: what comes out is the same everywhere."""
     npm = shutil.which("npm")
-    assert npm is not None, "it fetched the package"
+    assert npm is not None, "it fetched Node"
     for words in (["ci", "--no-audit", "--no-fund", "--loglevel=error"], ["run", "build"]):
         if subprocess.run([npm, *words], cwd=NODE_CLIENT, check=False).returncode != 0:
             raise LaneFailed(f"npm {words[0]} failed; what it says is above")
-    return program
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -157,7 +158,7 @@ def main(arguments: Sequence[str]) -> int:
     except NoWine as reason:
         print(f"SKIPPED the Windows lane: {reason}", flush=True)
         return 0
-    except (LaneFailed, subprocess.CalledProcessError, OSError) as error:
+    except (LaneFailed, subprocess.SubprocessError, OSError) as error:
         print(f"\n{lane.times()}\nFAILED: {error}", flush=True)
         return 1
     print(f"\n{lane.times()}", flush=True)

@@ -85,20 +85,17 @@ class Wine:
             output = process.stdout.fileno()
             while True:
                 has_ended = process.poll() is not None
-                if select.select([output], [], [], _LAST_WORDS_S)[0]:
-                    data = os.read(output, 2**16)
+                came = select.select([output], [], [], _LAST_WORDS_S)[0]
+                if data := os.read(output, 2**16) if came else b"":
                     sys.stdout.buffer.write(data)
                     sys.stdout.flush()
-                    if not data:
-                        break
                 elif has_ended:
                     break
                 if time.perf_counter() > ends_at:
                     process.kill()
                     raise LaneFailed(f"{_shown(command)}: still running after {limit_s:g} s")
-            exit_code = process.wait()
-        if exit_code != 0:
-            raise LaneFailed(f"{_shown(command)}: exit code {exit_code}")
+        if process.returncode != 0:
+            raise LaneFailed(f"{_shown(command)}: exit code {process.returncode}")
 
     def stop(self) -> None:
         """End every program that still runs."""

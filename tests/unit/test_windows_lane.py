@@ -129,3 +129,38 @@ def test_a_step_that_fails_is_the_last_and_has_its_time(load, monkeypatch, capsy
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("FAILED: ")
     assert lines[-3:-1] == ["    0 s  Debian's packages", "    0 s  in all"]
+
+
+@pytest.fixture
+def in_place_of_wine(load, monkeypatch, tmp_path):
+    """Runs a script of the shell as the lane runs a program of Windows."""
+    wine = load("wine")
+    monkeypatch.setattr(wine, "_SERVER", "/bin/true")
+    monkeypatch.setattr(wine, "_PROGRAM", "/bin/sh")
+    windows = wine.Wine(tmp_path / "wine", [])
+
+    def run(script, limit_s=30.0):
+        words = ["-c", script]
+        windows.run(words, folder=tmp_path, environment={"WORD": "told"}, limit_s=limit_s)
+
+    return run
+
+
+@pytest.mark.posix("the lane runs on Linux")
+class TestAProgramOfTheLane:
+    def test_what_it_leaves_behind_holds_nothing_up(self, in_place_of_wine, capfd):
+        in_place_of_wine("sleep 9 & echo $WORD", limit_s=5.0)
+        assert capfd.readouterr().out == "told\n"
+
+    def test_its_exit_code_counts(self, in_place_of_wine, load):
+        with pytest.raises(load("lane_failed").LaneFailed, match="-c exit 3: exit code 3"):
+            in_place_of_wine("exit 3")
+
+    def test_it_has_so_much_time(self, in_place_of_wine, load):
+        with pytest.raises(load("lane_failed").LaneFailed, match="still running after 0 s"):
+            in_place_of_wine("yes", limit_s=0.0)
+
+    def test_of_the_environment_python_gets_nothing(self, in_place_of_wine, monkeypatch, capfd):
+        monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+        in_place_of_wine("echo [$PYTHONPATH]")
+        assert capfd.readouterr().out == "[]\n"
