@@ -134,7 +134,7 @@ def stray_print():
 
 
 def write_from_c():
-    libc = ctypes.CDLL(None)
+    libc = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
     libc.puts(b"from C")
     libc.fflush(None)
     os.write(1, b"a raw write to fd 1")
