@@ -123,7 +123,7 @@ def test_it_serves_and_leaves_no_trace(installed, as_a_user, offline, own):
         told = assert_result(host.call("embed", {"audio": SELF_TEST}), "embedding")
         assert host.finish() == 0
     assert listing(installed) == before
-    [kept] = (installed / "models" / ".openvino").glob(f"{own['fingerprint']}-*/references.f64")
+    [kept] = (installed / "models" / ".converted").glob(f"{own['fingerprint']}-*/references.f64")
     reference = np.fromfile(kept, "<f8").reshape(2, -1)[0]
     assert cosine(told["embedding"], reference) >= 0.99999
 
