@@ -18,7 +18,6 @@ import pytest
 from load_mix import HOP_S, RATES_HZ, WINDOW_S, Mix, fill_stock
 from mutations import number_from
 from raw_host import ROOT, assert_result
-from systems import IS_WINE
 
 from protocol.messages import Failure, Notice
 
@@ -281,8 +280,7 @@ class Load:
             f"memory {self._rss_bytes / 2**20:.0f} MiB after the first requests, "
             f"{metrics['rss_bytes'] / 2**20:.0f} MiB at the end ({100 * growth:+.1f} %)"
         )
-        if not IS_WINE:  # docs/not-exercised.md has what is known of memory there
-            assert growth < MAX_RSS_GROWTH
+        assert growth < MAX_RSS_GROWTH
         assert {"cancelled", "deadline_exceeded", "duplicate_id"} <= set(self._outcomes)
         assert self._host.finish() == 0
         return metrics
