@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sidecar.engine.torch_runtime import Network
 
 # Every release of ONNX Runtime reads what is made for it.
-ONNX_VERSION = "opset 17"
+ONNX_VERSION = f"opset {converted_files.ONNX_OPSET}"
 _TITLES: Mapping[CpuRuntime, str] = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 # What it means for the user where it cannot serve, and the next one has to.
 _IN_F32 = "in f32"

@@ -13,9 +13,7 @@ from torch import nn
 from sidecar.engine import device_check
 from sidecar.engine.onnx_runtime import OnnxRuntime
 from sidecar.networks.whole import WHOLE
-from sidecar.store.converted_files import Converted
-
-_OPSET = 17
+from sidecar.store.converted_files import ONNX_OPSET, Converted
 
 
 def export(
@@ -38,7 +36,7 @@ def export(
             (waveform.repeat(2, 1) if batches else waveform,),
             str(made.network),
             dynamo=False,
-            opset_version=_OPSET,
+            opset_version=ONNX_OPSET,
             input_names=["waveforms"],
             output_names=["embeddings"],
             dynamic_axes={"waveforms": free, "embeddings": {0: "batch"} if batches else {}},

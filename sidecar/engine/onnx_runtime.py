@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.errors import DeviceError, OutOfMemory
 from sidecar.config import SAMPLE_RATE_HZ, Precision
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
+from sidecar.engine.cpu_fault import fault
 from sidecar.engine.glibc_heap import give_back_what_is_free
 from sidecar.engine.onnx_library import VERSION, ort
 from sidecar.hardware.cpu import default_threads
 from sidecar.store.converted_files import Converted
 
 NAME = "onnxruntime"
+_TITLE = "ONNX Runtime"
 
 FloatArray = NDArray[np.float32]
 
@@ -63,8 +64,8 @@ class OnnxRuntime:
             self._session = ort.InferenceSession(
                 str(converted.network), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:
-            raise _fault(error) from error
+        except Exception as error:  # its errors have no other base class
+            raise fault(_TITLE, error) from error
         [waveforms] = self._session.get_inputs()
         self._input = waveforms.name
         self.batch_limits = ONE_BY_ONE if waveforms.shape[0] == 1 else _BATCHES
@@ -93,16 +94,6 @@ class OnnxRuntime:
             options = self._giving_back
         try:
             [embeddings] = self._session.run(None, {self._input: batch}, options)
-        except Exception as error:
-            raise _fault(error) from error
+        except Exception as error:  # its errors have no other base class
+            raise fault(_TITLE, error) from error
         return np.asarray(embeddings, np.float32)
-
-
-def _fault(error: Exception) -> DeviceError | OutOfMemory:
-    """What it means: its errors have no base class but ``Exception``."""
-    if isinstance(error, MemoryError) or "alloc" in str(error):
-        return OutOfMemory("cpu has too little memory for this audio: send a shorter one")
-    first_line = str(error).strip().split("\n", 1)[0]
-    return DeviceError(
-        f"ONNX Runtime failed on the CPU: {first_line}; --runtime torch does without it"
-    )

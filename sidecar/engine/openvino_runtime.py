@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.errors import DeviceError, OutOfMemory
 from sidecar.config import SAMPLE_RATE_HZ, Precision
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
+from sidecar.engine.cpu_fault import fault, first_line
 from sidecar.engine.glibc_heap import give_back_what_is_free, keep_large_blocks_apart
 from sidecar.engine.openvino_library import VERSION, ov
 from sidecar.engine.padding import padded
@@ -148,7 +148,7 @@ class OpenVinoRuntime:
             try:
                 return self._core.import_model(io.BytesIO(kept), _DEVICE, options)
             except RuntimeError as error:
-                _log.warning("%s cannot be used: %s", path, _first_line(error))
+                _log.warning("%s cannot be used: %s", path, first_line(error))
         started_at = time.perf_counter()
         compiled = self._core.compile_model(converted.second, _DEVICE, options)
         if time.perf_counter() - started_at > _SLOW_COMPILE_S:
@@ -189,19 +189,5 @@ def _remove_all_but_newest(folder: Path) -> None:
 def _faults() -> Iterator[None]:
     try:
         yield
-    except MemoryError as error:
-        raise _out_of_memory() from error
-    except RuntimeError as error:
-        if "alloc" in str(error):
-            raise _out_of_memory() from error
-        raise DeviceError(
-            f"OpenVINO failed on the CPU: {_first_line(error)}; --runtime torch does without it"
-        ) from error
-
-
-def _out_of_memory() -> OutOfMemory:
-    return OutOfMemory("cpu has too little memory for this audio: send a shorter one")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0]
+    except (MemoryError, RuntimeError) as error:
+        raise fault("OpenVINO", error) from error

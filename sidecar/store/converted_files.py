@@ -32,6 +32,8 @@ from sidecar.store.shared_folder import move, only_one, sync
 _log = logging.getLogger(__name__)
 
 NETWORK = "network.onnx"
+# The operators that it is written in; every release of ONNX Runtime since reads them.
+ONNX_OPSET = 17
 FIRST = "first.xml"
 SECOND = "second.xml"
 REFERENCES = "references.f64"
