@@ -2,78 +2,43 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
 import soundfile
+from model.converted_networks import (
+    LENGTHS,
+    MIN_COSINE,
+    converted_network,
+    cosine,
+    noise,
+    with_torch,
+)
 
 from sidecar.engine import device_check
-from sidecar.store import converted_files
-from sidecar.store.catalog import MODELS
-from sidecar.store.installed import InstalledModel, find_card, fingerprint
 
 pytest.importorskip("torch")
 # Not "onnxruntime" itself, which would tell its makers.
 pytest.importorskip("sidecar.engine.onnx_library")
 
-import torch
-
-from sidecar.engine.conversion import convert
-from sidecar.engine.loading import ONNX_VERSION, converted_origin
+from sidecar.engine.loading import ONNX_VERSION
 from sidecar.engine.onnx_runtime import OnnxRuntime
-
-MIN_COSINE = 0.999999
-LENGTHS = [720, 800, 1111, 1600, 7999, 16_000, 16_001, 23_456, 48_000, 79_999, 160_000, 320_123]
 
 
 @pytest.fixture(scope="module", params=["ecapa", "campplus"])
 def model(request, tmp_path_factory):
-    """A network in torch, the same converted, and where that lies."""
-    if request.param == "ecapa":
-        folder = request.getfixturevalue("ecapa_folder")
-        weights, card = folder / "embedding_model.ckpt", find_card(str(folder))
-    else:
-        weights, card = request.getfixturevalue("campplus_weights"), MODELS["campplus-zh-en"]
-    sha256 = converted_files.sha256_of(weights)
-    made_by = fingerprint(card, sha256, card.recipe)
-    origin = converted_origin(made_by, "onnxruntime", ONNX_VERSION)
-    root = tmp_path_factory.mktemp("models")
-    steps = []
-    made = convert(
-        InstalledModel(card, weights, sha256), root, origin, lambda *step: steps.append(step)
-    )
-    return SimpleNamespace(
-        name=request.param,
-        torch=importlib.import_module(f"sidecar.networks.{card.network}").load(weights),
-        converted=made,
-        found=converted_files.find(root, origin),
-        steps=steps,
+    return converted_network(
+        request, tmp_path_factory.mktemp("models"), "onnxruntime", ONNX_VERSION
     )
 
 
 @pytest.fixture(scope="module")
 def runtime(model):
     return OnnxRuntime(model.converted, 1)
-
-
-def noise(n_samples, seed=0):
-    return np.random.default_rng(seed).normal(0, 0.1, n_samples).astype(np.float32)
-
-
-def with_torch(model, waveform):
-    with torch.inference_mode():
-        return model.torch(torch.from_numpy(waveform)[None])[0].numpy()
-
-
-def cosine(a, b):
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
 
 
 def test_it_is_found_where_it_was_placed(model):
