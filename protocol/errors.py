@@ -129,6 +129,21 @@ class IncompatibleEmbeddings(SidecarError):
     default_kind = "incompatible_embeddings"
 
 
+class UnknownPerson(SidecarError):
+    """Nobody of that id is in the gallery, or no print of that id is that person's."""
+
+    code = -32013
+    default_kind = "unknown_person"
+
+
+class GalleryUnavailable(SidecarError):
+    """The gallery's file cannot be read or written, or is none."""
+
+    code = -32014
+    default_kind = "gallery_unavailable"
+    retryable_kinds = frozenset({"gallery_locked", "disk_full"})
+
+
 class DeviceError(SidecarError):
     """The compute device failed; the process ends, and its successor may do better."""
 

@@ -12,7 +12,8 @@ from typing import TypeAlias
 from protocol.errors import InvalidRequest, MethodNotFound, ParseError, SidecarError
 from protocol.fields import as_fields
 from protocol.hello import JSONRPC
-from protocol.params import CancelParams, Params, RequestId
+from protocol.methods import Params
+from protocol.params import CancelParams, RequestId
 from protocol.payload import pack, unpack
 from protocol.reports import Notification, to_wire
 from protocol.wire_params import (

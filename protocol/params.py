@@ -10,6 +10,8 @@ RequestId: TypeAlias = int | str
 Channel: TypeAlias = int | Literal["mix"]
 # Start and end, in seconds.
 Segment: TypeAlias = tuple[float, float]
+# What of an audio is embedded: its speech alone, all of it, or all of it if it has enough speech.
+SpeechUse: TypeAlias = Literal["auto", "all", "require"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,18 @@ Audio: TypeAlias = PcmAudio | FileAudio | PathAudio
 
 @dataclass(frozen=True, slots=True)
 class StoredEmbedding:
-    """An embedding that the host kept: dim x f32le, and the fingerprint it came with."""
+    """An embedding that the host kept: dim x f32le, and the fingerprint it came with.
+
+    ``speech_s``: of how much speech it was made, as its quality told.
+    """
 
     embedding: bytes
     fingerprint: str
+    speech_s: float | None = None
+
+
+# An audio to be embedded, or what was embedded before.
+Voice: TypeAlias = Audio | StoredEmbedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ class EmbedParams:
     audio: Audio
     normalize: bool = True
     deadline_ms: float | None = None
+    speech: SpeechUse = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,7 @@ class EmbedBatchParams:
     normalize: bool = True
     deadline_ms: float | None = None
     progress: bool = False
+    speech: SpeechUse = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +137,29 @@ class ProbeParams:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechParams:
+    """``speech``: where in an audio somebody speaks."""
+
+    method: ClassVar[str] = "speech"
+    audio: Audio
+    deadline_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreParams:
-    """``score``: the cosine of two voices, each an audio or a stored embedding."""
+    """``score``: how alike two voices are.
+
+    At most one of ``far`` and ``prior``, each above 0 and below 1, says where "the same person"
+    begins: the share of strangers that may be accepted, or how probable it is, before anything is
+    heard, that it is the same person.
+    """
 
     method: ClassVar[str] = "score"
-    a: Audio | StoredEmbedding
-    b: Audio | StoredEmbedding
+    a: Voice
+    b: Voice
+    speech: SpeechUse = "all"
+    far: float | None = None
+    prior: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +190,3 @@ class CancelParams:
 
     method: ClassVar[str] = "cancel"
     id: RequestId
-
-
-# What may have audio to be decoded.
-WorkParams: TypeAlias = (
-    EmbedParams
-    | EmbedBatchParams
-    | EmbedWindowsParams
-    | EmbedSegmentsParams
-    | ProbeParams
-    | ScoreParams
-)
-Params: TypeAlias = WorkParams | HealthParams | MetricsParams | ShutdownParams
-
-
-def audios_of(params: WorkParams) -> tuple[Audio, ...]:
-    """The audios that a request sends, in the order in which it has them."""
-    if isinstance(params, EmbedBatchParams):
-        return params.items
-    if isinstance(params, ScoreParams):
-        return tuple(
-            voice for voice in (params.a, params.b) if not isinstance(voice, StoredEmbedding)
-        )
-    return (params.audio,)

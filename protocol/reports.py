@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from protocol.params import RequestId
+from protocol.quality import Quality
 
 State: TypeAlias = Literal["loading", "ready", "degraded", "draining", "failed"]
 Phase: TypeAlias = Literal["download", "load", "convert", "warmup"]
@@ -169,7 +170,8 @@ class EmbedTimings:
 class EmbedResult:
     """One embedding: ``dim`` x f32le.
 
-    ``channel_correlation``, -1 to 1, is there where two channels were mixed.
+    ``channel_correlation``, -1 to 1, is there where two channels were mixed; ``quality`` is that
+    of the whole audio.
     """
 
     embedding: bytes
@@ -183,6 +185,7 @@ class EmbedResult:
     timings: EmbedTimings
     channel_correlation: float | None = None
     warnings: tuple[AudioWarning, ...] = ()
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +221,30 @@ class ManyResults:
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """The cosine of two embeddings of one space, -1 to 1."""
+    """How alike two voices are: the cosine of their embeddings, -1 to 1, and what it means.
+
+    What it means is None where that cannot be told: no calibration is there for the model, or it
+    is not known how much speech there was.
+
+    Attributes:
+        llr: how many times as probable this cosine is of one person as of two, as a logarithm (to
+            the base e).
+        probability: that it is one person.
+        same: whether ``llr`` reaches ``threshold``.
+        at: what the threshold was chosen for: ``far 1 %``, ``prior 0.01``.
+        quality_a, quality_b: of the audios that were sent.
+    """
 
     cosine: float
     fingerprint: str
     warnings: tuple[AudioWarning, ...] = ()
+    llr: float | None = None
+    probability: float | None = None
+    same: bool | None = None
+    threshold: float | None = None
+    at: str | None = None
+    quality_a: Quality | None = None
+    quality_b: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True)

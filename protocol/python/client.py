@@ -23,6 +23,7 @@ from protocol.messages import (
     encode_cancel,
     encode_request,
 )
+from protocol.methods import Params
 from protocol.params import (
     EmbedBatchParams,
     EmbedParams,
@@ -30,7 +31,6 @@ from protocol.params import (
     EmbedWindowsParams,
     HealthParams,
     MetricsParams,
-    Params,
     ProbeParams,
     RequestId,
     ScoreParams,

@@ -15,11 +15,11 @@ from typing import TypeVar
 import numpy as np
 
 from protocol.errors import InvalidParams
+from protocol.methods import Params
 from protocol.params import (
     Audio,
     EmbedSegmentsParams,
     EmbedWindowsParams,
-    Params,
     ProbeParams,
     Segment,
 )

@@ -6,6 +6,7 @@ import logging
 
 from protocol.errors import InvalidRequest, SidecarError
 from protocol.messages import Ignored, Refusal, Request, decode_from_host
+from protocol.methods import audios_of
 from protocol.params import (
     CancelParams,
     HealthParams,
@@ -14,7 +15,6 @@ from protocol.params import (
     ScoreParams,
     ShutdownParams,
     StoredEmbedding,
-    audios_of,
 )
 from sidecar.requests.jobs import Job
 from sidecar.requests.lifecycle import Lifecycle
@@ -79,8 +79,9 @@ class Dispatcher:
                 self._outbox.send_result(request.id, score(params.a, params.b))
             else:
                 job = Job(request.id, params, n_bytes, received_at)
-                if not isinstance(params, ScoreParams) and params.deadline_ms is not None:
-                    job.deadline_at = received_at + params.deadline_ms / 1000
+                deadline_ms = getattr(params, "deadline_ms", None)
+                if deadline_ms is not None:
+                    job.deadline_at = received_at + deadline_ms / 1000
                 self._pipeline.admit(job, audios_of(params), self._status.retry_after_ms())
                 if job.deadline_at is not None:
                     self._lifecycle.wake_for_deadline()

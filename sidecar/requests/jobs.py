@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from protocol.errors import SidecarError
-from protocol.params import Audio, RequestId, WorkParams
+from protocol.methods import WorkParams
+from protocol.params import Audio, RequestId
 from protocol.reports import AudioWarning, ProbeResult
 from sidecar.audio.waveform import Decoded, Stereo, Waveform
 

@@ -79,7 +79,7 @@ def test_channels(sidecar):
 
 
 def test_a_probe_is_answered_while_the_model_loads(start_light, gate):
-    host = start_light(LIGHT_LOAD_GATE=gate)
+    host = start_light(LIGHT_LOAD_GATE=str(gate))
     request_id = host.request("probe", {"audio": {"file": encoded("FLAC")}})
     answer = host.answer(request_id)
     assert answer.result["duration_s"] == 2.0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.methods import audios_of
 from protocol.params import (
     EmbedBatchParams,
     EmbedParams,
@@ -10,7 +11,6 @@ from protocol.params import (
     PathAudio,
     ScoreParams,
     StoredEmbedding,
-    audios_of,
 )
 
 ONE, OTHER = PathAudio("/a.wav"), FileAudio(b"RIFF")
