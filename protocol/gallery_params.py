@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, get_args
 
 from protocol.params import Audio, SpeechUse, StoredEmbedding, Voice
 
@@ -117,3 +117,4 @@ GalleryParams: TypeAlias = (
     | ExportPeopleParams
     | ImportPeopleParams
 )
+QUESTIONS: tuple[type[GalleryParams], ...] = get_args(GalleryParams)

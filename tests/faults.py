@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 
-import sidecar.requests.pipeline
+import sidecar.requests.decoders
 import sidecar.requests.server
 from protocol.errors import DeviceError, OutOfMemory
 from sidecar.__main__ import _build_parser, serve
@@ -30,8 +30,8 @@ def serve_with_faults(engine_type):
     sidecar.requests.server.DEVICE_CALL_TIMEOUT_S = seconds_from(
         "DEVICE_TIMEOUT_S", sidecar.requests.server.DEVICE_CALL_TIMEOUT_S
     )
-    sidecar.requests.pipeline.DECODE_TIMEOUT_S = seconds_from(
-        "DECODE_TIMEOUT_S", sidecar.requests.pipeline.DECODE_TIMEOUT_S
+    sidecar.requests.decoders.DECODE_TIMEOUT_S = seconds_from(
+        "DECODE_TIMEOUT_S", sidecar.requests.decoders.DECODE_TIMEOUT_S
     )
     name, _, number = os.environ.get("FAULT", "").partition(":")
     if name.startswith("decoder_"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from protocol.errors import SidecarError
+from protocol.gallery_reports import GalleryResult
 from protocol.methods import WorkParams
 from protocol.params import Audio, RequestId
 from protocol.reports import AudioWarning, ProbeResult
@@ -117,7 +118,11 @@ class Job:
 
     ``deadline_at`` is when it is too late; None: never. ``is_live``: somebody waits for one
     embedding, or for a score; it is no long work of many audios or windows. ``n_open`` counts its
-    sources and items that are not done, ``n_done`` its items that are.
+    sources and items that are not done, and its question; ``n_done`` its items that are.
+
+    ``question`` is how far that is which only the gallery can answer: it waits until all items are
+    done, and comes to nothing if one failed. None: there is no question. ``answer`` is the
+    gallery's, or why there is none.
     """
 
     id: RequestId
@@ -130,11 +135,21 @@ class Job:
     n_open: int = 0
     n_done: int = 0
     told_at: float = 0.0
+    question: Stage | None = None
+    answer: GalleryResult | SidecarError | None = None
 
     @property
     def n_audios(self) -> int:
-        """How many audios it sends."""
-        return len(self.sources)
+        """How many audios it sends; a question without any counts as one."""
+        return max(1, len(self.sources))
+
+    @property
+    def fault(self) -> SidecarError | None:
+        """Why it has no result, if something of it failed."""
+        outcomes = [item.outcome for item in self.items]
+        errors = [source.error for source in self.sources]
+        faults = (*outcomes, *errors, self.answer)
+        return next((one for one in faults if isinstance(one, SidecarError)), None)
 
     @property
     def items(self) -> Iterator[Item]:

@@ -1,6 +1,6 @@
-"""From admission to answer: a few decoders, one device worker, one lock.
+"""From admission to answer: a few decoders, one device worker, one who asks the gallery, one lock.
 
-The decoder and the encoder are held here. Every call of the scheduler is made under the lock; so is
+The encoder is held here. Every call of the scheduler is made under the lock; so is
 every answer. Answers never block (the writer queues them), so the lock is never held for longer
 than it takes to choose a batch.
 """
@@ -13,35 +13,29 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from protocol.errors import BadAudio, InternalError, OutOfMemory, SidecarError
+from protocol.errors import OutOfMemory, SidecarError
 from protocol.params import Audio, RequestId
-from sidecar.audio.waveform import Decoded, Waveform
+from sidecar.audio.waveform import Waveform
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.requests.decode_turn import decode_for_a_turn
-from sidecar.requests.jobs import Item, Job, Lane, Outcome, Source, Stage
+from sidecar.requests.decoders import Decoders
+from sidecar.requests.gallery_desk import GalleryDesk
+from sidecar.requests.jobs import Item, Job, Outcome, Source, Stage
 from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.meter import Meter
 from sidecar.requests.outbox import Outbox
 from sidecar.requests.progress import progress_due
 from sidecar.requests.scheduler import Scheduler
+from sidecar.requests.vital_thread import vital_thread
 
 if TYPE_CHECKING:
     # They import numpy and more, for which the reader does not wait.
-    from sidecar.audio.decoder import Decoder
     from sidecar.engine.encoder import Encoder
     from sidecar.engine.speech_engine import SpeechEngine
 
 _log = logging.getLogger(__name__)
 
-N_DECODERS = {Lane.SAMPLES: 1, Lane.FILES: 2}
-# For one block of a file, which takes milliseconds. Then the file is given up; a decoder that does
-# not come back from a C library after so many times as long is replaced.
-DECODE_TIMEOUT_S = 30.0
-_REPLACED_AFTER = 1.2
 # After so long without work, the memory that only work needs is given back.
 REST_AFTER_S = 5.0
-# Hung decoders cannot be stopped, only replaced; this many and no more.
-_MAX_HUNG_DECODERS = 8
 
 
 class Pipeline:
@@ -50,50 +44,52 @@ class Pipeline:
     Args:
         scheduler: what is in flight.
         engine: gives the decoder, then the encoder.
+        desk: is asked what only the gallery can answer, once the model serves.
         outbox: where finished jobs are answered.
         lifecycle: is told how the threads fare.
         clock: gives seconds, such as ``time.perf_counter``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - it is where they meet
         self,
         scheduler: Scheduler,
         engine: SpeechEngine,
+        desk: GalleryDesk,
         outbox: Outbox,
         lifecycle: Lifecycle,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._scheduler = scheduler
         self._engine = engine
+        self._desk = desk
         self._outbox = outbox
         self._lifecycle = lifecycle
-        self._decoder: Decoder
         self._encoder: Encoder
         self._clock = clock
         self.lock = threading.RLock()
-        self._decodable = {lane: threading.Condition(self.lock) for lane in Lane}
+        self._decoders = Decoders(scheduler, self.lock, self._decoded, lifecycle, clock)
         self._embeddable = threading.Condition(self.lock)
+        self._askable = threading.Condition(self.lock)
         self._idle = threading.Condition(self.lock)
-        self._may_decode = False
+        self._may_ask = False
         self._stopped = False
-        self._decoding: dict[threading.Thread, Source] = {}
-        self._n_hung_decoders = 0
         self._is_rested = False
-        self._worker = self._thread(self._work, "device")
+        self._worker = vital_thread(self._work, "device", lifecycle)
+        self._asker = vital_thread(self._ask_all, "gallery", lifecycle)
         self.meter = Meter()
 
     def start(self) -> None:
         """Start all threads; the worker loads first."""
         self._worker.start()
-        for lane, n_decoders in N_DECODERS.items():
-            for _ in range(n_decoders):
-                self._start_decoder(lane)
+        self._asker.start()
+        self._decoders.start()
 
     def admit(self, job: Job, audios: Sequence[Audio], retry_after_ms: int) -> None:
         """Take a job in; raises what ``Scheduler.admit`` raises."""
         with self.lock:
             self._scheduler.admit(job, audios, retry_after_ms)
-            self._wake_decoders()
+            self._decoders.wake()
+            self._wake_asker()
 
     def holds(self, request_id: RequestId) -> bool:
         """Whether a job of that id is in flight."""
@@ -107,23 +103,15 @@ class Pipeline:
 
     def tick(self) -> None:
         """Give up what is late: jobs past their deadline, decoders that hang."""
-        now = self._clock()
         with self.lock:
-            self._answer(self._scheduler.expire(now))
-            for thread, source in list(self._decoding.items()):
-                decoding_s = now - source.step_started_at
-                if decoding_s > DECODE_TIMEOUT_S:
-                    self._answer(self._scheduler.failed(source, _decode_timeout()))
-                if decoding_s > _REPLACED_AFTER * DECODE_TIMEOUT_S:
-                    self._replace_decoder(thread, source)
+            self._answer(self._scheduler.expire(self._clock()))
+            self._answer(self._decoders.give_up_hung())
 
     def slept(self, seconds: float) -> None:
         """The machine slept that long: nobody worked meanwhile, and nobody hung."""
         with self.lock:
             self.meter.slept(seconds)
-            for source in self._decoding.values():
-                source.turn_started_at += seconds
-                source.step_started_at += seconds
+            self._decoders.slept(seconds)
 
     def drain(self) -> None:
         """Admit nothing more."""
@@ -146,23 +134,14 @@ class Pipeline:
             return self._idle.wait_for(lambda: self._scheduler.is_idle, timeout_s)
 
     def stop(self, timeout_s: float) -> None:
-        """End the threads, waiting for the worker for at most ``timeout_s``."""
+        """End the threads, waiting for the worker and the asker for at most ``timeout_s`` each."""
         with self.lock:
             self._stopped = True
-            for decodable in self._decodable.values():
-                decodable.notify_all()
+            self._decoders.stop()
             self._embeddable.notify_all()
+            self._askable.notify_all()
         self._worker.join(timeout_s)
-
-    def _thread(self, work: Callable[[], None], name: str) -> threading.Thread:
-        def run() -> None:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001 - without its threads a pipeline answers nobody
-                _log.critical("the %s thread died", name, exc_info=error)
-                self._lifecycle.failed(InternalError(f"the {name} thread died: {error!r}"))
-
-        return threading.Thread(target=run, name=name, daemon=True)
+        self._asker.join(timeout_s)
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
@@ -172,90 +151,31 @@ class Pipeline:
             for source in job.sources:
                 source.items.clear()
             job.sources.clear()
-        self._wake_decoders()
+        self._decoders.wake()
+        self._wake_asker()
         if self._scheduler.is_idle:
             self._idle.notify_all()
 
-    # Decoders
-
-    def _wake_decoders(self) -> None:
-        """One in each lane where something waits: to wake others costs live requests time.
-
-        Who finds more than its own wakes the next one.
-        """
-        for lane, decodable in self._decodable.items():
-            if self._scheduler.has_undecoded(lane):
-                decodable.notify()
-
-    def _allow_decoding(self) -> None:
-        with self.lock:
-            self._may_decode = True
-            self._wake_decoders()
-
-    def _start_decoder(self, lane: Lane) -> None:
-        self._thread(lambda: self._decode(lane), "decoder").start()
-
-    def _decode(self, lane: Lane) -> None:
-        thread = threading.current_thread()
-        # What was decoded is no local of this frame, which would hold it until the next one.
-        while self._decode_next(lane, thread):
-            pass
-
-    def _decode_next(self, lane: Lane, thread: threading.Thread) -> bool:
-        """Wait for an audio and decode it for a turn; False: this thread is needed no more."""
-        source = self._next_undecoded(lane, thread)
-        if source is None:
-            return False
-        steps: list[Decoded] = []
-        error = decode_for_a_turn(source, self._decoder, self._clock, steps)
-        with self.lock:
-            if self._decoding.pop(thread, None) is None:
-                self._n_hung_decoders -= 1
-                return False  # given up as hung, and replaced
-            now = self._clock()
-            finished = self._scheduler.decoded(source, steps, now)
-            if error is not None:
-                finished += self._scheduler.failed(source, error)
-            self._answer(finished)
-            self._tell_progress([source.job], now)
-            if any(step.part is not None for step in steps):
-                self._embeddable.notify()
-        return True
-
-    def _next_undecoded(self, lane: Lane, thread: threading.Thread) -> Source | None:
-        with self.lock:
-            while not self._stopped:
-                if self._may_decode:
-                    source = self._scheduler.next_undecoded(lane, self._clock())
-                    if source is not None:
-                        self._decoding[thread] = source
-                        if self._scheduler.has_undecoded(lane):
-                            self._decodable[lane].notify()
-                        return source
-                self._decodable[lane].wait()
-            return None
-
-    def _replace_decoder(self, thread: threading.Thread, source: Source) -> None:
-        del self._decoding[thread]
-        self._scheduler.decoded(source, (), self._clock())
-        self._n_hung_decoders += 1
-        hung_s = _REPLACED_AFTER * DECODE_TIMEOUT_S
-        _log.error("a decoder has been hanging for %.0f s; replacing it", hung_s)
-        if self._n_hung_decoders > _MAX_HUNG_DECODERS:
-            self._lifecycle.failed(InternalError("too many decoders hang"))
-        else:
-            self._start_decoder(source.lane)
+    def _decoded(self, source: Source, finished: Sequence[Job], *, has_parts: bool) -> None:
+        self._answer(finished)
+        self._tell_progress([source.job], self._clock())
+        if has_parts:
+            self._embeddable.notify()
 
     # Device worker
 
     def _load(self) -> None:
-        self._decoder = self._engine.import_libraries()
+        decoder = self._engine.import_libraries()
         self._lifecycle.libraries_imported()
-        self._allow_decoding()
+        with self.lock:
+            self._decoders.allow(decoder)
         self._encoder = self._engine.open(self._lifecycle.loading, self._lifecycle.is_stopping)
         with self.lock:
             self._scheduler.batch_limits = self._encoder.batch_limits
         self._lifecycle.serving(self._encoder)
+        with self.lock:
+            self._may_ask = True
+            self._wake_asker()
 
     def _work(self) -> None:
         try:
@@ -283,7 +203,7 @@ class Pipeline:
                 batch, late = self._scheduler.next_batch(self._clock())
                 self._answer(late)
                 if batch:
-                    self._wake_decoders()
+                    self._decoders.wake()
                     return batch
                 if not self._embeddable.wait(None if self._is_rested else REST_AFTER_S):
                     return []
@@ -345,7 +265,35 @@ class Pipeline:
             if progress is not None:
                 self._outbox.notify(progress)
 
+    # Gallery
 
-def _decode_timeout() -> BadAudio:
-    message = f"decoding took over {DECODE_TIMEOUT_S:.0f} s: is the file damaged?"
-    return BadAudio(message, kind="decode_timeout")
+    def _wake_asker(self) -> None:
+        if self._may_ask and self._scheduler.has_question:
+            self._askable.notify()
+
+    def _ask_all(self) -> None:
+        # What was asked is no local of this frame, which would hold its audio until the next one.
+        while self._ask_next():
+            pass
+        self._desk.close()
+
+    def _ask_next(self) -> bool:
+        """Wait for a question and put it to the gallery; False: there will be none."""
+        job = self._next_question()
+        if job is None:
+            return False
+        answer = self._desk.ask(job)
+        with self.lock:
+            self._answer(self._scheduler.answered(job, answer))
+        return True
+
+    def _next_question(self) -> Job | None:
+        with self.lock:
+            while not self._stopped:
+                if self._may_ask:
+                    job, late = self._scheduler.next_question(self._clock())
+                    self._answer(late)
+                    if job is not None:
+                        return job
+                self._askable.wait()
+            return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from protocol.errors import IncompatibleEmbeddings, InvalidParams, SidecarError
+from protocol.gallery_reports import GalleryResult
 from protocol.messages import encode_error, encode_result, error_map
 from protocol.params import (
     EmbedBatchParams,
@@ -33,7 +34,7 @@ from protocol.reports import (
 from sidecar.audio.waveform import Stereo
 from sidecar.requests.jobs import Item, Job
 
-Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ProbeResult | ScoreResult
+Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ProbeResult | ScoreResult | GalleryResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def respond(job: Job, served: Served | None) -> Response:
             return _refuse(job, source.error)
         places = [items.get(index, source.error) for index in range(len(params.segments))]
         return _respond_to_many(job, places, params.normalize, served)
-    fault = _fault(job)
+    fault = job.fault
     if fault is not None:
         return _refuse(job, fault)
     try:
@@ -95,18 +96,15 @@ def _respond_to_many(
     return Response(encode_result(job.id, ManyResults(results, warnings)), came_out_as)
 
 
-def _fault(job: Job) -> SidecarError | None:
-    """Why ``job`` has no result."""
-    outcomes = [item.outcome for item in job.items] + [source.error for source in job.sources]
-    return next((one for one in outcomes if isinstance(one, SidecarError)), None)
-
-
 def _refuse(job: Job, error: SidecarError) -> Response:
     return Response(encode_error(job.id, error), error.kind)
 
 
 def _result(job: Job, served: Served | None) -> Answer:
     params = job.params
+    if job.answer is not None:
+        assert not isinstance(job.answer, SidecarError)  # it was sorted out before
+        return job.answer
     if isinstance(params, ProbeParams):
         [source] = job.sources
         assert source.probed is not None

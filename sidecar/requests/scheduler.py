@@ -2,8 +2,9 @@
 
 A request is a ``Job`` of one or more ``Source``, each one audio; of each come one or more ``Item``,
 waveforms to be embedded. A source is decoded step by step, an item goes once through queue and
-device, or either is dropped on the way. When the last one is done, the job is finished, and the
-call that finished it returns it. So each job is returned exactly once.
+device, or either is dropped on the way. Some jobs have a question for the gallery, with what came
+of their audio, if they have any. When the last of these is done, the job is finished, and the call
+that finished it returns it. So each job is returned exactly once.
 
 Times are seconds of whatever monotonic clock the caller passes as ``now``. Not thread-safe: the
 pipeline holds a lock around every call.
@@ -12,6 +13,7 @@ pipeline holds a lock around every call.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from protocol.errors import (
@@ -22,6 +24,8 @@ from protocol.errors import (
     Overloaded,
     SidecarError,
 )
+from protocol.gallery_params import QUESTIONS
+from protocol.gallery_reports import GalleryResult
 from protocol.hello import Limits
 from protocol.params import (
     Audio,
@@ -53,6 +57,7 @@ class Scheduler:
         self._jobs: dict[RequestId, Job] = {}
         self._undecoded = DecodeQueue(max_decoded_bytes)
         self._ready = DeviceQueue()
+        self._questions: deque[Job] = deque()
         self._n_audios = 0
         self._n_bytes = 0
         self._numbers = itertools.count()
@@ -62,13 +67,13 @@ class Scheduler:
 
     @property
     def n_in_flight(self) -> int:
-        """Audios of the jobs in flight; the parts of one count as that one."""
+        """Audios of the jobs in flight; the parts of one count as that one; see ``Job``."""
         return self._n_audios
 
     @property
     def n_queued(self) -> int:
-        """Audios that wait for a decoder, and what was cut of audios and waits for the device."""
-        return len(self._undecoded) + len(self._ready)
+        """What waits: audios for a decoder, what was cut of them for the device, and questions."""
+        return len(self._undecoded) + len(self._ready) + len(self._questions)
 
     @property
     def queued_bytes(self) -> int:
@@ -85,10 +90,11 @@ class Scheduler:
         return request_id in self._jobs
 
     def oldest_queued(self) -> float | None:
-        """When that audio arrived which has waited longest for a decoder or for the device."""
+        """When that arrived which has waited longest: see ``n_queued``."""
         arrived_at = itertools.chain(
             (source.job.arrived_at for source in self._undecoded),
             (item.job.arrived_at for item in self._ready),
+            (job.arrived_at for job in self._questions),
         )
         return min(arrived_at, default=None)
 
@@ -112,7 +118,7 @@ class Scheduler:
         if isinstance(job.params, EmbedSegmentsParams):
             n_segments = len(job.params.segments)
             _check_count("segments", n_segments, limits.max_segments, "max_segments")
-        n_audios, n_bytes = self._n_audios + len(audios), self._n_bytes + job.n_bytes
+        n_audios, n_bytes = self._n_audios + max(1, len(audios)), self._n_bytes + job.n_bytes
         if n_audios > limits.max_in_flight or n_bytes > limits.max_queued_bytes:
             raise Overloaded(
                 f"{self._n_audios} audios of {self._n_bytes} bytes are in flight; with this "
@@ -132,10 +138,15 @@ class Scheduler:
             for audio, number in zip(audios, self._numbers, strict=False)
         ]
         job.n_open = len(job.sources)
+        if isinstance(job.params, QUESTIONS):
+            job.question = Stage.WAITING
+            job.n_open += 1
         for source in job.sources:
             self._undecoded.put(source)
         self._jobs[job.id] = job
         self._n_audios, self._n_bytes = n_audios, n_bytes
+        if not job.sources:
+            self._questions.append(job)
 
     def has_undecoded(self, lane: Lane) -> bool:
         """Whether a decoder of that lane has something to do."""
@@ -190,6 +201,28 @@ class Scheduler:
             item.run_ended_at = now
         return [job for pair in pairs for job in self._finish_item(*pair)]
 
+    @property
+    def has_question(self) -> bool:
+        """Whether the gallery is asked anything."""
+        return bool(self._questions)
+
+    def next_question(self, now: float) -> tuple[Job | None, list[Job]]:
+        """The job whose question comes next, if any does, and those whose deadline passed."""
+        late = self.expire(now)
+        if not self._questions:
+            return None, late
+        job = self._questions.popleft()
+        job.question = Stage.WORKED_ON
+        # What the gallery has kept must not be answered as if it had come too late.
+        job.deadline_at = None
+        return job, late
+
+    def answered(self, job: Job, answer: GalleryResult | SidecarError) -> list[Job]:
+        """The gallery has answered the question of ``job``."""
+        if job.question is not Stage.WORKED_ON:
+            return []
+        return self._finish_question(job, answer)
+
     def failed(self, source: Source, error: SidecarError) -> list[Job]:
         """``source`` cannot be decoded, or not any further."""
         if isinstance(source.job.params, EmbedWindowsParams):
@@ -198,7 +231,7 @@ class Scheduler:
         return self._finish_source(source, error)
 
     def cancel(self, request_id: RequestId) -> list[Job]:
-        """Drop what waits of that request; what runs may finish."""
+        """Drop what waits of that request; what runs, or is asked, may finish."""
         job = self._jobs.get(request_id)
         error = Cancelled("the host cancelled this request")
         return [] if job is None else self._give_up([job], error)
@@ -233,6 +266,9 @@ class Scheduler:
                     if and_what_runs or item.stage is Stage.WAITING:
                         finished += self._finish_item(item, error)
                 finished += self._finish_source(source, error)
+            is_asked = job.question is Stage.WORKED_ON and and_what_runs
+            if job in self._questions or is_asked:
+                finished += self._finish_question(job, error)
         return finished
 
     def _take_in(self, source: Source, part: Part) -> None:
@@ -270,8 +306,19 @@ class Scheduler:
         source.stage, source.error, source.steps = Stage.DONE, error, None
         return self._close_one(source.job)
 
+    def _finish_question(self, job: Job, answer: GalleryResult | SidecarError) -> list[Job]:
+        if job.question is Stage.WAITING:
+            self._questions.remove(job)
+        job.question, job.answer = Stage.DONE, answer
+        return self._close_one(job)
+
     def _close_one(self, job: Job) -> list[Job]:
         job.n_open -= 1
+        if job.n_open == 1 and job.question is Stage.WAITING:
+            if job.fault is None:
+                self._questions.append(job)
+            else:
+                job.question, job.n_open = Stage.DONE, 0
         if job.n_open:
             return []
         del self._jobs[job.id]

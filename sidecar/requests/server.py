@@ -30,6 +30,7 @@ from sidecar.config import (
     Config,
 )
 from sidecar.requests.exits import STOP_S, Exit, exit_at_once, exit_by_shutdown, exit_for_fault
+from sidecar.requests.gallery_desk import GalleryDesk
 from sidecar.requests.outbox import Outbox
 from sidecar.requests.pipeline import Pipeline
 from sidecar.requests.responses import Served
@@ -63,7 +64,8 @@ class Server:
         self._scheduler = Scheduler(config.limits)
         self._writer = FrameWriter(streams, self._output_lost)
         self._outbox = Outbox(self._writer)
-        self._pipeline = Pipeline(self._scheduler, engine, self._outbox, self)
+        desk = GalleryDesk(config, self._outbox)
+        self._pipeline = Pipeline(self._scheduler, engine, desk, self._outbox, self)
         self._status: Status
         self._reader: FrameReader
         self._host_watch: HostWatch | None = None

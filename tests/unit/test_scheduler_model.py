@@ -20,7 +20,9 @@ from protocol.errors import (
     DeviceError,
     Draining,
     Overloaded,
+    UnknownPerson,
 )
+from protocol.gallery_params import PeopleParams
 from protocol.hello import Limits
 from sidecar.audio.waveform import Decoded
 from sidecar.engine.batch_limits import BatchLimits
@@ -55,6 +57,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.finished = []
         self.decoding, self.running = [], []
         self.ready = []
+        self.questions, self.asked = [], []
         self.cancelled = set()
         self.is_draining = False
         self.n_live_in_a_row = 0
@@ -69,17 +72,34 @@ class AnyInterleaving(RuleBasedStateMachine):
             assert all(source.items or source.error is not None for source in done.sources)
             assert all(item.stage is Stage.DONE for item in done.items)
             assert all(item.outcome is not None for item in done.items)
+            assert done.question in (None, Stage.DONE)
+            has_answer = done.answer is not None or done.fault is not None
+            assert done.question is None or has_answer, "a question came to nothing"
         self.ready = [item for item in self.ready if item.stage is Stage.WAITING]
+        self.find_questions()
+
+    def find_questions(self):
+        """A question is asked once all items of its job are embedded, in that order."""
+        self.questions = [job for job in self.questions if job.question is Stage.WAITING]
+        self.questions += [
+            job
+            for job in self.open.values()
+            if job.question is Stage.WAITING
+            and job not in self.questions
+            and all(one.stage is Stage.DONE for one in (*job.sources, *job.items))
+        ]
+        assert all(job.fault is None for job in self.questions), "asked although an item failed"
 
     # What hosts do
 
-    @rule(n_items=st.integers(1, 4), n_bytes=st.integers(0, 60), wait=st.none() | st.integers(1, 9))
-    def arrive(self, n_items, n_bytes, wait):
+    @rule(n_items=st.integers(0, 4), n_bytes=st.integers(0, 60), wait=st.none() | st.integers(1, 9))
+    def arrive(self, n_items, n_bytes, wait, *, asks=False):
         self.next_id += 1
         deadline_at = None if wait is None else self.now + wait
-        job = Job(self.next_id, None, n_bytes, self.now, deadline_at)
+        params = PeopleParams() if asks or n_items == 0 else None
+        job = Job(self.next_id, params, n_bytes, self.now, deadline_at)
         fits = (
-            self.scheduler.n_in_flight + n_items <= LIMITS.max_in_flight
+            self.scheduler.n_in_flight + max(1, n_items) <= LIMITS.max_in_flight
             and self.scheduler.queued_bytes + n_bytes <= LIMITS.max_queued_bytes
         )
         audios = [f"audio {n}" for n in range(n_items)]
@@ -91,9 +111,36 @@ class AnyInterleaving(RuleBasedStateMachine):
             self.open[job.id] = job
             for source in job.sources:
                 self.put(source)
+            self.find_questions()
         else:
             with pytest.raises(Overloaded):
                 self.scheduler.admit(job, audios)
+
+    @rule(n_items=st.integers(0, 2), wait=st.none() | st.integers(1, 9))
+    def a_question_arrives(self, n_items, wait):
+        self.arrive(n_items=n_items, n_bytes=1, wait=wait, asks=True)
+
+    @rule()
+    def start_to_ask(self):
+        waiting = list(self.questions)
+        job, late = self.scheduler.next_question(self.now)
+        self.note(late)
+        in_time = [one for one in waiting if one.question is not Stage.DONE]
+        assert job is (in_time[0] if in_time else None)
+        if job is not None:
+            assert job.question is Stage.WORKED_ON
+            assert job.id in self.open
+            self.asked.append(job)
+
+    @precondition(lambda self: self.asked)
+    @rule(fails=st.booleans())
+    def the_gallery_answers(self, fails):
+        job = self.asked.pop(0)
+        is_open = job.id in self.open
+        answer = UnknownPerson("nobody") if fails else "somebody"
+        finished = self.scheduler.answered(job, answer)
+        assert finished == ([job] if is_open else [])
+        self.note(finished)
 
     @rule(data=st.data())
     def cancel(self, data):
@@ -106,8 +153,12 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.note(finished)
 
     def only_runs(self, job):
-        return all(source.stage is Stage.DONE for source in job.sources) and all(
-            item.stage in (Stage.WORKED_ON, Stage.DONE) for item in job.items
+        runs = (Stage.WORKED_ON, Stage.DONE)
+        is_embedding = any(item.stage is Stage.WORKED_ON for item in job.items)
+        return (
+            all(source.stage is Stage.DONE for source in job.sources)
+            and all(item.stage in runs for item in job.items)
+            and (is_embedding or job.question in (None, *runs))
         )
 
     # What the stages do
@@ -281,7 +332,8 @@ class AnyInterleaving(RuleBasedStateMachine):
         late = self.scheduler.expire(self.now)
         for job in late:
             assert job.deadline_at <= self.now
-            assert any(isinstance(one, DeadlineExceeded) for one in outcomes_of(job))
+            outcomes = (*outcomes_of(job), job.answer)
+            assert any(isinstance(one, DeadlineExceeded) for one in outcomes)
         self.note(late)
         next_at = self.scheduler.next_deadline()
         assert next_at is None or next_at > self.now
@@ -318,10 +370,14 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert scheduler.queued_bytes == sum(job.n_bytes for job in jobs)
         assert scheduler.queued_bytes <= LIMITS.max_queued_bytes
         queued = [
-            one for job in jobs for one in (*job.sources, *job.items) if one.stage is Stage.WAITING
-        ]
+            one.job
+            for job in jobs
+            for one in (*job.sources, *job.items)
+            if one.stage is Stage.WAITING
+        ] + self.questions
         assert scheduler.n_queued == len(queued)
-        oldest_at = min((item.job.arrived_at for item in queued), default=None)
+        assert scheduler.has_question == bool(self.questions)
+        oldest_at = min((job.arrived_at for job in queued), default=None)
         assert scheduler.oldest_queued() == oldest_at
         assert all(scheduler.holds(job.id) for job in jobs)
 
@@ -339,6 +395,9 @@ class AnyInterleaving(RuleBasedStateMachine):
                 batch, late = self.scheduler.next_batch(self.now)
                 self.note(late)
             self.note(self.scheduler.completed(batch, ["embedding"] * len(batch), self.now))
+            self.start_to_ask()
+            while self.asked:
+                self.the_gallery_answers(fails=False)
         assert not self.open, "some wait for ever"
         assert len(self.finished) == len(set(self.finished))
 

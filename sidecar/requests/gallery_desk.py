@@ -1,0 +1,133 @@
+"""Puts the questions of finished jobs to the gallery of people."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from protocol.errors import InternalError, SidecarError
+from protocol.gallery_params import (
+    EnrollParams,
+    ExportPeopleParams,
+    ForgetPersonParams,
+    IdentifyParams,
+    ImportPeopleParams,
+    PeopleParams,
+    PersonParams,
+    RenamePersonParams,
+    VerifyParams,
+)
+from protocol.gallery_reports import GalleryResult
+from protocol.params import StoredEmbedding
+from sidecar.config import Config
+from sidecar.requests.jobs import Job
+from sidecar.requests.outbox import Outbox
+
+if TYPE_CHECKING:
+    # It imports numpy, for which the reader does not wait.
+    from protocol.quality import Quality
+    from sidecar.people.gallery import Gallery, Voice
+
+_log = logging.getLogger(__name__)
+
+
+class GalleryDesk:
+    """One gallery, opened when it is first asked; called by one thread.
+
+    Args:
+        config: says which file it is.
+        outbox: knows which model serves.
+    """
+
+    def __init__(self, config: Config, outbox: Outbox) -> None:
+        self._config = config
+        self._outbox = outbox
+        self._gallery: Gallery | None = None
+
+    def ask(self, job: Job) -> GalleryResult | SidecarError:
+        """The answer to the question of ``job``, all of whose items are embedded."""
+        try:
+            return self._answer(job)
+        except SidecarError as error:
+            # Tracebacks hold the job, whose answer this becomes: a cycle.
+            error.__cause__ = error.__context__ = None
+            return error.with_traceback(None)
+        except Exception:  # noqa: BLE001 - one request fails, whatever it is; the process goes on
+            _log.exception("the gallery failed in a way that it should not")
+            return InternalError("the gallery failed inside; the log has the cause")
+
+    def close(self) -> None:
+        """Nothing more will be asked."""
+        if self._gallery is not None:
+            self._gallery.close()
+
+    def _answer(self, job: Job) -> GalleryResult:  # noqa: PLR0911 - one for each method
+        gallery = self._open()
+        match job.params:
+            case EnrollParams() as params:
+                return gallery.enroll(params, list(self._voices(job)), _quality(job))
+            case VerifyParams() as params:
+                [voice] = self._voices(job)
+                return gallery.verify(params, voice, _quality(job))
+            case IdentifyParams() as params:
+                [voice] = self._voices(job)
+                return gallery.identify(params, voice, _quality(job))
+            case PeopleParams():
+                return gallery.people()
+            case PersonParams(id=person_id):
+                return gallery.person(person_id)
+            case RenamePersonParams(id=person_id, name=name):
+                return gallery.rename(person_id, name)
+            case ForgetPersonParams(id=person_id, print=print_id):
+                return gallery.forget(person_id, print_id)
+            case ExportPeopleParams() as params:
+                return gallery.export(params)
+            case ImportPeopleParams() as params:
+                return gallery.import_(params)
+        raise TypeError(f"{type(job.params).__name__} is no question for the gallery")
+
+    def _open(self) -> Gallery:
+        # What fails is tried again with the next question: a lock is let go, a disk has room again.
+        if self._gallery is None:
+            from sidecar.people.gallery import open_gallery  # noqa: PLC0415
+
+            served = self._outbox.served
+            assert served is not None  # nobody is asked before
+            self._gallery = open_gallery(
+                self._config.gallery, served.fingerprint, served.calibration
+            )
+        return self._gallery
+
+    def _voices(self, job: Job) -> Iterator[Voice]:
+        """What was embedded for ``job``, or what it brought."""
+        import numpy as np  # noqa: PLC0415
+
+        from sidecar.people.gallery import Voice  # noqa: PLC0415
+
+        served = self._outbox.served
+        assert served is not None
+        for item in job.items:
+            assert item.outcome is not None
+            assert not isinstance(item.outcome, SidecarError)  # then there is no question
+            speech_s = None if item.quality is None else item.quality.speech_s
+            yield Voice(item.outcome.values, speech_s, served.fingerprint)
+        for stored in _stored(job):
+            values = np.frombuffer(stored.embedding, "<f4")
+            yield Voice(values, stored.speech_s, stored.fingerprint)
+
+
+def _stored(job: Job) -> tuple[StoredEmbedding, ...]:
+    match job.params:
+        case EnrollParams(embeddings=embeddings):
+            return embeddings
+        case VerifyParams(audio=StoredEmbedding() as stored):
+            return (stored,)
+        case IdentifyParams(audio=StoredEmbedding() as stored):
+            return (stored,)
+    return ()
+
+
+def _quality(job: Job) -> Quality | None:
+    """That of its audio; None: it brought embeddings."""
+    return next((item.quality for item in job.items), None)
