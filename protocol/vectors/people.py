@@ -56,13 +56,6 @@ def people_requests() -> Iterator[Vector]:
             ("decision", "matches"),
         ),
         ("export_people", "export_people", "all of them", None, ("data", "people")),
-        (
-            "export_people_page",
-            "export_people",
-            "all that are behind one, who need not be there",
-            {"after": _NOBODY},
-            ("data", "people"),
-        ),
     ]
     for case in fulfilled_cases:
         yield fulfilled(*case)
@@ -169,7 +162,7 @@ def refused_people_requests() -> Iterator[Vector]:
         ),
         ("person_of_no_id", "an empty id", "person", {"id": ""}, "invalid_params"),
         ("person_number", "an id that is no string", "person", {"id": 7}, "invalid_params"),
-        ("people_of_an_id", "people takes no params", "people", {"id": "7"}, "unknown_field"),
+        ("people_of_an_id", "people is of everybody", "people", {"id": "7"}, "unknown_field"),
         ("rename_nameless", "no new name", "rename_person", {"id": "7"}, "missing_field"),
         (
             "forget_long_id",

@@ -106,6 +106,11 @@ def people_replies() -> Iterator[Vector]:
         ),
         ("people_result", "a person with a print, and one without", {"people": [person, pending]}),
         (
+            "people_result_page",
+            "one of the people; there are more behind p-1",
+            {"people": [person], "next": "p-1"},
+        ),
+        (
             "person_result",
             "a person, and the prints: the second was made by identify, of another model",
             {
