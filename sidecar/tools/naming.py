@@ -134,7 +134,7 @@ def _name(
         told = [probability for probability in matches.values() if probability is not None]
         nobody = 1.0 - sum(told) if len(told) == len(matches) else None
         return NamedTurn(turn, voice, None, nobody)
-    [found] = [one.voice for one in enrolled if one.id == person["id"]]
+    found = next((one.voice for one in enrolled if one.id == person["id"]), None)
     return NamedTurn(turn, voice, found, matches.get(person["id"]))
 
 
