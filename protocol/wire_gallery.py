@@ -117,7 +117,12 @@ def _read_export_people(values: Fields) -> ExportPeopleParams:
             raise InvalidParams(f"params.ids has {len(items)} items: send 1 to {_MAX_IDS}")
         places = (Fields({"id": item}, f"params.ids[{i}]") for i, item in enumerate(items))
         ids = tuple(_read_id(place, "id") for place in places)
-    return ExportPeopleParams(ids, _read_id(values, "after") if "after" in values else None)
+    return ExportPeopleParams(ids, _read_after(values))
+
+
+def _read_after(values: Fields) -> str | None:
+    """Where a page of people begins, as the one before told it."""
+    return _read_id(values, "after") if "after" in values else None
 
 
 def _read_import_people(values: Fields) -> ImportPeopleParams:
@@ -146,7 +151,7 @@ def _read_name(values: Fields) -> str:
 
 GALLERY_READERS: Mapping[str, Callable[[Fields], GalleryParams]] = {
     "enroll": _read_enroll,
-    "people": lambda _: PeopleParams(),
+    "people": lambda values: PeopleParams(_read_after(values)),
     "person": lambda values: PersonParams(_read_id(values, "id")),
     "rename_person": _read_rename_person,
     "forget_person": _read_forget_person,

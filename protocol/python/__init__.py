@@ -7,6 +7,7 @@ from protocol.params import FileAudio, PathAudio, PcmAudio, StoredEmbedding
 from protocol.python.client import SpeakerSidecar
 from protocol.python.embedding import Embedding, Voice, WindowEmbeddings, stored_embedding
 from protocol.python.errors import ChildGone, RemoteError
+from protocol.python.people import People
 
 __all__ = [
     "ChildGone",
@@ -14,6 +15,7 @@ __all__ = [
     "FileAudio",
     "PathAudio",
     "PcmAudio",
+    "People",
     "RemoteError",
     "SpeakerSidecar",
     "StoredEmbedding",

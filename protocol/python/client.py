@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from types import TracebackType
 from typing import Any
 
-from protocol.errors import ParseError
-from protocol.framing import MAX_FRAME_BYTES, encode_frame
-from protocol.hello import PROTOCOL
-from protocol.messages import (
-    Notice,
-    decode_from_child,
-    encode_cancel,
-    encode_request,
-)
-from protocol.methods import Params
+from protocol.messages import Notice
 from protocol.params import (
     EmbedBatchParams,
     EmbedParams,
@@ -32,11 +18,12 @@ from protocol.params import (
     HealthParams,
     MetricsParams,
     ProbeParams,
-    RequestId,
     ScoreParams,
-    ShutdownParams,
+    SpeechParams,
+    SpeechUse,
 )
-from protocol.python.child import Child, spawn
+from protocol.python.child import spawn
+from protocol.python.connection import Connection
 from protocol.python.embedding import (
     AudioSource,
     Embedding,
@@ -47,40 +34,30 @@ from protocol.python.embedding import (
     as_voice,
     read_embedding,
     read_outcomes,
-    read_probe,
-    read_warnings,
     read_windows,
 )
-from protocol.python.errors import ChildGone, RemoteError, exit_reason
-from protocol.python.unanswered import OnProgress, Unanswered
+from protocol.python.people import People
+from protocol.python.results import read, read_speech
+from protocol.python.unanswered import OnProgress
+from protocol.quality import SpeechResult
 from protocol.reports import ProbeResult, ScoreResult
 
-_SERVING = ("ready", "degraded")
-_EXIT_S = 1.0  # from the end of the output to that of the process
 
-_LOGGER = logging.getLogger(__name__)
-
-
-class SpeakerSidecar:
+class SpeakerSidecar(Connection):
     """One running sidecar; its methods may be called from any thread.
 
     Leaving the ``with`` block shuts it down. Unlike the npm package it starts no second child when
     the first one dies: then every call raises ``ChildGone``.
 
     ``hello`` and ``health`` are what the child said last of itself, None and empty at first.
+    ``people`` is whom it knows by voice.
     """
 
     def __init__(
         self, process: subprocess.Popen[bytes], on_notice: Callable[[Notice], None]
     ) -> None:
-        self.process = process
-        self.hello: dict[str, Any] | None = None
-        self.health: dict[str, Any] = {}
-        self._on_notice = on_notice
-        self._ids = itertools.count(1)
-        self._unanswered = Unanswered()
-        self._max_frame_bytes = MAX_FRAME_BYTES
-        self._child = Child(process, self._take, self._settle_all)
+        super().__init__(process, on_notice)
+        self.people = People(lambda params: self.call(params, None))
 
     @classmethod
     def start(
@@ -127,15 +104,24 @@ class SpeakerSidecar:
         self.close()
 
     def embed(
-        self, audio: AudioSource, *, normalize: bool = True, deadline_ms: float | None = None
+        self,
+        audio: AudioSource,
+        *,
+        normalize: bool = True,
+        deadline_ms: float | None = None,
+        speech: SpeechUse = "all",
     ) -> Embedding:
         """One audio to one embedding: a path, a file's bytes, or samples as ``PcmAudio``.
 
         This and the methods below raise ``RemoteError``, ``ChildGone`` and ``ValueError``, as
         ``call`` does. Bytes and samples may take what the child's ``hello`` allows: 64 MiB unless
         it was started with ``--max-frame-mib`` (and before it said so). A path has no such limit.
+
+        ``speech``, here and below: what of the audio is embedded, ``all`` of it, its speech alone
+        (``auto``), or all of it if there is enough speech (``require``).
         """
-        return read_embedding(self.call(EmbedParams(as_audio(audio), normalize, deadline_ms), None))
+        params = EmbedParams(as_audio(audio), normalize, deadline_ms, speech)
+        return read_embedding(self.call(params, None))
 
     def embed_batch(
         self,
@@ -143,6 +129,7 @@ class SpeakerSidecar:
         *,
         normalize: bool = True,
         deadline_ms: float | None = None,
+        speech: SpeechUse = "all",
         on_progress: OnProgress | None = None,
     ) -> Outcomes:
         """Some audios to as many outcomes, in their order; one that fails spoils no other.
@@ -155,7 +142,7 @@ class SpeakerSidecar:
         as the audio's length is not known.
         """
         items = tuple(as_audio(audio) for audio in audios)
-        params = EmbedBatchParams(items, normalize, deadline_ms, on_progress is not None)
+        params = EmbedBatchParams(items, normalize, deadline_ms, on_progress is not None, speech)
         return read_outcomes(self.call(params, None, on_progress))
 
     def embed_windows(  # noqa: PLR0913 - all but the first are named
@@ -194,23 +181,35 @@ class SpeakerSidecar:
         )
         return read_outcomes(self.call(params, None, on_progress))
 
-    def score(self, a: Voice, b: Voice) -> ScoreResult:
-        """How alike two voices are: the cosine of audios, or of embeddings that were kept.
+    def score(
+        self,
+        a: Voice,
+        b: Voice,
+        *,
+        speech: SpeechUse = "all",
+        far: float | None = None,
+        prior: float | None = None,
+    ) -> ScoreResult:
+        """How alike two voices are: audios, or embeddings that were kept; and what that means.
 
         ``stored_embedding`` makes a voice of an embedding's numbers and its fingerprint.
+
+        At most one of ``far`` and ``prior`` says where "the same person" begins: the share of
+        strangers that may be accepted, or how probable it is before anything is heard.
         """
-        result = self.call(ScoreParams(as_voice(a), as_voice(b)), None)
-        return ScoreResult(
-            result["cosine"], result["fingerprint"], read_warnings(result.get("warnings", ()))
-        )
+        params = ScoreParams(as_voice(a), as_voice(b), speech, far, prior)
+        return read(ScoreResult, self.call(params, None))
+
+    def speech(self, audio: AudioSource, *, deadline_ms: float | None = None) -> SpeechResult:
+        """Where in an audio somebody speaks: the segments are what ``embed_segments`` takes."""
+        return read_speech(self.call(SpeechParams(as_audio(audio), deadline_ms), None))
 
     def probe(self, audio: AudioSource, *, deadline_ms: float | None = None) -> ProbeResult:
         """What an audio is: its format, length, rate and channels, and what is odd about it.
 
         Answered while the model loads, too. Little of it is decoded.
         """
-        result = self.call(ProbeParams(as_audio(audio), deadline_ms), None)
-        return read_probe(result)
+        return read(ProbeResult, self.call(ProbeParams(as_audio(audio), deadline_ms), None))
 
     def health_report(self) -> dict[str, Any]:
         """The child's state, device and model. Answered while it loads, too."""
@@ -219,116 +218,3 @@ class SpeakerSidecar:
     def metrics(self) -> dict[str, Any]:
         """The child's counts and times. Answered while it loads, too."""
         return self.call(MetricsParams())
-
-    def send(
-        self, params: Params, on_progress: OnProgress | None = None
-    ) -> tuple[RequestId, Future[dict[str, Any]]]:
-        """Send a request; its id, and the future of its result, ``RemoteError`` or ``ChildGone``.
-
-        ``on_progress`` is called where ``params.progress`` is True, on the thread that reads all
-        answers, as ``on_notice`` is.
-
-        Raises:
-            ValueError: its audio takes more bytes than the child accepts; nothing was sent.
-        """
-        request_id = next(self._ids)
-        payload = encode_request(request_id, params)
-        if len(payload) > self._max_frame_bytes:
-            raise ValueError(
-                f"this audio takes {len(payload)} bytes with its request, and the sidecar accepts "
-                f"at most {self._max_frame_bytes}: pass a path"
-            )
-        future = self._unanswered.add(request_id, on_progress)
-        if not future.done():
-            self._child.write(encode_frame(payload, self._max_frame_bytes))
-        return request_id, future
-
-    def call(
-        self,
-        params: Params,
-        timeout_s: float | None = 60.0,
-        on_progress: OnProgress | None = None,
-    ) -> dict[str, Any]:
-        """Send a request and wait for its result; ``on_progress`` as for ``send``.
-
-        Raises:
-            RemoteError: the child refused it.
-            ChildGone: the child ended first.
-            TimeoutError: neither came in time.
-            ValueError: its audio takes more bytes than the child accepts; nothing was sent.
-        """
-        try:
-            return self.send(params, on_progress)[1].result(timeout_s)
-        except FutureTimeoutError as error:
-            # In Python 3.10 it is not the builtin yet.
-            raise TimeoutError(f"no answer to {params.method} within {timeout_s} s") from error
-
-    def cancel(self, request_id: RequestId) -> None:
-        """Tell the child that an answer is no longer wanted; it is still answered."""
-        self._child.write(encode_frame(encode_cancel(request_id)))
-
-    def wait_until_ready(self, timeout_s: float | None = None) -> dict[str, Any]:
-        """Wait until the child serves; its health report.
-
-        Raises:
-            ChildGone: it failed to start; the message has its reason.
-            TimeoutError: it still loads.
-        """
-        has_settled = self._child.wait_until(
-            lambda: self._state in {*_SERVING, "failed"}, timeout_s
-        )
-        if self._state in _SERVING:
-            return self.health
-        reason = self.health.get("reason", "no hello")
-        if has_settled or self._unanswered.gone is not None:
-            raise ChildGone("the sidecar did not start", self._unanswered.gone or reason)
-        raise TimeoutError(f"the sidecar still loads: {reason}")
-
-    def close(self, timeout_s: float = 10.0) -> int:
-        """Shut the child down, or kill it if it does not end in time; its exit code."""
-        with contextlib.suppress(ChildGone, RemoteError, TimeoutError):
-            self.call(ShutdownParams(), timeout_s)
-        self._child.close_input()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout_s)
-        return self._child.kill()
-
-    @property
-    def _state(self) -> object:
-        return self.health.get("state")
-
-    def _take(self, payload: bytes) -> None:
-        message = decode_from_child(payload)
-        if isinstance(message, Notice):
-            self._take_notice(message)
-            return
-        self._unanswered.answer(message)
-
-    def _take_notice(self, notice: Notice) -> None:
-        if notice.method == "hello":
-            self.hello = notice.params
-            if notice.params.get("protocol") != PROTOCOL:
-                raise ParseError(f"protocol {notice.params.get('protocol')}, not {PROTOCOL}")
-            match notice.params:
-                case {"limits": {"max_frame_bytes": int(max_frame_bytes)}}:
-                    self._max_frame_bytes = max_frame_bytes
-        elif notice.method == "health":
-            self.health = notice.params
-        elif notice.method == "progress" and "id" in notice.params:
-            self._unanswered.progress(notice.params)
-        try:
-            self._on_notice(notice)
-        except Exception:
-            # Whoever waits for an answer must still get it.
-            _LOGGER.exception("on_notice failed at %s", notice.method)
-
-    def _settle_all(self, fault: str | None) -> None:
-        self._unanswered.child_is_gone(fault or self._reason_of_end())
-
-    def _reason_of_end(self) -> str:
-        if self._state == "failed":
-            return str(self.health.get("reason"))
-        exit_code = None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            exit_code = self.process.wait(_EXIT_S)
-        return exit_reason(exit_code)

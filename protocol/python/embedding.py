@@ -5,25 +5,28 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from protocol.fields import BYTES_IN_TEXT
 from protocol.messages import Failure
 from protocol.params import Audio, FileAudio, PathAudio, PcmAudio, StoredEmbedding
 from protocol.python.errors import RemoteError
-from protocol.reports import AudioWarning, ProbeResult
+from protocol.python.results import Warnings, read, read_warnings
+from protocol.quality import Quality
 
 _BYTES_PER_NUMBER = 4
 
 Numbers: TypeAlias = tuple[float, ...]
-Warnings: TypeAlias = tuple[AudioWarning, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """One voice: ``dim`` numbers, comparable with all that have the same ``fingerprint``."""
+    """One voice: ``dim`` numbers, comparable with all that have the same ``fingerprint``.
+
+    ``quality`` is that of the whole audio; None from a child older than 1.2.
+    """
 
     embedding: Numbers
     dim: int
@@ -36,6 +39,7 @@ class Embedding:
     timings: Mapping[str, float]
     channel_correlation: float | None = None
     warnings: Warnings = ()
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,6 @@ class Outcomes(list["Embedding | RemoteError"]):
 AudioSource: TypeAlias = Audio | str | Path | bytes
 Voice: TypeAlias = AudioSource | Embedding | StoredEmbedding
 
-_T = TypeVar("_T", Embedding, WindowEmbeddings, ProbeResult)
-
 
 def as_audio(source: AudioSource) -> Audio:
     """``source`` as the wire has it; a relative path begins at this process's current folder."""
@@ -87,22 +89,30 @@ def as_audio(source: AudioSource) -> Audio:
 
 def as_voice(voice: Voice) -> Audio | StoredEmbedding:
     """``voice`` as the wire has it."""
-    if isinstance(voice, StoredEmbedding):
-        return voice
-    if isinstance(voice, Embedding):
-        return stored_embedding(voice.embedding, voice.fingerprint)
+    if isinstance(voice, (Embedding, StoredEmbedding)):
+        return as_stored(voice)
     return as_audio(voice)
 
 
-def stored_embedding(numbers: Iterable[float], fingerprint: str) -> StoredEmbedding:
-    """The voice that an app kept, for ``score``: an embedding's numbers, and its fingerprint."""
+def as_stored(embedding: Embedding | StoredEmbedding) -> StoredEmbedding:
+    """``embedding`` as the wire has it, with how much speech it was made of, if that is known."""
+    if isinstance(embedding, StoredEmbedding):
+        return embedding
+    speech_s = None if embedding.quality is None else embedding.quality.speech_s
+    return stored_embedding(embedding.embedding, embedding.fingerprint, speech_s)
+
+
+def stored_embedding(
+    numbers: Iterable[float], fingerprint: str, speech_s: float | None = None
+) -> StoredEmbedding:
+    """The voice that an app kept: an embedding's numbers, its fingerprint, its quality's speech."""
     values = tuple(numbers)
-    return StoredEmbedding(struct.pack(f"<{len(values)}f", *values), fingerprint)
+    return StoredEmbedding(struct.pack(f"<{len(values)}f", *values), fingerprint, speech_s)
 
 
 def read_embedding(result: Mapping[str, Any]) -> Embedding:
     """The result of ``embed``."""
-    return _read(Embedding, {**result, "embedding": _numbers(result["embedding"])})
+    return read(Embedding, {**result, "embedding": _numbers(result["embedding"])})
 
 
 def read_outcomes(result: Mapping[str, Any]) -> Outcomes:
@@ -124,33 +134,8 @@ def read_windows(result: Mapping[str, Any]) -> WindowEmbeddings:
     starts = range(0, len(packed), n_bytes)
     embeddings = tuple(_numbers(packed[start : start + n_bytes]) for start in starts)
     starts_s = tuple(result["starts_s"])
-    return _read(WindowEmbeddings, {**result, "embeddings": embeddings, "starts_s": starts_s})
-
-
-def read_probe(result: Mapping[str, Any]) -> ProbeResult:
-    """The result of ``probe``."""
-    return _read(ProbeResult, result)
-
-
-def read_warnings(values: Iterable[Mapping[str, Any]]) -> Warnings:
-    """The warnings of a result."""
-    return tuple(
-        AudioWarning(
-            value["kind"],
-            value["message"],
-            {name: more for name, more in value.items() if name not in ("kind", "message")},
-        )
-        for value in values
-    )
+    return read(WindowEmbeddings, {**result, "embeddings": embeddings, "starts_s": starts_s})
 
 
 def _numbers(packed: bytes) -> Numbers:
     return struct.unpack(f"<{len(packed) // _BYTES_PER_NUMBER}f", packed)
-
-
-def _read(kind: type[_T], values: Mapping[str, Any]) -> _T:
-    # A later version's child may tell more, and an earlier one less.
-    known = {field.name: values[field.name] for field in fields(kind) if field.name in values}
-    if "warnings" in known:
-        known["warnings"] = read_warnings(known["warnings"])
-    return kind(**known)

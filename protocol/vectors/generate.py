@@ -10,8 +10,11 @@ import json
 from pathlib import Path
 
 from protocol.vectors.malformed import refused_requests, streams
+from protocol.vectors.people import people_requests, refused_people_requests
+from protocol.vectors.people_replies import people_replies
 from protocol.vectors.replies import child_messages
 from protocol.vectors.requests import failing_requests, valid_requests
+from protocol.vectors.speech import refused_speech_requests, speech_requests
 from protocol.vectors.vector import Vector
 
 FOLDER = Path(__file__).parent
@@ -19,7 +22,11 @@ FOLDER = Path(__file__).parent
 
 def vectors() -> list[Vector]:
     """All of them."""
-    groups = (valid_requests, failing_requests, refused_requests, streams, child_messages)
+    groups = (
+        *(valid_requests, failing_requests, refused_requests, streams, child_messages),
+        *(speech_requests, refused_speech_requests, people_requests, refused_people_requests),
+        people_replies,
+    )
     return [vector for group in groups for vector in group()]
 
 

@@ -12,10 +12,9 @@ from protocol.vectors.vector import (
     Vector,
     asked,
     error,
-    frame,
     pack,
     pcm_f32,
-    refused,
+    refusal,
     request,
     result,
     tone,
@@ -264,13 +263,7 @@ def refused_requests() -> Iterator[Vector]:
         ),
     ]
     for name, what, payload, request_id, code, kind in cases:
-        yield Vector(
-            f"refused_{name}",
-            what,
-            frame(payload) + pack(request(2, "health")),
-            [refused(request_id, code, kind), asked(2, "health")],
-            [error(request_id, code, kind), result(2, "state")],
-        )
+        yield refusal(name, what, payload, (request_id, code, kind))
 
 
 def streams() -> Iterator[Vector]:

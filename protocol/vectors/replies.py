@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from protocol.vectors.vector import FINGERPRINT, Vector, as_json, pack
+from protocol.vectors.vector import FINGERPRINT, Vector, told
 
 
 def child_messages() -> Iterator[Vector]:
@@ -26,9 +26,18 @@ def child_messages() -> Iterator[Vector]:
         "capabilities": [
             *("audio.pcm", "audio.file", "audio.path"),
             *("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings"),
+            *("speech", "quality", "people", "llr"),
         ],
         "limits": limits,
         "protocol": 1,
+        "protocol_minor": 2,
+    }
+    hello_1_1 = {
+        **hello,
+        "capabilities": [
+            *("audio.pcm", "audio.file", "audio.path"),
+            *("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings"),
+        ],
         "protocol_minor": 1,
     }
     limits_1_0 = {name: limit for name, limit in limits.items() if name != "max_segments"}
@@ -74,20 +83,18 @@ def child_messages() -> Iterator[Vector]:
         (-32010, "too_short", False, 8),
         (-32011, "model_unavailable", False, 8),
         (-32012, "incompatible_embeddings", False, 8),
+        (-32013, "unknown_person", False, 8),
+        (-32014, "gallery_unavailable", False, 8),
         (-32020, "device_error", True, 8),
         (-32021, "out_of_memory", False, 8),
     ]
 
-    def told(name: str, what: str, *messages: dict[str, object]) -> Vector:
-        return Vector(
-            f"child_{name}",
-            what,
-            b"".join(pack({"jsonrpc": "2.0", **message}) for message in messages),
-            [as_json({"jsonrpc": "2.0", **message}) for message in messages],
-            direction="child_to_host",
-        )
-
     yield told("hello", "the first frame", {"method": "hello", "params": hello})
+    yield told(
+        "hello_1_1",
+        "a child of 1.1: without speech, people, and what a cosine means",
+        {"method": "hello", "params": hello_1_1},
+    )
     yield told(
         "hello_1_0",
         "a child of the first version: without embed_segments and progress of requests",

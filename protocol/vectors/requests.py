@@ -11,12 +11,14 @@ from protocol.vectors.vector import (
     Vector,
     asked,
     error,
+    fulfilled,
     pack,
     pcm_f32,
     pcm_s16,
     request,
     result,
     tone,
+    unfulfilled,
     wav,
 )
 
@@ -118,14 +120,8 @@ def valid_requests() -> Iterator[Vector]:
         ("metrics", "metrics", "without params", None, ("uptime_s", "outcomes")),
         ("shutdown", "shutdown", "with a time to drain", {"drain_ms": 1000}, ("finished",)),
     ]
-    for name, method, what, params, fields in cases:
-        yield Vector(
-            f"request_{name}",
-            f"{method}: {what}",
-            pack(request(7, method, params)),
-            [asked(7, method)],
-            [result(7, *fields)],
-        )
+    for case in cases:
+        yield fulfilled(*case)
     yield Vector(
         "request_string_id",
         "an id may be a string of 1 to 64 bytes, here 64 bytes in 32 characters",
@@ -254,13 +250,7 @@ def failing_requests() -> Iterator[Vector]:
     ]
     for name, what, method, content, code, kind in cases:
         params = {"audio": content} if method == "embed" else content
-        yield Vector(
-            f"failing_{name}",
-            what,
-            pack(request(3, method, params)),
-            [asked(3, method)],
-            [error(3, code, kind)],
-        )
+        yield unfulfilled(name, what, request(3, method, params), code, kind)
     yield Vector(
         "failing_deadline",
         "a deadline that has passed when the frame is read",

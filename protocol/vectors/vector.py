@@ -109,6 +109,56 @@ def error(request_id: object, code: int, kind: str) -> dict[str, object]:
     return {"id": request_id, "error": {"code": code, "kind": kind}}
 
 
+def fulfilled(name: str, method: str, what: str, params: object, fields: tuple[str, ...]) -> Vector:
+    """A valid request whose result has ``fields``."""
+    return Vector(
+        f"request_{name}",
+        f"{method}: {what}",
+        pack(request(7, method, params)),
+        [asked(7, method)],
+        [result(7, *fields)],
+    )
+
+
+def unfulfilled(name: str, what: str, asking: dict[str, object], code: int, kind: str) -> Vector:
+    """A valid request that the child cannot fulfil; the stream goes on."""
+    request_id, method = asking["id"], str(asking["method"])
+    return Vector(
+        f"failing_{name}",
+        what,
+        pack(asking),
+        [asked(request_id, method)],
+        [error(request_id, code, kind)],
+    )
+
+
+def refusal(name: str, what: str, payload: bytes, answer: tuple[object, int, str]) -> Vector:
+    """A payload that is refused before it is dispatched (id, code, kind); the next is answered."""
+    return Vector(
+        f"refused_{name}",
+        what,
+        frame(payload) + pack(request(2, "health")),
+        [refused(*answer), asked(2, "health")],
+        [error(*answer), result(2, "state")],
+    )
+
+
+def refused_params(name: str, what: str, method: str, params: object, kind: str) -> Vector:
+    """A request whose params cannot be."""
+    return refusal(name, what, msgpack.packb(request(1, method, params)), (1, -32602, kind))
+
+
+def told(name: str, what: str, *messages: dict[str, object]) -> Vector:
+    """What a child tells a host."""
+    return Vector(
+        f"child_{name}",
+        what,
+        b"".join(pack({"jsonrpc": "2.0", **message}) for message in messages),
+        [as_json({"jsonrpc": "2.0", **message}) for message in messages],
+        direction="child_to_host",
+    )
+
+
 def as_json(value: object) -> object:
     """``value`` with each bin as ``{"$bin": base64}``."""
     if isinstance(value, bytes):

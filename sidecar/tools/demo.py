@@ -7,9 +7,12 @@ import concurrent.futures
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from protocol.gallery_params import EnrollParams, IdentifyParams
+from protocol.methods import Params
 from protocol.params import EmbedParams, PathAudio
 from protocol.python import RemoteError, SpeakerSidecar
 from sidecar.bundle import is_bundle
@@ -21,6 +24,7 @@ from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools import demo_report
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.tools.conversation import Conversation, HeardTurn
+from sidecar.tools.naming import Naming, name_turns
 from sidecar.tools.recording import Recording, open_recording
 from sidecar.tools.started_sidecar import POLL_S, started_sidecar
 
@@ -49,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
     """Give the demo.
 
     Returns:
-        0; 1 if the sample's two people were not told apart as well as they should be; 64 for
+        0; 1 if the sample's two people were not told apart as well as they should be, or a long
+        turn was not named as it should be; 64 for
         options or a file that cannot be used; 69 if the model, the sample or the device is
         unavailable; 70 if the sidecar died; 74 if standard output is closed; 130 after Ctrl-C.
     """
@@ -71,10 +76,11 @@ def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
     with started_sidecar(serve_options, progress) as (client, start):
         console.print(demo_report.introduction(recording, client, start))
         heard, refused = _hear(client, recording, progress)
-    if not heard:
-        raise Refusal(f"no turn gave an embedding: {refused[0]}", EXIT_UNAVAILABLE)
-    conversation = Conversation(heard, options.threshold, refused)
-    findings, falls_short = demo_report.findings(recording, model, conversation, console)
+        if not heard:
+            raise Refusal(f"no turn gave an embedding: {refused[0]}", EXIT_UNAVAILABLE)
+        conversation = Conversation(heard, options.threshold, refused)
+        naming = _name(client, recording, conversation, progress)
+    findings, falls_short = demo_report.findings(recording, model, conversation, naming, console)
     console.print(findings)
     return EXIT_NOT_MET if falls_short else EXIT_OK
 
@@ -103,11 +109,8 @@ def _hear(
         progress.show("embedding", f"turn {number} of {len(recording.turns)}")
         audio = PathAudio(str(recording.path), turn.start_s, turn.end_s)
         sent_at = time.perf_counter()
-        _id, future = client.send(EmbedParams(audio))
-        while not future.done():  # on Windows, Ctrl-C is noticed between two waits
-            concurrent.futures.wait([future], POLL_S)
         try:
-            result = future.result()
+            result = _ask(client, EmbedParams(audio))
         except RemoteError as error:
             refused.append(f"turn {number}: {error.failure.message}")
             continue
@@ -117,3 +120,31 @@ def _hear(
         heard.append(HeardTurn(number, turn, embedding, reply_ms, compute_ms))
     progress.clear()
     return heard, refused
+
+
+def _name(
+    client: SpeakerSidecar,
+    recording: Recording,
+    conversation: Conversation,
+    progress: ProgressLine,
+) -> Naming | None:
+    """What the sidecar says of the turns, once it knows the voices; None: it knows nobody."""
+    if client.hello is None or "people" not in client.hello.get("capabilities", ()):
+        return None
+
+    def ask(params: EnrollParams | IdentifyParams) -> dict[str, Any]:
+        verb = "enrolling" if isinstance(params, EnrollParams) else "naming"
+        progress.show(verb, "the voices of the conversation")
+        return _ask(client, params)
+
+    naming = name_turns(conversation, recording.path, ask)
+    progress.clear()
+    return naming
+
+
+def _ask(client: SpeakerSidecar, params: Params) -> dict[str, Any]:
+    """The answer, with time for Ctrl-C: on Windows it is noticed between two waits."""
+    _id, future = client.send(params)
+    while not future.done():
+        concurrent.futures.wait([future], POLL_S)
+    return future.result()

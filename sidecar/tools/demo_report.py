@@ -15,7 +15,15 @@ from rich.text import Text
 from protocol.python import SpeakerSidecar
 from sidecar.store.catalog import WHICH_MODEL
 from sidecar.tools.console import facts
-from sidecar.tools.conversation import SURE_TURN_S, Conversation, measure, nearest, voice_name
+from sidecar.tools.conversation import (
+    SURE_TURN_S,
+    Conversation,
+    Figure,
+    measure,
+    nearest,
+    voice_name,
+)
+from sidecar.tools.naming import NamedTurn, Naming
 from sidecar.tools.recording import Recording
 from sidecar.tools.started_sidecar import Start
 
@@ -64,15 +72,24 @@ def introduction(recording: Recording, client: SpeakerSidecar, start: Start) -> 
 
 
 def findings(
-    recording: Recording, model: str, conversation: Conversation, console: Console
+    recording: Recording,
+    model: str,
+    conversation: Conversation,
+    naming: Naming | None,
+    console: Console,
 ) -> tuple[Group, bool]:
-    """Who spoke when, how alike the turns are, which belong together, and the verdict.
+    """Who spoke when, how alike the turns are, which belong together, who it is, and the verdict.
 
     Also whether this falls short of what is known to be possible with these turns and this model.
+    ``naming`` is None where the sidecar cannot do it.
     """
     heard = conversation.heard
     has_bar = recording.is_sample and model == CAMPPLUS
     figures = measure(conversation) if conversation.is_annotated else []
+    if figures and naming is not None:
+        n_right = sum(one.is_right for one in naming.sure)
+        value = f"{n_right} of {len(naming.sure)}"
+        figures.append(Figure("named as they should be", value, "all", naming.is_right))
     is_told_apart = not conversation.refused and all(figure.is_met for figure in figures)
     falls_short = has_bar and not is_told_apart
     notes = [f"not embedded: {reason}" for reason in conversation.refused]
@@ -94,6 +111,8 @@ def findings(
         *_heading("Which turns belong together"),
         voice_list(conversation),
         Text(f"From the embeddings alone: {linkage}.", "dim"),
+        *_heading("Who it is"),
+        *naming_parts(naming),
     ]
     if figures:
         table = Table.grid("", Column(justify="right"), padding=(0, 2))
@@ -111,7 +130,8 @@ def findings(
         parts += ["", Text.assemble(("FAIL", _BAD), failed)]
         step = "see if the device is at fault: speaker-sidecar demo --device cpu"
     elif has_bar:
-        parts += ["", Text.assemble(("PASS", _GOOD), ": the two people are told apart.")]
+        known = "" if naming is None else ", and known again"
+        parts += ["", Text.assemble(("PASS", _GOOD), f": the two people are told apart{known}.")]
         step = "speaker-sidecar demo --file YOURS.wav; to build it in: README.md"
     else:
         step = "too many voices? Lower --threshold. Too few? Raise it."
@@ -226,3 +246,44 @@ def voice_list(conversation: Conversation) -> Table:
             text += ": " + ", ".join(f"{n} of {name}" for name, n in counts.most_common())
         rows.append((Text(f"voice {voice_name(voice)}", _style(voice)), text))
     return facts(rows)
+
+
+def naming_parts(naming: Naming | None) -> list[RenderableType]:
+    """Which voices were enrolled, from what, and who each of the other turns is said to be."""
+    if naming is None:
+        return [Text("This sidecar keeps no gallery of people, so no turn is named.", "dim")]
+    rows = []
+    for one in naming.enrolled:
+        text = f"enrolled from {one.speech_s:.1f} s of speech"
+        if not one.has_print:
+            text = f"not enrolled: {one.speech_s:.1f} s of speech, {one.needed_s:.1f} s are missing"
+        rows.append((Text(f"voice {voice_name(one.voice)}", _style(one.voice)), text))
+    parts: list[RenderableType] = [facts(rows)]
+    if naming.named:
+        parts += ["", named_table(naming.named)]
+    parts += [
+        Text(f"not named: turn {one.turn.number}: {one.refused}", "dim")
+        for one in naming.named
+        if one.refused is not None
+    ]
+    if naming.failure is not None:
+        parts.append(Text(f"It went no further: {naming.failure}", _BAD))
+    return parts
+
+
+def named_table(named: list[NamedTurn]) -> Table:
+    """One line for each turn that was named: who, how sure, and whether that is right."""
+    headers = [Column(title, justify="right", no_wrap=True) for title in ("turn", "it is", "sure")]
+    table = Table(*headers, "", box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for one in named:
+        if one.refused is not None:
+            continue
+        who = "unknown" if one.found is None else f"voice {voice_name(one.found)}"
+        sure = "-" if one.probability is None else f"{100 * one.probability:.1f} %"
+        table.add_row(
+            f"{one.turn.number}{'*' if one.turn.is_short else ' '}",
+            Text(who, "" if one.found is None else _style(one.found)),
+            sure,
+            Text("right", _GOOD) if one.is_right else Text("WRONG", _BAD),
+        )
+    return table

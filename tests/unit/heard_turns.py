@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sidecar.tools.conversation import Conversation, HeardTurn
+from sidecar.tools.naming import Enrolled, NamedTurn, Naming
 from sidecar.tools.recording import Turn
 
 
@@ -27,3 +28,17 @@ def converse(heard: list[HeardTurn], refused=None) -> Conversation:
 
 
 TWO_PEOPLE = hear((0, "anna"), (90, "ben"), (10, "anna"), (100, "ben"), (20, "anna"))
+
+
+def rightly_named(conversation: Conversation) -> Naming:
+    """Each voice was enrolled from its first turn, and the others are named as they should be."""
+    enrolled = [
+        Enrolled(voice, f"p-{voice}", group[:1], speech_s=3.5)
+        for voice, group in enumerate(conversation.groups)
+    ]
+    named = [
+        NamedTurn(conversation.heard[place], voice, voice, 0.995)
+        for voice, group in enumerate(conversation.groups)
+        for place in group[1:]
+    ]
+    return Naming(enrolled, named)

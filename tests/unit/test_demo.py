@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,3 +76,44 @@ class TestRefusals:
         monkeypatch.setenv("SIDECAR_ARGV", command)
         assert run("--file", audio) == 69
         assert re.search("exit code 1.*no memory", told())
+
+
+class TestNaming:
+    """The demo on a sidecar that is acted: see ``acted_sidecar``."""
+
+    @pytest.fixture
+    def act(self, run, tmp_path, capsys, monkeypatch):
+        rate_hz, turns = 8000, 7
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * rate_hz * turns)
+        soundfile.write(tmp_path / "a.wav", noise, rate_hz)
+        lines = (f"SPEAKER a 1 {2 * n} 2 <NA> <NA> {'ab'[n % 2]} <NA> <NA>" for n in range(turns))
+        (tmp_path / "a.rttm").write_text("\n".join(lines), "utf-8")
+
+        def show(*capabilities):
+            program = Path(__file__).with_name("acted_sidecar.py")
+            words = " ".join(capabilities)
+            monkeypatch.setenv("SIDECAR_ARGV", f'"{sys.executable}" "{program}" {words}')
+            arguments = ["--file", str(tmp_path / "a.wav"), "--rttm", str(tmp_path / "a.rttm")]
+            return run(*arguments), capsys.readouterr().out.splitlines()
+
+        return show
+
+    def test_voices_are_enrolled_and_the_other_turns_named(self, act):
+        exit_code, lines = act("people")
+        assert exit_code == 0
+        start = next(n for n, line in enumerate(lines) if line.startswith("Who it is"))
+        assert [line.rstrip() for line in lines[start + 1 : start + 8]] == [
+            "voice A  enrolled from 4.0 s of speech",
+            "voice B  enrolled from 4.0 s of speech",
+            "",
+            "turn    it is    sure",
+            "   5  voice A  87.5 %  right",
+            "   6  voice B  87.5 %  right",
+            "   7  voice A  87.5 %  right",
+        ]
+        assert "named as they should be 3 of 3" in [" ".join(line.split()) for line in lines]
+
+    def test_a_sidecar_that_knows_nobody_is_not_asked(self, act):
+        exit_code, lines = act()
+        assert exit_code == 0
+        assert "This sidecar keeps no gallery of people, so no turn is named." in lines

@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from unit.heard_turns import TWO_PEOPLE, converse, hear
+from rich.console import Group
+from unit.heard_turns import TWO_PEOPLE, converse, hear, rightly_named
 from unit.terminals import ESCAPE, shown
 
 from sidecar.tools.conversation import HeardTurn
@@ -11,10 +12,12 @@ from sidecar.tools.demo_report import (
     CAMPPLUS,
     findings,
     lanes,
+    naming_parts,
     similarity_matrix,
     turn_table,
     voice_list,
 )
+from sidecar.tools.naming import NamedTurn, Naming
 from sidecar.tools.recording import Recording, Turn
 
 pytestmark = pytest.mark.usefixtures("usual_terminal")
@@ -141,14 +144,76 @@ class TestLanesAndTable:
         ]
 
 
+class TestNames:
+    def test_who_was_enrolled_and_who_the_others_are(self):
+        assert shown(names, rightly_named(converse(TWO_PEOPLE))) == [
+            "voice A  enrolled from 3.5 s of speech",
+            "voice B  enrolled from 3.5 s of speech",
+            "",
+            "turn    it is    sure",
+            "   3  voice A  99.5 %  right",
+            "   5  voice A  99.5 %  right",
+            "   4  voice B  99.5 %  right",
+        ]
+
+    def test_what_is_wrong_unknown_short_or_refused(self):
+        naming = rightly_named(converse(TWO_PEOPLE))
+        heard = hear((0, None), (0, None), (0, None), (0, None), length_s=1.2)
+        naming.named[:] = [
+            NamedTurn(heard[0], 0, 1, 0.6),
+            NamedTurn(heard[1], None, None, 0.75),
+            NamedTurn(heard[2], 1, None),
+            NamedTurn(heard[3], 1, refused="there is too little speech in it"),
+        ]
+        assert shown(names, naming)[4:] == [
+            "  1*  voice B  60.0 %  WRONG",
+            "  2*  unknown  75.0 %  right",
+            "  3*  unknown       -  WRONG",
+            "not named: turn 4: there is too little speech in it",
+        ]
+
+    def test_a_voice_with_too_little_speech(self):
+        naming = rightly_named(converse(TWO_PEOPLE))
+        naming.enrolled[1].needed_s = 1.25
+        told = "voice B  not enrolled: 3.5 s of speech, 1.2 s are missing"
+        assert shown(names, naming)[1] == told
+
+    def test_why_it_went_no_further(self):
+        naming = Naming([], [], "the model that hears speech is not there")
+        told = "It went no further: the model that hears speech is not there"
+        assert told in shown(names, naming)
+
+    def test_a_sidecar_without_people(self):
+        assert shown(names, None) == [
+            "This sidecar keeps no gallery of people, so no turn is named."
+        ]
+
+
+def names(naming, _console):
+    return Group(*naming_parts(naming))
+
+
+AS_IT_SHOULD_BE = object()
+
+
 class TestReport:
-    def report(self, heard, *, model=CAMPPLUS, is_sample=True, refused=(), **options):
+    def report(
+        self,
+        heard,
+        *,
+        model=CAMPPLUS,
+        is_sample=True,
+        refused=(),
+        naming=AS_IT_SHOULD_BE,
+        **options,
+    ):
         recording = Recording(Path("/a.wav"), "a", [], "", is_sample=is_sample)
         falls_short = None
 
         def view(conversation, console):
             nonlocal falls_short
-            shown, falls_short = findings(recording, model, conversation, console)
+            told = rightly_named(conversation) if naming is AS_IT_SHOULD_BE else naming
+            shown, falls_short = findings(recording, model, conversation, told, console)
             return shown
 
         return "\n".join(shown(view, converse(heard, refused=refused), **options)), falls_short
@@ -157,6 +222,41 @@ class TestReport:
         text, falls_short = self.report(TWO_PEOPLE)
         assert not falls_short
         assert "PASS" in text
+
+    def test_the_sample_passes_where_people_are_unknown_to_the_sidecar(self):
+        text, falls_short = self.report(TWO_PEOPLE, naming=None)
+        assert not falls_short
+        assert "PASS: the two people are told apart.\n" in text
+        assert "no turn is named" in text
+        assert "named as they should be" not in text
+
+    def test_the_sample_fails_where_a_long_turn_is_named_wrongly(self):
+        naming = rightly_named(converse(TWO_PEOPLE))
+        naming.named[0] = NamedTurn(naming.named[0].turn, 0, 1, 0.9)
+        text, falls_short = self.report(TWO_PEOPLE, naming=naming)
+        assert falls_short
+        assert "2 of 3" in text
+        assert "FAIL" in text
+
+    def test_the_sample_passes_where_a_short_turn_is_named_wrongly(self):
+        naming = rightly_named(converse(TWO_PEOPLE))
+        [short] = hear((0, "anna"), length_s=1.2)
+        naming.named.append(NamedTurn(short, 0, None, 0.9))
+        text, falls_short = self.report(TWO_PEOPLE, naming=naming)
+        assert not falls_short
+        assert "3 of 3" in text
+        assert "PASS: the two people are told apart, and known again." in text
+
+    @pytest.mark.parametrize("lacking", ["a print", "its end", "turns"])
+    def test_the_sample_fails_where_the_naming_is_not_whole(self, lacking):
+        naming = rightly_named(converse(TWO_PEOPLE))
+        if lacking == "a print":
+            naming.enrolled[0].needed_s = 1.0
+        elif lacking == "its end":
+            naming = Naming(naming.enrolled, naming.named, "no model")
+        else:
+            naming.named.clear()
+        assert self.report(TWO_PEOPLE, naming=naming)[1]
 
     def test_the_sample_fails_where_voices_are_mixed_up(self):
         text, falls_short = self.report(hear((0, "anna"), (90, "ben"), (10, "ben"), (100, "anna")))

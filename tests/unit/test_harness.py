@@ -145,6 +145,7 @@ def test_examples_are_listed(capsys):
         "first_steps.json",
         "hostile.json",
         "in_flight.jsonl",
+        "people.json",
         "segments.json",
         "windows.json",
     ]

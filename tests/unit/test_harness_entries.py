@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from sidecar.tools.harness.entries import Stored, read_entries
+from sidecar.tools.harness.entries import ResultField, Stored, read_entries
 from sidecar.tools.harness.json_file import BadFile
 
 
@@ -125,6 +125,59 @@ def test_references(read):
     assert entries[3].body == {"jsonrpc": "2.0", "method": "cancel", "params": {"id": "#1"}}
 
 
+def test_references_of_people(read):
+    voices = [{"from": "a", "speech_s": 4}, {"from": "a"}]
+    entries = read(
+        {**EMBED, "name": "a"},
+        {"name": "ada", "method": "enroll", "params": {"name": "Ada", "embeddings": voices}},
+        {
+            "method": "export_people",
+            "params": {"ids": [{"$result": "ada", "field": "warnings.0.id"}]},
+        },
+    )
+    [embed, enroll, export] = entries
+    assert enroll.body["params"]["embeddings"] == [Stored(embed, None, 4), Stored(embed, None)]
+    assert export.body["params"] == {"ids": [ResultField(enroll, "warnings.0.id")]}
+
+
+QUALITY = {"speech_s": 2.5}
+
+
+@pytest.mark.parametrize(
+    ("given", "result", "expected"),
+    [
+        ({}, {}, {}),
+        ({}, {"quality": None}, {}),
+        ({}, {"quality": {"speech_s": None}}, {}),
+        ({}, {"quality": QUALITY}, {"speech_s": 2.5}),
+        ({"speech_s": 4}, {"quality": QUALITY}, {"speech_s": 4}),
+        ({"speech_s": 0}, {"quality": QUALITY}, {"speech_s": 0}),
+    ],
+)
+def test_a_stored_embedding_knows_of_how_much_speech_it_is(read, given, result, expected):
+    [embed, score] = read(
+        {**EMBED, "name": "a"},
+        {"method": "score", "params": {"a": {"from": "a", **given}, "b": {"tone": {}}}},
+    )
+    embed.answer = {"result": {"embedding": b"four", "fingerprint": "f", **result}}
+    stored = {"embedding": b"four", "fingerprint": "f"}
+    assert score.body["params"]["a"].value() == {**stored, **expected}
+
+
+def test_a_field_of_an_earlier_result(read):
+    [people, person] = read(
+        {"method": "people", "name": "all"},
+        {"method": "person", "params": {"id": {"$result": "all", "field": "people.1.id"}}},
+    )
+    people.answer = {"result": {"people": [{"id": "p-1"}, {"id": "p-2"}]}}
+    wanted = person.body["params"]["id"]
+    assert wanted.value() == "p-2"
+    for result in ({}, {"people": []}, {"people": None}, {"people": [{}, {}]}):
+        people.answer = {"result": result}
+        with pytest.raises((LookupError, TypeError)):
+            wanted.value()
+
+
 def test_defaults(read):
     request, wait, raw, note = read(
         EMBED, {"wait_for": "ready"}, {"raw": {"$text": "x"}}, {"notification": "m"}
@@ -190,6 +243,22 @@ def test_defaults(read):
         (
             [{"payload": {"$float": "nan", "repeat": 2}}],
             '[0].payload has no field "repeat"; it may have $float',
+        ),
+        (
+            [{"method": "person", "params": {"id": {"$result": "a", "field": "id"}}}],
+            "[0].params.id.$result is a name that no entry before it has",
+        ),
+        (
+            [{**EMBED, "name": "a"}, {"method": "m", "params": {"id": {"$result": "a"}}}],
+            "[1].params.id must say which field of that result",
+        ),
+        (
+            [{**EMBED, "name": "a"}, {"payload": [{"$result": "a", "field": "id"}]}],
+            "[1].payload[0] cannot stand here: an earlier result can be used in params alone",
+        ),
+        (
+            [{**EMBED, "expect": {"result": {"dim": {"$result": "a", "field": "dim"}}}}],
+            "[0].expect.result.dim cannot stand here: ",
         ),
         ([{"payload": 2**64}], "[0] cannot be used: Integer value out of range"),
         (

@@ -7,6 +7,7 @@ import json
 import pytest
 from unit.played_child import PlayedChild, Witness, error, obey, result
 
+from sidecar.tools.harness.command import EXAMPLES
 from sidecar.tools.harness.entries import read_entries
 from sidecar.tools.harness.session import Session, StartFailed
 
@@ -178,6 +179,26 @@ def test_an_embedding_of_an_earlier_result_is_sent(play):
         ["not sent: #1 e has no embedding at item 0"],
         ["not sent: #4 x has no embedding"],
     ]
+
+
+def test_a_field_of_an_earlier_result_is_sent(play):
+    entries = [
+        {"name": "ada", "method": "enroll", "params": {"name": "Ada"}},
+        {"method": "person", "params": {"id": {"$result": "ada", "field": "id"}}},
+        {"method": "import_people", "params": {"data": {"$result": "ada", "field": "more.0"}}},
+        {"method": "person", "params": {"id": {"$result": "ada", "field": "more.1"}}},
+    ]
+    session = play(entries, lambda m: [result(m, id="p-1", more=[b"data"])], jobs=8)
+    assert [message["params"] for message in session.child.received[1:]] == [
+        {"id": "p-1"},
+        {"data": b"data"},
+    ]
+    assert differences(session) == [[], [], [], ["not sent: #1 ada has no field more.1"]]
+
+
+def test_an_example_can_be_read():
+    for path in EXAMPLES.glob("*.json*"):
+        assert read_entries(path)
 
 
 def test_cancel_names_the_id_of_its_entry(play):

@@ -13,7 +13,7 @@ import pytest
 from protocol.framing import encode_frame
 from protocol.messages import Failure
 from protocol.params import HealthParams, MetricsParams
-from protocol.python import ChildGone, RemoteError, SpeakerSidecar, client
+from protocol.python import ChildGone, RemoteError, SpeakerSidecar, client, connection
 
 PATIENCE_S = 60.0
 
@@ -120,7 +120,7 @@ def test_a_child_that_failed_is_told_by_its_last_health():
 
 @pytest.mark.wine("its conhost.exe keeps the child's pipes open")
 def test_a_child_that_closes_its_output_and_lives_on(monkeypatch):
-    monkeypatch.setattr(client, "_EXIT_S", 0.01)
+    monkeypatch.setattr(connection, "_EXIT_S", 0.01)
     code = "import os, sys; os.close(1); sys.stdin.read()"
     with (
         SpeakerSidecar.start([sys.executable, "-c", code]) as sidecar,

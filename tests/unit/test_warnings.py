@@ -15,7 +15,8 @@ from protocol.params import (
     ScoreParams,
     StoredEmbedding,
 )
-from protocol.python.embedding import read_embedding, read_outcomes, read_probe, read_windows
+from protocol.python.embedding import read_embedding, read_outcomes, read_windows
+from protocol.python.results import read
 from protocol.reports import AudioWarning, ProbeResult
 from sidecar.audio.waveform import Stereo
 
@@ -128,4 +129,4 @@ def test_a_probe_needs_no_model():
         "bits": None,
         "warnings": [CUT_ON_THE_WIRE],
     }
-    assert read_probe(message.result) == job.sources[0].probed
+    assert read(ProbeResult, message.result) == job.sources[0].probed

@@ -67,12 +67,6 @@ export type Audio =
   | ArrayBuffer
   | string;
 
-/** An embedding that the app kept, and the fingerprint that it came with. */
-export interface StoredEmbedding {
-  readonly embedding: Float32Array;
-  readonly fingerprint: string;
-}
-
 /**
  * The wire's map for `audio`. Its bin is a view where that is possible, so pack it before the app
  * can change the samples.
@@ -121,11 +115,6 @@ export function segmentsToWire(segments: readonly Segment[]): [number, number][]
   });
 }
 
-/** The wire's map for a stored embedding. */
-export function embeddingToWire({ embedding, fingerprint }: StoredEmbedding): WireMap {
-  return { embedding: bytesOf(embedding), fingerprint };
-}
-
 /** The floats in `bytes`, f32le, as an array of their own. */
 export function floatsOf(bytes: Uint8Array): Float32Array {
   // A copy: inside a payload they need not lie at a multiple of 4.
@@ -168,9 +157,10 @@ function cropToWire(audio: object): WireMap {
   return Object.fromEntries(given.map(([name, field]) => [field, (audio as WireMap)[name]]));
 }
 
-// Typed arrays have the processor's byte order, and every one that Node and Electron run on is
-// little-endian, as the wire is.
-function bytesOf(samples: Float32Array | Int16Array): Uint8Array {
+/** The bytes of `samples`, as a view. */
+export function bytesOf(samples: Float32Array | Int16Array): Uint8Array {
+  // They have the processor's byte order, and every one that Node and Electron run on is
+  // little-endian, as the wire is.
   return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
 }
 
@@ -178,7 +168,8 @@ function isAudioBuffer(value: unknown): value is AudioBufferLike {
   return typeof value === "object" && value !== null && "getChannelData" in value;
 }
 
-function isUint8Array(value: unknown): value is Uint8Array {
+/** Whether `value` is one, of whatever context. */
+export function isUint8Array(value: unknown): value is Uint8Array {
   return typeNameOf(value) === "Uint8Array";
 }
 

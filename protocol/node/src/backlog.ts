@@ -13,10 +13,16 @@ export interface Job {
   readonly id: number;
   /** The bytes that ask for it, encoded once: the app may reuse its audio at once. */
   readonly frame: Uint8Array;
-  /** What it counts as in flight. One without audio needs no model, and waits for nothing. */
+  /** What it counts as in flight. */
   readonly nAudios: number;
+  /** One that needs no model waits for nothing. */
+  readonly needsModel: boolean;
   /** To be the only one in flight, whatever happened to it before. */
   readonly alone: boolean;
+  /** Not to be sent again once a child may have done it: it changes what outlives the answer. */
+  readonly once: boolean;
+  /** The last child that had it may have done it. */
+  mayBeDone: boolean;
   /** How many children died while they had it. */
   nDeaths: number;
   /** Nobody waits for the answer any more. */
@@ -30,7 +36,7 @@ const MAX_SENDS = 4;
 
 export class Backlog<J extends Job> {
   private waiting: J[] = [];
-  // Those without audio.
+  // Those that need no model.
   private urgent: J[] = [];
   private readonly sent = new Map<number, J>();
   private nBytesPending = 0;
@@ -71,7 +77,10 @@ export class Backlog<J extends Job> {
     const [head] = this.waiting;
     const mayGo = isReady && head !== undefined && this.mayJoin(head, window);
     const job = this.urgent.shift() ?? (mayGo ? this.waiting.shift() : undefined);
-    if (job !== undefined) this.sent.set(job.id, job);
+    if (job !== undefined) {
+      job.mayBeDone = true;
+      this.sent.set(job.id, job);
+    }
     return job;
   }
 
@@ -110,16 +119,18 @@ export class Backlog<J extends Job> {
   /**
    * The child died: what it had waits again, in its order, before all others.
    *
-   * @returns the jobs that were sent too often; they are no longer in the backlog.
+   * @returns the jobs that must not be sent again; they are no longer in the backlog.
    */
   childDied(): J[] {
     const orphans = [...this.sent.values()];
-    for (const job of orphans) job.nDeaths += job.nAudios > 0 ? 1 : 0;
-    const lost = orphans.filter((job) => job.withdrawn || job.nDeaths >= MAX_SENDS);
+    for (const job of orphans) job.nDeaths += job.needsModel ? 1 : 0;
+    const lost = orphans.filter(
+      (job) => job.withdrawn || (job.once && job.mayBeDone) || job.nDeaths >= MAX_SENDS,
+    );
     lost.forEach((job) => this.remove(job));
     const again = [...this.sent.values()];
-    this.urgent = [...again.filter((job) => job.nAudios === 0), ...this.urgent];
-    this.waiting = [...again.filter((job) => job.nAudios > 0), ...this.waiting];
+    this.urgent = [...again.filter((job) => !job.needsModel), ...this.urgent];
+    this.waiting = [...again.filter((job) => job.needsModel), ...this.waiting];
     this.sent.clear();
     return lost.filter((job) => !job.withdrawn);
   }
@@ -136,11 +147,11 @@ export class Backlog<J extends Job> {
   }
 
   private queueOf(job: J): J[] {
-    return job.nAudios === 0 ? this.urgent : this.waiting;
+    return job.needsModel ? this.waiting : this.urgent;
   }
 
   private mayJoin(job: J, window: Window): boolean {
-    const inFlight = [...this.sent.values()].filter((other) => other.nAudios > 0);
+    const inFlight = [...this.sent.values()].filter((other) => other.needsModel);
     if (inFlight.length === 0) return true;
     if (isAlone(job) || inFlight.some(isAlone)) return false;
     const nAudios = inFlight.reduce((sum, other) => sum + other.nAudios, job.nAudios);

@@ -4,7 +4,7 @@ import { Backlog, type Window } from "./backlog";
 import type { Child } from "./child";
 import type { Clock, Timer } from "./clock";
 import type { LastWords } from "./endings";
-import { errorFromWire, KillsChild, Overloaded } from "./errors";
+import { ChildGone, errorFromWire, KillsChild, Overloaded } from "./errors";
 import { encodeFrame } from "./framing";
 import { encodeCancel, type Failure, type Method, type Result } from "./messages";
 import type { WireMap } from "./payload";
@@ -119,7 +119,8 @@ export class Dispatcher {
     const request = this.backlog.find(answer.id);
     if (request === undefined) return;
     if (lastWords.isNoAnswer(answer, request.withdrawn)) {
-      // It stays in flight, and is sent again once the child has died.
+      // It stays in flight, and is sent again once the child has died: nothing was done.
+      request.mayBeDone = false;
       this.listener.onEnding();
     } else if (answer.type === "failure" && answer.error.code === Overloaded.code) {
       if (request.withdrawn) this.backlog.remove(request);
@@ -158,14 +159,7 @@ export class Dispatcher {
     this.child = null;
     this.isReady = false;
     this.endPause();
-    for (const request of this.backlog.childDied()) {
-      request.reject(
-        new KillsChild(
-          `${request.nDeaths} children ended while they had this request, and the last ones had no ` +
-            `other: do not send its audio again. At last: ${reason}`,
-        ),
-      );
-    }
+    for (const request of this.backlog.childDied()) request.reject(lostError(request, reason));
     this.noteIdle();
   }
 
@@ -199,4 +193,18 @@ export class Dispatcher {
     this.pauseTimer?.cancel();
     this.pauseTimer = null;
   }
+}
+
+function lostError({ once, mayBeDone, method, nDeaths }: Request, reason: string): Error {
+  if (once && mayBeDone) {
+    return new ChildGone(
+      `the sidecar ended before it answered, and may have done ${method} or not: see who is ` +
+        `enrolled before you ask again. ${reason}`,
+      "unanswered",
+    );
+  }
+  return new KillsChild(
+    `${nDeaths} children ended while they had this request, and the last ones had no other: do ` +
+      `not send its audio again. At last: ${reason}`,
+  );
 }

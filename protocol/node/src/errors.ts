@@ -118,6 +118,18 @@ export class IncompatibleEmbeddings extends SidecarError {
   static override readonly defaultKind = "incompatible_embeddings";
 }
 
+/** Nobody of that id is enrolled, or no print of that id is that person's. */
+export class UnknownPerson extends SidecarError {
+  static override readonly code = -32013;
+  static override readonly defaultKind = "unknown_person";
+}
+
+/** The gallery's file cannot be read or written, or is none. */
+export class GalleryUnavailable extends SidecarError {
+  static override readonly code = -32014;
+  static override readonly defaultKind = "gallery_unavailable";
+}
+
 /** The compute device failed. */
 export class DeviceError extends SidecarError {
   static override readonly code = -32020;
@@ -141,7 +153,10 @@ export class UnknownError extends SidecarError {
   static override readonly defaultKind = "unknown";
 }
 
-/** No child serves any more: it could not be started, or died too often. Start a new sidecar. */
+/**
+ * No child serves any more: it could not be started, or died too often; start a new sidecar. Or one
+ * died that may have changed its gallery of people as it was asked to.
+ */
 export class ChildGone extends SidecarError {
   static override readonly defaultKind: string = "child_gone";
 }
@@ -185,6 +200,8 @@ const CLASSES: readonly (ConcreteError & { readonly code: number | null })[] = [
   BadAudio,
   ModelUnavailable,
   IncompatibleEmbeddings,
+  UnknownPerson,
+  GalleryUnavailable,
   DeviceError,
   OutOfMemory,
 ];

@@ -29,6 +29,15 @@ export interface LogLine {
   readonly text: string;
 }
 
+/** The events and what their listeners are given. */
+export interface SidecarEvents {
+  health: [health: Health];
+  progress: [progress: Progress];
+  exit: [exit: ExitReport];
+  restart: [restart: RestartReport];
+  log: [line: LogLine];
+}
+
 /** Whom the supervisor tells all that. */
 export interface SupervisorListener {
   onHealth(health: Health): void;

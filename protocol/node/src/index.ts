@@ -1,14 +1,7 @@
 /** Speaker embeddings for Electron and Node. README.md has an example. */
 
 export { SpeakerSidecar } from "./sidecar";
-export type {
-  CallOptions,
-  EmbedManyOptions,
-  EmbedOptions,
-  EmbedWindowsOptions,
-  SidecarEvents,
-  StartOptions,
-} from "./sidecar";
+export type * from "./options";
 export type {
   Audio,
   AudioBufferLike,
@@ -18,11 +11,13 @@ export type {
   PathAudio,
   SampledAudio,
   Segment,
-  StoredEmbedding,
 } from "./audio";
+export { cosine, type StoredEmbedding, type Voice } from "./voice";
+export type { Enrolment, ExportOptions, ForgetOptions, ImportOptions, People } from "./people";
 export type { OnProgress } from "./request";
 export type { BatchItem, BatchItems } from "./results";
-export type { ExitReport, LogLine, RestartReport } from "./events";
+export type { ExitReport, LogLine, RestartReport, SidecarEvents } from "./events";
+export type * from "./people_reports";
 export type * from "./reports";
 export {
   BadAudio,
@@ -34,6 +29,7 @@ export {
   DeviceError,
   Draining,
   FramingError,
+  GalleryUnavailable,
   IncompatibleEmbeddings,
   InternalError,
   InvalidParams,
@@ -47,6 +43,7 @@ export {
   ProtocolMismatch,
   SidecarError,
   UnknownError,
+  UnknownPerson,
 } from "./errors";
 export { closeBeforeQuit, type QuittingApp } from "./electron";
 export { findCommand, type FindOptions, type FoundCommand } from "./find_command";

@@ -7,7 +7,7 @@ const JSONRPC = "2.0";
 
 /** The protocol that this package speaks, and the newest minor version of it that it knows. */
 export const PROTOCOL = 1;
-export const PROTOCOL_MINOR = 1;
+export const PROTOCOL_MINOR = 2;
 
 /** A request's id: an integer from 0 to 2^53-1, or a string of 1 to 64 bytes. */
 export type RequestId = number | string;
@@ -19,7 +19,17 @@ export type Method =
   | "embed_windows"
   | "embed_segments"
   | "probe"
+  | "speech"
   | "score"
+  | "enroll"
+  | "people"
+  | "person"
+  | "rename_person"
+  | "forget_person"
+  | "verify"
+  | "identify"
+  | "export_people"
+  | "import_people"
   | "health"
   | "metrics"
   | "shutdown";

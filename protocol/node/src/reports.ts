@@ -1,5 +1,7 @@
 /** What the child tells: the results of the methods, and the notifications. Units stand in names. */
 
+import type { Segment } from "./audio";
+
 export type State = "loading" | "ready" | "degraded" | "draining" | "failed";
 
 /** The child's first words. */
@@ -127,6 +129,44 @@ export interface ProbeResult {
   readonly warnings?: readonly AudioWarning[];
 }
 
+/** What of an audio costs accuracy; a later child may know of more. */
+export type QualityFlag =
+  | "silent"
+  | "little_speech"
+  | "quiet"
+  | "clipped"
+  | "narrow_band"
+  | "noisy"
+  | "opposite_phase"
+  | (string & {});
+
+/** How good an audio is for telling who speaks. It is about all of it, whatever was embedded. */
+export interface Quality {
+  /** The seconds in which somebody speaks; null: the model that hears it is not there. */
+  readonly speechS: number | null;
+  /** Of the speech, or of everything where there is none; null: every sample is 0. */
+  readonly levelDbfs: number | null;
+  /** How far the speech lies above what is between it; null: one of the two is not there. */
+  readonly snrDb: number | null;
+  /** Of the samples, those in runs at full scale; 0 to 1. */
+  readonly clippedShare: number;
+  /** Below it lies all but a trace of the energy. */
+  readonly bandwidthHz: number | null;
+  /** -1 to 1; null: there were no two channels to mix. */
+  readonly channelCorrelation: number | null;
+  readonly flags: readonly QualityFlag[];
+}
+
+/** Where somebody speaks. */
+export interface SpeechResult {
+  /** In order, in seconds of the audio as it was given; `embedSegments` takes them. */
+  readonly segments: readonly Segment[];
+  /** Their durations' sum. */
+  readonly speechS: number;
+  readonly durationS: number;
+  readonly warnings?: readonly AudioWarning[];
+}
+
 /** One embedding. */
 export interface EmbedResult {
   /** `dim` numbers; of length 1 if `normalized`. */
@@ -145,6 +185,8 @@ export interface EmbedResult {
   /** -1 to 1, where two channels were mixed. */
   readonly channelCorrelation?: number;
   readonly warnings?: readonly AudioWarning[];
+  /** Absent in a child older than contract 1.2. */
+  readonly quality?: Quality;
 }
 
 /** One embedding for each window. */
@@ -168,12 +210,31 @@ export interface EmbedWindowsResult {
   readonly warnings?: readonly AudioWarning[];
 }
 
-/** The cosine of two voices, -1 to 1. */
-export interface ScoreResult {
+/**
+ * What a cosine means. Null or absent: no calibration is there for the model, or it is not known
+ * how much speech there was.
+ */
+export interface Meaning {
+  /** How many times as probable the cosine is of one person as of two: a natural logarithm. */
+  readonly llr?: number | null;
+  /** That it is one person. */
+  readonly probability?: number | null;
+  /** Whether `llr` reaches `threshold`. */
+  readonly same?: boolean | null;
+  readonly threshold?: number | null;
+  /** What the threshold was chosen for, for people: `far 1 %`. */
+  readonly at?: string | null;
+}
+
+/** The cosine of two voices, -1 to 1, and what it means. */
+export interface ScoreResult extends Meaning {
   readonly cosine: number;
   readonly fingerprint: string;
   /** Each has a `voice`, the one that it is about: `a` or `b`. */
   readonly warnings?: readonly AudioWarning[];
+  /** Of the audios that were sent. */
+  readonly qualityA?: Quality;
+  readonly qualityB?: Quality;
 }
 
 /** Of the times of the audios that the device ran last: half of them took `p50` or less. */

@@ -13,8 +13,12 @@ export type OnProgress = (progress: RequestProgress) => void;
 export interface RequestOptions {
   /** How many audios it counts as in flight. */
   readonly nAudios: number;
+  /** Whether it waits until the child has loaded. Default: where it has audio. */
+  readonly needsModel?: boolean;
   /** To be the only one in flight. */
   readonly alone?: boolean;
+  /** Not to be sent again once a child may have done it. */
+  readonly once?: boolean;
   readonly onProgress?: OnProgress | undefined;
   readonly maxFrameBytes?: number | undefined;
 }
@@ -22,9 +26,12 @@ export interface RequestOptions {
 export class Request implements Job {
   readonly frame: Uint8Array;
   readonly nAudios: number;
+  readonly needsModel: boolean;
   readonly alone: boolean;
+  readonly once: boolean;
   readonly onProgress: OnProgress | undefined;
   nDeaths = 0;
+  mayBeDone = false;
   withdrawn = false;
 
   /** The result's map, as it was on the wire. */
@@ -40,7 +47,9 @@ export class Request implements Job {
     options: RequestOptions,
   ) {
     this.nAudios = options.nAudios;
+    this.needsModel = options.needsModel ?? options.nAudios > 0;
     this.alone = options.alone ?? false;
+    this.once = options.once ?? false;
     this.onProgress = options.onProgress;
     this.frame = encodeFrame(encodeRequest(id, method, params), options.maxFrameBytes);
     this.answer = new Promise((resolve, reject) => {

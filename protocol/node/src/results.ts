@@ -5,7 +5,7 @@ import { camelCased } from "./camel_case";
 import { errorFromWire, ParseError, type SidecarError } from "./errors";
 import { readError } from "./messages";
 import { isMap, type WireMap } from "./payload";
-import type { AudioWarning, EmbedResult, EmbedWindowsResult } from "./reports";
+import type { AudioWarning, EmbedResult, EmbedWindowsResult, SpeechResult } from "./reports";
 
 /** An item of a batch, or a segment: what `Promise.allSettled` would give. */
 export type BatchItem =
@@ -18,6 +18,16 @@ export type BatchItems = BatchItem[] & { readonly warnings?: readonly AudioWarni
 /** A result or report without bins. */
 export function readPlain<T>(result: WireMap): T {
   return camelCased(result) as T;
+}
+
+/** The result of `speech`. */
+export function readSpeech(result: WireMap): SpeechResult {
+  const { segments, ...rest } = result;
+  const pairs = segments as readonly [number, number][];
+  return {
+    ...readPlain<SpeechResult>(rest),
+    segments: pairs.map(([startS, endS]) => ({ startS, endS })),
+  };
 }
 
 /** The result of `embed`. */

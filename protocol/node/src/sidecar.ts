@@ -3,84 +3,32 @@
 import { EventEmitter } from "node:events";
 
 import { onAbort } from "./abort";
-import { audioToWire, embeddingToWire, segmentsToWire } from "./audio";
-import type { Audio, Segment, StoredEmbedding } from "./audio";
-import { Child, type Command } from "./child";
+import { audioToWire, segmentsToWire, type Audio, type Segment } from "./audio";
+import { Child } from "./child";
 import { SYSTEM_CLOCK } from "./clock";
 import { Cancelled, DeadlineExceeded, InvalidParams } from "./errors";
-import type { ExitReport, LogLine, RestartReport } from "./events";
+import type { SidecarEvents } from "./events";
 import type { Method } from "./messages";
+import type { CallOptions, EmbedBatchOptions, EmbedManyOptions, EmbedOptions } from "./options";
+import type { EmbedWindowsOptions, ScoreOptions, StartOptions } from "./options";
 import type { WireMap } from "./payload";
+import { People } from "./people";
 import type { EmbedResult, EmbedWindowsResult, Health, Hello } from "./reports";
-import type { Metrics, ProbeResult, Progress, ScoreResult } from "./reports";
-import type { OnProgress, RequestOptions } from "./request";
+import type { Metrics, ProbeResult, ScoreResult, SpeechResult } from "./reports";
+import type { RequestOptions } from "./request";
 import { RESTART_DELAYS_MS } from "./restart_policy";
 import {
   readBatch,
   readEmbed,
   readEmbedWindows,
   readPlain,
+  readSpeech,
   type BatchItem,
   type BatchItems,
 } from "./results";
 import { Supervisor, type SupervisorOptions } from "./supervisor";
-
-/** How a sidecar is started. Durations are milliseconds. */
-export interface StartOptions extends Command {
-  /** Before the first restart, the second ...; the last one repeats. Default: 0, 1, 5, 15 s. */
-  readonly restartDelaysMs?: readonly number[] | undefined;
-  /** How often a child that serves is asked for its health. Default: 5,000. */
-  readonly healthIntervalMs?: number | undefined;
-  /** A child that does not answer it within this is replaced. Default: 10,000. */
-  readonly healthTimeoutMs?: number | undefined;
-  /** A child that does not say hello within this is replaced. Default: 60,000. */
-  readonly helloTimeoutMs?: number | undefined;
-  /** One that loads, and tells of no progress for so long, is replaced. Default: 300,000. */
-  readonly loadTimeoutMs?: number | undefined;
-  /** Requests without an answer, at most; more are refused as `Overloaded`. Default: 4,096. */
-  readonly maxPending?: number | undefined;
-  /** Bytes of their frames, at most. Default: 256 MiB. */
-  readonly maxPendingBytes?: number | undefined;
-}
-
-/** Options of every call. */
-export interface CallOptions {
-  /** Its abort rejects the call with `Cancelled`. */
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds from the call on, waiting and restarts included; then `DeadlineExceeded`. */
-  readonly deadlineMs?: number | undefined;
-}
-
-/** Options of the calls that embed. */
-export interface EmbedOptions extends CallOptions {
-  /** Whether to divide each embedding by its Euclidean norm. Default: true. */
-  readonly normalize?: boolean | undefined;
-}
-
-/** Options of the calls that give many embeddings. */
-export interface EmbedManyOptions extends EmbedOptions {
-  /**
-   * Told how far the call is: up to four times a second, never after it settled, and from the
-   * beginning again if a child died and the next one has the request. What it throws is thrown as
-   * from a listener.
-   */
-  readonly onProgress?: OnProgress | undefined;
-}
-
-/** Options of `embedWindows`. */
-export interface EmbedWindowsOptions extends EmbedManyOptions {
-  readonly windowS: number;
-  readonly hopS: number;
-}
-
-/** The events and what their listeners are given. */
-export interface SidecarEvents {
-  health: [health: Health];
-  progress: [progress: Progress];
-  exit: [exit: ExitReport];
-  restart: [restart: RestartReport];
-  log: [line: LogLine];
-}
+import { isStored, voiceToWire, type Voice } from "./voice";
+import { demand, embedManyParams, embedParams, scoreParams } from "./wire_options";
 
 export interface SpeakerSidecar {
   on<E extends keyof SidecarEvents>(event: E, listener: (...args: SidecarEvents[E]) => void): this;
@@ -106,6 +54,9 @@ const DEFAULTS = {
  * is sent again. Every call settles once.
  */
 export class SpeakerSidecar extends EventEmitter {
+  /** Whom the child knows by voice. */
+  readonly people: People;
+
   private readonly supervisor: Supervisor;
 
   private constructor(options: SupervisorOptions) {
@@ -117,6 +68,10 @@ export class SpeakerSidecar extends EventEmitter {
       onRestart: (restart) => this.tell("restart", restart),
       onLog: (line) => this.tell("log", line),
     });
+    this.people = new People(
+      () => this.hello,
+      (...call) => this.call(...call),
+    );
   }
 
   /**
@@ -164,13 +119,16 @@ export class SpeakerSidecar extends EventEmitter {
 
   /** One audio to one embedding. */
   async embed(audio: Audio, options: EmbedOptions = {}): Promise<EmbedResult> {
-    const params = { audio: audioToWire(audio), ...embedParams(options) };
+    const params = { audio: audioToWire(audio), ...embedParams(options, this.hello) };
     return readEmbed(await this.call("embed", params, { nAudios: 1 }, options));
   }
 
   /** Some audios to as many outcomes, in their order; one that fails spoils no other. */
-  async embedBatch(audios: readonly Audio[], options: EmbedManyOptions = {}): Promise<BatchItem[]> {
-    const params = { items: audios.map(audioToWire), ...embedManyParams(options) };
+  async embedBatch(
+    audios: readonly Audio[],
+    options: EmbedBatchOptions = {},
+  ): Promise<BatchItem[]> {
+    const params = { items: audios.map(audioToWire), ...embedManyParams(options, this.hello) };
     const nAudios = audios.length;
     return readBatch(await this.call("embed_batch", params, { nAudios }, options));
   }
@@ -181,7 +139,7 @@ export class SpeakerSidecar extends EventEmitter {
       audio: audioToWire(audio),
       window_s: options.windowS,
       hop_s: options.hopS,
-      ...embedManyParams(options),
+      ...embedManyParams(options, this.hello),
     };
     return readEmbedWindows(await this.call("embed_windows", params, { nAudios: 1 }, options));
   }
@@ -206,7 +164,7 @@ export class SpeakerSidecar extends EventEmitter {
     const params = {
       audio: wireAudio,
       segments: segmentsToWire(segments),
-      ...embedManyParams(options),
+      ...embedManyParams(options, this.hello),
     };
     return readBatch(await this.call("embed_segments", params, { nAudios: 1 }, options));
   }
@@ -220,14 +178,29 @@ export class SpeakerSidecar extends EventEmitter {
     return readPlain(await this.call("probe", params, { nAudios: 1 }, options));
   }
 
-  /** How alike two voices are: the cosine of audios, or of embeddings that were kept. */
-  async score(
-    a: Audio | StoredEmbedding,
-    b: Audio | StoredEmbedding,
-    options: CallOptions = {},
-  ): Promise<ScoreResult> {
+  /**
+   * Where in an audio somebody speaks. It may be as long as the disk holds.
+   *
+   * @throws {MethodNotFound} the child is older than contract 1.2.
+   */
+  async speech(audio: Audio, options: CallOptions = {}): Promise<SpeechResult> {
+    demand(this.hello, "speech", "speech");
+    const params = { audio: audioToWire(audio), deadline_ms: options.deadlineMs };
+    return readSpeech(await this.call("speech", params, { nAudios: 1 }, options));
+  }
+
+  /**
+   * How alike two voices are, audios or embeddings that were kept, and what that means: how
+   * probable it is that they are one person's. `far` or `prior` say where "the same" begins.
+   */
+  async score(a: Voice, b: Voice, options: ScoreOptions = {}): Promise<ScoreResult> {
+    const { protocolMinor } = this.hello;
     const nAudios = [a, b].filter((voice) => !isStored(voice)).length;
-    const params = { a: voiceToWire(a), b: voiceToWire(b) };
+    const params = {
+      a: voiceToWire(a, protocolMinor),
+      b: voiceToWire(b, protocolMinor),
+      ...scoreParams(options, this.hello),
+    };
     return readPlain(await this.call("score", params, { nAudios }, options));
   }
 
@@ -286,22 +259,6 @@ export class SpeakerSidecar extends EventEmitter {
     // Later, so that a listener that throws cannot stop us halfway.
     queueMicrotask(() => this.emit(event, ...args));
   }
-}
-
-function embedParams({ normalize, deadlineMs }: EmbedOptions): WireMap {
-  return { normalize, deadline_ms: deadlineMs };
-}
-
-function embedManyParams(options: EmbedManyOptions): WireMap {
-  return { ...embedParams(options), progress: options.onProgress && true };
-}
-
-function isStored(voice: Audio | StoredEmbedding): voice is StoredEmbedding {
-  return typeof voice === "object" && voice !== null && "embedding" in voice;
-}
-
-function voiceToWire(voice: Audio | StoredEmbedding): WireMap {
-  return isStored(voice) ? embeddingToWire(voice) : audioToWire(voice);
 }
 
 function cancelledBy(signal: AbortSignal): Cancelled {

@@ -16,6 +16,7 @@ const CLASSES = {
   deadline_exceeded: api.DeadlineExceeded,
   device_error: api.DeviceError,
   draining: api.Draining,
+  gallery_unavailable: api.GalleryUnavailable,
   incompatible_embeddings: api.IncompatibleEmbeddings,
   internal: api.InternalError,
   invalid_params: api.InvalidParams,
@@ -23,9 +24,11 @@ const CLASSES = {
   malformed: api.ParseError,
   method_not_found: api.MethodNotFound,
   model_unavailable: api.ModelUnavailable,
+  no_speech: api.BadAudio,
   out_of_memory: api.OutOfMemory,
   overloaded: api.Overloaded,
   too_short: api.BadAudio,
+  unknown_person: api.UnknownPerson,
 };
 
 test("each error of the vectors becomes its class", () => {

@@ -1,8 +1,10 @@
 // A clock that moves when told to, and a child that does what the test says.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 
 import framing from "../dist/framing.js";
+import messages from "../dist/messages.js";
 import payloads from "../dist/payload.js";
 import sidecars from "../dist/sidecar.js";
 import supervisor from "../dist/supervisor.js";
@@ -45,6 +47,13 @@ export class FakeClock {
   }
 }
 
+/** The result that a golden vector holds. */
+export function resultOf(name) {
+  const stream = readFileSync(new URL(`../../vectors/${name}.bin`, import.meta.url));
+  const [payload] = new framing.FrameDecoder().feed(stream);
+  return messages.decodeFromChild(payload).result;
+}
+
 /** Let everything that was promised happen. */
 export async function settle() {
   for (let n = 0; n < 10; n++) await Promise.resolve();
@@ -59,6 +68,9 @@ export const LIMITS = {
   max_segments: 8,
 };
 
+/** What a child of contract 1.2 can do. */
+export const CAPABILITIES = ["audio.pcm", "speech", "quality", "people", "llr"];
+
 /** What a supervisor starts in place of a process; `received` is what was written to it. */
 export class FakeChild {
   isWritable = true;
@@ -68,8 +80,8 @@ export class FakeChild {
   hasEnded = false;
   inputEnded = false;
 
-  constructor(command, clock, listener, pid) {
-    Object.assign(this, { args: command.args, clock, listener, pid });
+  constructor(command, clock, listener, pid, contract) {
+    Object.assign(this, { args: command.args, clock, listener, pid, contract });
   }
 
   write(frame) {
@@ -92,10 +104,13 @@ export class FakeChild {
   hello(protocol = 1) {
     this.#tell("hello", {
       protocol,
-      protocol_minor: 1,
+      protocol_minor: 2,
       name: "fake",
       version: "9",
+      instance: `instance ${this.pid}`,
+      capabilities: CAPABILITIES,
       limits: LIMITS,
+      ...this.contract,
     });
   }
 
@@ -136,6 +151,11 @@ export class FakeChild {
       spawnError,
       lastLines: ["a last line"],
     });
+  }
+
+  /** Answer the last request with the result of the golden vector `name`, as it stands. */
+  answerWith(name) {
+    this.answer(this.received.at(-1).id, resultOf(name));
   }
 
   /** The ids of the requests for `method` that it was sent. */
@@ -185,9 +205,12 @@ export function supervise(options = {}) {
   return { it, clock, children, told, embed, started, newest: () => children.at(-1) };
 }
 
-/** A sidecar as an app has it, whose first child is a fake, and serves. */
-export async function appSidecar() {
-  const { options, clock, children } = fakeWorld();
+/**
+ * A sidecar as an app has it, whose first child is a fake, and serves. `contract` is what its hello
+ * says in other words.
+ */
+export async function appSidecar(contract = {}) {
+  const { options, clock, children } = fakeWorld({ contract });
   const it = new sidecars.SpeakerSidecar(options);
   const started = it.supervisor.start();
   children[0].serve();
@@ -196,7 +219,7 @@ export async function appSidecar() {
 }
 
 /** What a supervisor takes; its clock, and the children that it will have. */
-function fakeWorld({ refusals = [], ...others } = {}) {
+function fakeWorld({ refusals = [], contract = {}, ...others } = {}) {
   const clock = new FakeClock();
   const children = [];
   const options = {
@@ -213,7 +236,7 @@ function fakeWorld({ refusals = [], ...others } = {}) {
     clock,
     startChild: (command, _, listener) => {
       if (refusals.length > 0) throw refusals.shift();
-      const child = new FakeChild(command, clock, listener, 100 + children.length);
+      const child = new FakeChild(command, clock, listener, 100 + children.length, contract);
       children.push(child);
       return child;
     },

@@ -1,15 +1,11 @@
 // embedSegments: what is asked for, what is refused here, and how the answer is read. No process.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { BadAudio, InvalidParams, MethodNotFound } from "speaker-sidecar";
 
-import framing from "../dist/framing.js";
-import messages from "../dist/messages.js";
-
-import { appSidecar, settle } from "./fakes.mjs";
+import { appSidecar, resultOf, settle } from "./fakes.mjs";
 
 const SAMPLED = { samples: new Float32Array(16_000), sampleRateHz: 16_000 };
 const SEGMENTS = [
@@ -17,13 +13,6 @@ const SEGMENTS = [
   { startS: 0, endS: 1 },
   { startS: 1.25, endS: 1.3 },
 ];
-
-/** The result that a golden vector holds. */
-function resultOf(name) {
-  const stream = readFileSync(new URL(`../../vectors/${name}.bin`, import.meta.url));
-  const [payload] = new framing.FrameDecoder().feed(stream);
-  return messages.decodeFromChild(payload).result;
-}
 
 test("one audio and its segments are sent, and each has its outcome, in order", async () => {
   const { it, newest } = await appSidecar();

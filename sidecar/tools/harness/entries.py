@@ -83,9 +83,14 @@ class Stored:
 
     entry: Entry
     item: int | None
+    speech_s: float | None = None
 
-    def embedding(self) -> dict[str, Json]:
-        """The embedding with its fingerprint; raises ``LookupError`` if the answer has none."""
+    def value(self) -> dict[str, Json]:
+        """The embedding, its fingerprint, and of how much speech it is, if that is known.
+
+        Raises:
+            LookupError: the answer has none; so does ``TypeError``.
+        """
         result = self.entry.answer.get("result", {})
         if self.item is not None and "embeddings" in result:
             n_bytes = 4 * result["dim"]
@@ -93,7 +98,32 @@ class Stored:
             result = {**result, "embedding": embedding} if embedding else {}
         elif self.item is not None:
             result = result["results"][self.item]["result"]
-        return {name: result[name] for name in ("embedding", "fingerprint")}
+        speech_s = self.speech_s
+        if speech_s is None:
+            speech_s = (result.get("quality") or {}).get("speech_s")
+        stored = {name: result[name] for name in ("embedding", "fingerprint")}
+        return stored if speech_s is None else {**stored, "speech_s": speech_s}
+
+    def __str__(self) -> str:
+        return "embedding" + ("" if self.item is None else f" at item {self.item}")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultField:
+    """In params, in place of what the answer to ``entry`` has as ``field``: ``people.0.id``."""
+
+    entry: Entry
+    field: str
+
+    def value(self) -> Json:
+        """The value; raises ``LookupError`` or ``TypeError`` if the answer has none."""
+        value = self.entry.answer["result"]
+        for step in self.field.split("."):
+            value = value[int(step) if isinstance(value, list) and step.isdigit() else step]
+        return value
+
+    def __str__(self) -> str:
+        return f"field {self.field}"
 
 
 def read_entries(file: Path) -> list[Entry]:
@@ -114,7 +144,7 @@ class _EntryReader:
 
     def __init__(self, folder: Path) -> None:
         self._named: dict[str, Entry] = {}
-        self._values = ValueBuilder(folder, self._find_stored)
+        self._values = ValueBuilder(folder, self._find_earlier)
 
     def read(self, number: int, node: Node) -> Entry:
         kind = node.kind(_KINDS)
@@ -124,7 +154,7 @@ class _EntryReader:
             if kind == "method" and body.get("id") is None:
                 body["id"] = f"#{number}"
             wanted, expect = self._read_expectation(kind, node)
-            # msgpack asks about an embedding, which is still to come, and about too large integers.
+            # msgpack asks about what is still to come, and about too large integers.
             msgpack.packb(body, default=lambda held: held if isinstance(held, int) else None)
         except (ValueError, OverflowError, RecursionError) as error:
             node.fail(f"cannot be used: {error}")
@@ -185,8 +215,13 @@ class _EntryReader:
             wanted = "answer"
         return wanted, self._values.build(node)
 
-    def _find_stored(self, node: Node) -> Stored:
-        return Stored(self._find(node["from"]), node.value.get("item"))
+    def _find_earlier(self, node: Node) -> Stored | ResultField:
+        given = node.value
+        if "from" in given:
+            return Stored(self._find(node["from"]), given.get("item"), given.get("speech_s"))
+        if "field" not in given:
+            node.fail("must say which field of that result")
+        return ResultField(self._find(node["$result"]), given["field"])
 
     def _find(self, node: Node) -> Entry:
         return self._named.get(node.value) or node.fail("is a name that no entry before it has")

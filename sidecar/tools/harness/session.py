@@ -16,7 +16,7 @@ from protocol.hello import PROTOCOL
 from protocol.messages import Failure, Notice, Result, decode_from_child
 from protocol.payload import unpack
 from protocol.python.child import Child
-from sidecar.tools.harness.entries import Entry, Stored
+from sidecar.tools.harness.entries import Entry, ResultField, Stored
 from sidecar.tools.harness.json_file import Json
 from sidecar.tools.harness.matching import differences
 from sidecar.tools.harness.report import Report
@@ -119,7 +119,7 @@ class Session:
         body = data = entry.body
         if entry.kind not in {"frame", "raw", "close"}:
             # msgpack asks for what it cannot pack.
-            data = msgpack.packb(body, default=self._embedding_of)
+            data = msgpack.packb(body, default=self._value_of)
             body = msgpack.unpackb(data, strict_map_key=False)
         if entry.kind not in {"raw", "close"}:
             # What a header can say; whether the child takes it is for the child to say.
@@ -134,13 +134,12 @@ class Session:
         else:
             self._child.write(data)
 
-    def _embedding_of(self, stored: Stored) -> dict[str, Json]:
-        self._wait_until(lambda: stored.entry not in self._waiting, "an answer did not come")
+    def _value_of(self, earlier: Stored | ResultField) -> Json:
+        self._wait_until(lambda: earlier.entry not in self._waiting, "an answer did not come")
         try:
-            return stored.embedding()
+            return earlier.value()
         except (LookupError, TypeError) as error:
-            which = "" if stored.item is None else f" at item {stored.item}"
-            raise _NotSent(f"{stored.entry.title} has no embedding{which}") from error
+            raise _NotSent(f"{earlier.entry.title} has no {earlier}") from error
 
     def _take(self, at: float, event: bytes | str | None) -> None:
         if not isinstance(event, bytes):

@@ -13,7 +13,9 @@ from sidecar.tools.harness.json_file import Json, Node, Shape
 
 _MAX_BIN_BYTES = 2**29
 # Where the protocol's methods have an audio or an embedding.
-_VOICE_PATH = re.compile(r"(\[\d+\]\.)?params\.(audio|a|b|items\[\d+\])")
+_VOICE_PATH = re.compile(r"(\[\d+\]\.)?params\.(audio|a|b|(items|embeddings)\[\d+\])")
+# What an earlier answer tells can be sent, but not expected: it is not known when a file is read.
+_SENT_PATH = re.compile(r"(\[\d+\]\.)?params\..+")
 
 # The fields of a sound: their shapes and their defaults.
 _SOUND: dict[str, tuple[Shape, Json]] = {
@@ -30,20 +32,24 @@ _CROP: dict[str, Shape] = {"start_s": None, "end_s": None}
 _VOICES: dict[str, dict[str, Shape]] = {
     **{name: {name: "object", **_CROP} for name in ("tone", "noise", "silence")},
     "base64": {"base64": "string", **_CROP, **dict.fromkeys(_PCM)},
-    "from": {"from": "string", "item": 0},
+    "from": {"from": "string", "item": 0, "speech_s": "number"},
 }
 _SPECIALS: dict[str, dict[str, Shape]] = {
     **{name: {name: "string", "repeat": 0} for name in ("$bin", "$hex", "$text", "$file")},
     "$float": {"$float": ("nan", "inf", "-inf")},
+    "$result": {"$result": "string", "field": "string"},
 }
 
 
 class ValueBuilder:
-    """Builds what is sent. ``find_stored`` gives what stands for a ``{"from": ...}``."""
+    """Builds what is sent.
 
-    def __init__(self, folder: Path, find_stored: Callable[[Node], object]) -> None:
+    ``find_earlier`` gives what stands for a ``{"from": ...}`` or a ``{"$result": ...}``.
+    """
+
+    def __init__(self, folder: Path, find_earlier: Callable[[Node], object]) -> None:
         self._folder = folder
-        self._find_stored = find_stored
+        self._find_earlier = find_earlier
 
     def build(self, node: Node) -> Json:
         """Any value: a ``$`` object becomes a bin or a float, an audio what the wire has."""
@@ -61,10 +67,14 @@ class ValueBuilder:
             built["path"] = str(self._folder / built["path"])
         return built
 
-    def _build_special(self, node: Node) -> bytes | float:
+    def _build_special(self, node: Node) -> Json:
         kind = node.kind(_SPECIALS)
         if kind == "$float":
             return float(node.value[kind])
+        if kind == "$result":
+            if not _SENT_PATH.fullmatch(node.path):
+                node.fail("cannot stand here: an earlier result can be used in params alone")
+            return self._find_earlier(node)
         data, times = self._decode(node[kind], kind), node.value.get("repeat", 1)
         _check_size(node, len(data) * times)
         return data * int(times)
@@ -86,7 +96,7 @@ class ValueBuilder:
     def _build_voice(self, node: Node) -> Json:
         kind = node.kind(_VOICES)
         if kind == "from":
-            return self._find_stored(node)
+            return self._find_earlier(node)
         others = {name: self.build(node[name]) for name in node.value if name != kind}
         if kind != "base64":
             return {**_build_sound(node[kind], kind), **others}
