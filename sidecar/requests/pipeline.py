@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sidecar.audio.decoder import Decoder
     from sidecar.engine.encoder import Encoder
     from sidecar.engine.speech_engine import SpeechEngine
+    from sidecar.speech.engine import HearingEngine
+    from sidecar.speech.hearing import Hearing
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class Pipeline:
     def __init__(
         self,
         scheduler: Scheduler,
-        engine: SpeechEngine,
+        engine: SpeechEngine | HearingEngine,
         outbox: Outbox,
         lifecycle: Lifecycle,
         clock: Callable[[], float] = time.perf_counter,
@@ -67,7 +69,7 @@ class Pipeline:
         self._engine = engine
         self._outbox = outbox
         self._lifecycle = lifecycle
-        self._decoder: Decoder
+        self._decoder: Decoder | Hearing
         self._encoder: Encoder
         self._clock = clock
         self.lock = threading.RLock()
@@ -124,6 +126,12 @@ class Pipeline:
             for source in self._decoding.values():
                 source.turn_started_at += seconds
                 source.step_started_at += seconds
+
+    def look_again(self) -> None:
+        """What an audio waits for may have come."""
+        with self.lock:
+            self._scheduler.look_again()
+            self._wake_decoders()
 
     def drain(self) -> None:
         """Admit nothing more."""
