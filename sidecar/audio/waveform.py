@@ -80,8 +80,8 @@ class Decoded:
         part: one that is complete now; None: the step has completed none.
         held_bytes: the memory that is held for those that are not complete.
         n_parts: how many there will be in all, as far as the header tells; None: not known.
-        is_cut: all parts have come; what still comes tells of the audio.
         is_last: nothing more comes.
+        is_cut: all parts have come; what still comes tells of the audio.
         warnings: what is odd about the audio, as far as it was read.
         quality: of the whole audio, once it is known.
         told: what was asked for, if that was not to embed it.
@@ -91,8 +91,8 @@ class Decoded:
     part: Part | None
     held_bytes: int = 0
     n_parts: int | None = None
-    is_cut: bool = False
     is_last: bool = False
+    is_cut: bool = False
     warnings: tuple[AudioWarning, ...] = ()
     quality: Quality | None = None
     told: ProbeResult | SpeechResult | None = None
