@@ -30,7 +30,8 @@ class DecodeQueue:
         self._turns = {lane: Turns() for lane in Lane}
 
     def __len__(self) -> int:
-        return sum(len(line.waiting) + len(line.aside) for line in self._lines.values())
+        # One that is cut waits for the device, if for anything: what is told of it is extra.
+        return sum(not source.is_cut for source in self)
 
     def __iter__(self) -> Iterator[Source]:
         for line in self._lines.values():

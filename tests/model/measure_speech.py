@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from model.no_speech import made
 
@@ -29,6 +28,7 @@ from sidecar.speech.segments import STEP_SAMPLES, find_segments
 from sidecar.store.catalog import SPEECH_DETECTOR
 from sidecar.store.weights import WeightStore, default_models_dir
 
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT.parent / "shared" / "audio" / "speech_or_not"
 RATE_HZ = 16_000
 FRAME_SAMPLES = 160
