@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
 import soundfile
 from raw_host import PATIENCE_S, assert_error, assert_result
+from unit.sound_files import encoded
 
 RATE_HZ = 16_000
 NOISE = np.random.default_rng(0).standard_normal(60 * RATE_HZ)
@@ -80,9 +79,9 @@ def test_a_score_tells_of_both_audios(host):
 
 @pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])
 def test_speech_tells_where_in_a_file_somebody_speaks(host, container):
-    file, samples = io.BytesIO(), sound((20.0, 0.0), (1.6, 0.1), (20.0, 0.0), (2.0, 0.1))
-    soundfile.write(file, np.stack([0 * samples, samples], axis=1), RATE_HZ, format=container)
-    audio = {"file": file.getvalue(), "channel": 1, "start_s": 10.0}
+    samples = sound((20.0, 0.0), (1.6, 0.1), (20.0, 0.0), (2.0, 0.1))
+    file = encoded(container, samples=np.stack([0 * samples, samples], axis=1))
+    audio = {"file": file, "channel": 1, "start_s": 10.0}
     result = assert_result(host.call("speech", {"audio": audio}))
     wanted = np.array([[19.97, 21.63], [41.57, 43.6]])
     assert np.array(result["segments"]) == pytest.approx(wanted, abs=0.1)
