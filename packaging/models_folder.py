@@ -1,4 +1,7 @@
-"""The models of a bundle: converted, verified, and laid out for ``sidecar.store.prebuilt``."""
+"""The models of a bundle: converted, verified, and laid out for ``sidecar.store.prebuilt``.
+
+Beside them lies what hears speech, as it was published.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from sidecar.engine.loading import (
     references_dir,
 )
 from sidecar.store import converted_files
-from sidecar.store.catalog import MODELS
+from sidecar.store.catalog import MODELS, SPEECH_DETECTOR
 from sidecar.store.checksummed_file import write_checksummed
 from sidecar.store.converted_files import Converted, Origin
 from sidecar.store.installed import (
@@ -97,6 +100,15 @@ def prepare(model: str, models_dir: Path | None, work: Path) -> PreparedModel:
 
     origin = converted_origin(made_by, "onnxruntime", ONNX_VERSION)
     return PreparedModel(installed, convert(installed, work, origin, show), origin)
+
+
+def ship_detector(folder: Path, models_dir: Path | None) -> None:
+    """Lay what hears speech into ``folder``, fetched if need be; raises ``ModelUnavailable``."""
+    paths = WeightStore(models_dir or default_models_dir()).ensure(SPEECH_DETECTOR)
+    target = folder / SPEECH_DETECTOR.id
+    target.mkdir()
+    for name, path in paths.items():
+        shutil.copyfile(path, target / name)
 
 
 def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> None:

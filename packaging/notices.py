@@ -27,14 +27,15 @@ _ALWAYS = ("pyinstaller", "pyinstaller-hooks-contrib")
 _OWN = "speaker-sidecar"
 # Texts that no installed package has; its README says where they are from.
 _LICENCES = Path(__file__).resolve().parent / "licences"
-# Libraries that come without a package, or in one that is silent about them: by their files' names
-# on the three systems, the folder of their texts.
+# What comes without a package, or in one that is silent about it, libraries above all: by their
+# files' names on the three systems, the folder of their texts.
 _PARTS = {
     "bzip2": r"libbz2[.\d-].*|bz2\.dll",
     "gcc": r"lib(gcc_s|stdc\+\+|gomp)\..*",
     "libffi": r"libffi[.\d-].*",
     "microsoft-visual-cpp": r"(msvcp|vcruntime|concrt|vcomp)140.*\.dll|ucrtbase\.dll|api-ms-win-.*",
     "nvidia-cuda": r"(cu(blas|da|dnn|fft|pti|rand|solver|sparse)|nv(jit|rtc|tools)).*\.dll",
+    "silero-vad": r"silero_vad.*\.onnx",
     "openssl": r"lib(crypto|ssl)[.\d-].*",
     "xz": r"(lib)?lzma[.\d-].*",
     "zlib": r"libz[.\d-].*|zlib1?\.dll",

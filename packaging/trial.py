@@ -11,7 +11,7 @@ from pathlib import Path
 
 from build_failed import BuildFailed
 
-from protocol.params import EmbedParams, HealthParams, PcmAudio
+from protocol.params import EmbedParams, HealthParams, PcmAudio, SpeechParams
 from protocol.python import ChildGone, RemoteError, SpeakerSidecar
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.engine.device_check import waveform
@@ -45,6 +45,7 @@ def _tried(bundle: Path, model: str, runtime: str) -> str:
                 client.wait_until_ready(_LIMIT_S)
                 ready_s = time.perf_counter() - spawned_at
                 client.call(EmbedParams(audio))
+                client.call(SpeechParams(audio))  # fails where what hears it did not come along
                 health = client.call(HealthParams())
         except (ChildGone, RemoteError, OSError, TimeoutError) as error:
             reason = f"the bundle does not serve {model} with {runtime}: {error}"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    # It tells qualities, too: one of the two comes first.
+    from protocol.reports import AudioWarning
 
 Flag: TypeAlias = Literal[
     "silent", "little_speech", "quiet", "clipped", "narrow_band", "noisy", "opposite_phase"
@@ -42,3 +46,4 @@ class SpeechResult:
     segments: tuple[tuple[float, float], ...]
     speech_s: float
     duration_s: float
+    warnings: tuple[AudioWarning, ...] = ()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from sidecar.engine.speech_engine import SpeechEngine
+    from sidecar.speech.loader import OpenDetector
 
 
 _log = logging.getLogger(__name__)
@@ -102,11 +103,13 @@ def _build_parser(tool: ModuleType | None = None) -> argparse.ArgumentParser:
 
 
 def serve(
-    options: argparse.Namespace, open_engine: Callable[[Config], SpeechEngine] | None = None
+    options: argparse.Namespace,
+    open_engine: Callable[[Config], SpeechEngine] | None = None,
+    open_detector: OpenDetector | None = None,
 ) -> int:
     """Serve the host on standard input and output; ends the process, unless it cannot begin.
 
-    ``open_engine`` is for tests: what gives another engine.
+    ``open_engine`` and ``open_detector`` are for tests: what gives others.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         print(
@@ -143,8 +146,10 @@ def serve(
     try:
         from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
         from sidecar.requests.server import Server  # noqa: PLC0415
+        from sidecar.speech.opening import from_store  # noqa: PLC0415
 
-        server = Server(config, streams, (open_engine or SpeechEngine)(config))
+        engine = (open_engine or SpeechEngine)(config)
+        server = Server(config, streams, engine, open_detector or from_store(config))
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
         if stop_requests:

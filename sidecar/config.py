@@ -62,6 +62,7 @@ class Config:
     precision: Precision = "f32"
     threads: int | None = None
     background: bool = False
+    speech: bool = False
     parent_pid: int | None = None
     path_root: PathRoot = "any"
     limits: Limits = DEFAULT_LIMITS

@@ -58,6 +58,7 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--threads", type=positive, metavar="N", help=threads)
     add("--background", action="store_true", help="leave the CPU to others that want it")
+    add("--speech", action="store_true", help="load what hears speech at the start")
     add("--parent-pid", type=positive, metavar="N", help="end when this process is gone")
     add(
         "--path-root",
@@ -115,6 +116,7 @@ def read_config(options: argparse.Namespace) -> Config:
         precision=options.precision,
         threads=options.threads,
         background=options.background,
+        speech=options.speech,
         parent_pid=options.parent_pid,
         path_root=options.path_root or "any",
         limits=limits,

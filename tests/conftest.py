@@ -64,17 +64,23 @@ def ecapa_folder(request):
         return request.getfixturevalue("seeded_ecapa_folder")
 
 
+@pytest.fixture(scope="session")
+def speech_detector_network() -> Path:
+    """The verified network of the detector, fetched if it is not there."""
+    return _weights("silero-vad")
+
+
 def _weights(model: str) -> Path:
     from protocol.errors import ModelUnavailable
-    from sidecar.store.catalog import MODELS
+    from sidecar.store.catalog import ASSETS
     from sidecar.store.weights import WeightStore, default_models_dir
 
-    card = MODELS[model]
+    asset = ASSETS[model]
     try:
-        paths = WeightStore(default_models_dir()).ensure(card)
+        paths = WeightStore(default_models_dir()).ensure(asset)
     except ModelUnavailable as error:
         pytest.skip(f"no weights of {model}: {error.message}")
-    return paths[card.files[0].name]
+    return paths[asset.files[0].name]
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +94,8 @@ def sidecar_argv(request) -> list[str]:
     model = os.environ.get("SIDECAR_MODEL", "campplus-zh-en")
     if not os.environ.get(ARGV_VARIABLE):  # a program from elsewhere sees to its models itself
         request.getfixturevalue("campplus_weights")
+        # Else the first embedding of each process would begin to fetch it.
+        request.getfixturevalue("speech_detector_network")
         _convert(model)
     return [*sidecar_argv(), "serve", "--model", model]
 

@@ -25,7 +25,7 @@ from sidecar.__main__ import _build_parser, serve
 MARKED_RATE_HZ = 8001
 
 
-def serve_with_faults(engine_type):
+def serve_with_faults(engine_type, open_detector):
     """Serve with the program's arguments, as ``sidecar serve`` does, and with what FAULT asks."""
     sidecar.requests.server.DEVICE_CALL_TIMEOUT_S = seconds_from(
         "DEVICE_TIMEOUT_S", sidecar.requests.server.DEVICE_CALL_TIMEOUT_S
@@ -38,7 +38,7 @@ def serve_with_faults(engine_type):
         engine_type = with_decoder_fault(engine_type, name)
     elif name:
         engine_type = with_encoder_fault(engine_type, ENCODER_FAULTS[name], int(number))
-    serve(_build_parser().parse_args(["serve", *sys.argv[1:]]), engine_type)
+    serve(_build_parser().parse_args(["serve", *sys.argv[1:]]), engine_type, open_detector)
 
 
 def seconds_from(variable, default):

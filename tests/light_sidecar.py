@@ -30,6 +30,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from faults import serve_with_faults
+from light_detector import open_light_detector
 
 from protocol.reports import Cpu, DeviceReport, ModelReport, Progress, SelfTest
 from sidecar.engine.batch_limits import BatchLimits
@@ -180,4 +181,4 @@ NOISES = {
 
 
 if __name__ == "__main__":
-    serve_with_faults(LightEngine)
+    serve_with_faults(LightEngine, open_light_detector)

@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from faults import serve_with_faults
+from light_detector import open_light_detector
 
 from sidecar.engine.batch_limits import BatchLimits
 from sidecar.engine.speech_engine import SpeechEngine
@@ -48,4 +49,4 @@ class SmallEngine(SpeechEngine):
 
 
 if __name__ == "__main__":
-    serve_with_faults(SmallEngine)
+    serve_with_faults(SmallEngine, open_light_detector)

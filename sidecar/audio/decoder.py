@@ -22,9 +22,11 @@ from protocol.params import (
     EmbedWindowsParams,
     ProbeParams,
     Segment,
+    SpeechParams,
 )
 from sidecar.audio.channels import mix
 from sidecar.audio.crop import Crop, read_crop, select, too_long
+from sidecar.audio.pieces import cut_pieces
 from sidecar.audio.resampling import FloatArray, resample
 from sidecar.audio.segments import cut_segments
 from sidecar.audio.sources import Source, open_source, probe
@@ -33,6 +35,8 @@ from sidecar.audio.windows import cut_windows, max_windowed_samples
 from sidecar.config import SAMPLE_RATE_HZ, PathRoot
 
 _T = TypeVar("_T")
+
+_ANY_DURATION = DurationLimits(0.0, math.inf)
 
 
 class Decoder:
@@ -67,6 +71,8 @@ class Decoder:
             return self._windows(audio, params, is_given_up)
         if isinstance(params, EmbedSegmentsParams):
             return self._segments(audio, params.segments, is_given_up)
+        if isinstance(params, SpeechParams):
+            return self._pieces(audio, is_given_up)
         return self._whole(audio, is_given_up)
 
     def _whole(
@@ -89,12 +95,24 @@ class Decoder:
             source = yield from _steps(opening)
             yield from _told(source, cut_segments(source, segments, self._limits))
 
+    def _pieces(
+        self, audio: Audio, is_given_up: Callable[[], bool]
+    ) -> Generator[Decoded, None, None]:
+        """All of it, of any length, in pieces that follow each other."""
+        crop = read_crop(audio.start_s, audio.end_s)
+        with contextlib.ExitStack() as closing:
+            opening = open_source(audio, self._path_root, is_given_up, closing, crop.start_s)
+            source = yield from _steps(opening)
+            blocks = select(source, crop, _ANY_DURATION)
+            rate_hz, channels = source.sample_rate_hz, source.mixed_channels
+            yield from _told(source, cut_pieces(resample(blocks, rate_hz, channels), channels))
+
     def _probe(
         self, audio: Audio, is_given_up: Callable[[], bool]
     ) -> Generator[Decoded, None, None]:
         with contextlib.ExitStack() as closing:
             probed = yield from _steps(probe(audio, self._path_root, is_given_up, closing))
-            yield Decoded(None, is_last=True, probed=probed)
+            yield Decoded(None, is_last=True, told=probed)
 
     def _windows(
         self, audio: Audio, params: EmbedWindowsParams, is_given_up: Callable[[], bool]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocol.errors import BadAudio
+from protocol.quality import Quality, SpeechResult
 from protocol.reports import AudioWarning, ProbeResult
 from sidecar.config import SAMPLE_RATE_HZ
 
@@ -79,16 +81,22 @@ class Decoded:
         held_bytes: the memory that is held for those that are not complete.
         n_parts: how many there will be in all, as far as the header tells; None: not known.
         is_last: nothing more comes.
+        is_cut: all parts have come; what still comes tells of the audio.
         warnings: what is odd about the audio, as far as it was read.
-        probed: what was asked for, if that was not to embed it.
+        quality: of the whole audio, once it is known.
+        told: what was asked for, if that was not to embed it.
+        until: nothing can be done of it before this holds; None: all can.
     """
 
     part: Part | None
     held_bytes: int = 0
     n_parts: int | None = None
     is_last: bool = False
+    is_cut: bool = False
     warnings: tuple[AudioWarning, ...] = ()
-    probed: ProbeResult | None = None
+    quality: Quality | None = None
+    told: ProbeResult | SpeechResult | None = None
+    until: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Live and long work, samples and files have a line each. In a line the audios take turns, so that a
 short one never waits for the end of a long one. A line whose audio takes too much memory already
-pauses until the device has run some of it.
+pauses until the device has run some of it; only what needs no more of it goes on. Aside of the line
+is what waits for something else first.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ class DecodeQueue:
         self._turns = {lane: Turns() for lane in Lane}
 
     def __len__(self) -> int:
-        return sum(len(line.waiting) for line in self._lines.values())
+        # One that is cut waits for the device, if for anything: what is told of it is extra.
+        return sum(not source.is_cut for source in self)
 
     def __iter__(self) -> Iterator[Source]:
         for line in self._lines.values():
-            yield from line.waiting
+            yield from (*line.waiting, *line.aside)
 
     def has_work(self, lane: Lane) -> bool:
         """Whether a decoder of that lane has something to do."""
@@ -54,9 +56,20 @@ class DecodeQueue:
         return source
 
     def put(self, source: Source) -> None:
-        """``source`` waits for its first turn, or for its next one."""
+        """``source`` waits for its first turn, or for its next one, or for what it needs first."""
         source.stage = Stage.WAITING
-        self._line(source).waiting[source] = None
+        line = self._line(source)
+        if source.until is None or source.until():
+            line.waiting[source] = None
+        else:
+            line.aside[source] = None
+
+    def look_again(self) -> None:
+        """What is aside may have what it needs."""
+        for line in self._lines.values():
+            aside, line.aside = line.aside, {}
+            for source in aside:
+                self.put(source)
 
     def turn_ends(self, source: Source) -> None:
         """A decoder has let go of ``source``."""
@@ -64,7 +77,8 @@ class DecodeQueue:
 
     def remove(self, source: Source) -> None:
         """``source`` waits no more."""
-        del self._line(source).waiting[source]
+        line = self._line(source)
+        del (line.waiting if source in line.waiting else line.aside)[source]
 
     def holds(self, source: Source, n_bytes: int) -> None:
         """So much is held while ``source`` is decoded."""
@@ -93,6 +107,7 @@ class _Line:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self.waiting: OrderedDict[Source, None] = OrderedDict()
+        self.aside: dict[Source, None] = {}
         self.n_in_work = 0
         self.n_ready = 0
         self.n_bytes = 0
@@ -101,7 +116,9 @@ class _Line:
         """The audio that may be decoded next."""
         if self.n_bytes < self._max_bytes:
             return next(iter(self.waiting), None)
-        if self.n_ready or self.n_in_work:
-            return None  # what comes of that makes room
+        # What is only told of holds its samples until then.
+        cut = next((source for source in self.waiting if source.is_cut), None)
+        if cut is not None or self.n_ready or self.n_in_work:
+            return cut  # or what comes of those makes room
         begun = (source for source in self.waiting if source.steps is not None)
         return min(begun, key=lambda source: source.number, default=None)

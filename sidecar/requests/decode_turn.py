@@ -13,6 +13,7 @@ from sidecar.requests.jobs import Source, Stage
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
     from sidecar.audio.decoder import Decoder
+    from sidecar.speech.hearing import Hearing
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ _HANDOVER_S, _HANDOVER_SAMPLES = 0.005, 1_000_000
 
 
 def decode_for_a_turn(
-    source: Source, decoder: Decoder, clock: Callable[[], float], steps: list[Decoded]
+    source: Source, decoder: Decoder | Hearing, clock: Callable[[], float], steps: list[Decoded]
 ) -> SidecarError | None:
     """Decode ``source`` on, which this thread alone works on.
 
@@ -49,7 +50,7 @@ def decode_for_a_turn(
 
 
 def _take_turn(
-    source: Source, decoder: Decoder, clock: Callable[[], float], steps: list[Decoded]
+    source: Source, decoder: Decoder | Hearing, clock: Callable[[], float], steps: list[Decoded]
 ) -> None:
     # A request that was answered meanwhile is not decoded any further.
     def is_given_up() -> bool:
@@ -67,6 +68,9 @@ def _take_turn(
             n_samples += step.part.waveform.n_samples
         turn_s = _HANDOVER_S if n_samples else TURN_S
         if now - started_at >= turn_s or n_samples >= _HANDOVER_SAMPLES or step.is_last:
+            break
+        # The device need not wait for what is told of it, nor this thread for something else.
+        if (step.is_cut and n_samples) or step.until is not None:
             break
     if steps[-1].is_last or is_given_up():
         decoding.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,6 +11,7 @@ from protocol.errors import SidecarError
 from protocol.gallery_reports import GalleryResult
 from protocol.methods import WorkParams
 from protocol.params import Audio, RequestId
+from protocol.quality import Quality, SpeechResult
 from protocol.reports import AudioWarning, ProbeResult
 from sidecar.audio.waveform import Decoded, Stereo, Waveform
 
@@ -43,7 +44,8 @@ class Source:
 
     ``number`` counts the audios since the start: who has the lower one came first. ``steps`` is
     there from the first step to the last; ``error`` says why there was no further one.
-    ``warnings`` and ``probed`` are what its steps have told.
+    ``warnings`` and ``told`` are what its steps have told. ``is_cut``: all of its items are there.
+    ``until``: what it waits for, before it waits for a decoder.
     """
 
     job: Job
@@ -57,7 +59,9 @@ class Source:
     items: list[Item] = field(default_factory=list)
     error: SidecarError | None = None
     warnings: tuple[AudioWarning, ...] = ()
-    probed: ProbeResult | None = None
+    told: ProbeResult | SpeechResult | None = None
+    is_cut: bool = False
+    until: Callable[[], bool] | None = None
     turn_started_at: float = 0.0
     step_started_at: float = 0.0
     decode_s: float = 0.0
@@ -69,7 +73,7 @@ class Item:
 
     ``order`` is its source's number, then its index. ``waveform`` is there until it is done.
     ``decode_s`` is how long its audio had been decoded when it was complete. ``stereo`` and
-    ``warnings`` are its waveform's.
+    ``warnings`` are its waveform's, ``quality`` is that of its whole audio.
     """
 
     source: Source
@@ -80,6 +84,7 @@ class Item:
     start_sample: int = 0
     stereo: Stereo | None = None
     warnings: tuple[AudioWarning, ...] = ()
+    quality: Quality | None = None
     stage: Stage = Stage.WAITING
     outcome: Outcome | None = None
     batch_size: int = 0

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     # They import numpy and more, for which the reader does not wait.
     from sidecar.engine.encoder import Encoder
     from sidecar.engine.speech_engine import SpeechEngine
+    from sidecar.speech.engine import HearingEngine
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Pipeline:
     def __init__(  # noqa: PLR0913, PLR0917 - it is where they meet
         self,
         scheduler: Scheduler,
-        engine: SpeechEngine,
+        engine: SpeechEngine | HearingEngine,
         desk: GalleryDesk,
         outbox: Outbox,
         lifecycle: Lifecycle,
@@ -112,6 +113,12 @@ class Pipeline:
         with self.lock:
             self.meter.slept(seconds)
             self._decoders.slept(seconds)
+
+    def look_again(self) -> None:
+        """What an audio waits for may have come."""
+        with self.lock:
+            self._scheduler.look_again()
+            self._decoders.wake()
 
     def drain(self) -> None:
         """Admit nothing more."""

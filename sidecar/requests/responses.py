@@ -19,8 +19,10 @@ from protocol.params import (
     EmbedWindowsParams,
     ProbeParams,
     ScoreParams,
+    SpeechParams,
     StoredEmbedding,
 )
+from protocol.quality import Quality, SpeechResult
 from protocol.reports import (
     AudioWarning,
     EmbedResult,
@@ -34,7 +36,9 @@ from protocol.reports import (
 from sidecar.audio.waveform import Stereo
 from sidecar.requests.jobs import Item, Job
 
-Answer: TypeAlias = EmbedResult | EmbedWindowsResult | ProbeResult | ScoreResult | GalleryResult
+Answer: TypeAlias = (
+    EmbedResult | EmbedWindowsResult | ProbeResult | ScoreResult | SpeechResult | GalleryResult
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,10 @@ def _result(job: Job, served: Served | None) -> Answer:
     if job.answer is not None:
         assert not isinstance(job.answer, SidecarError)  # it was sorted out before
         return job.answer
-    if isinstance(params, ProbeParams):
+    if isinstance(params, (ProbeParams, SpeechParams)):
         [source] = job.sources
-        assert source.probed is not None
-        return source.probed
+        assert source.told is not None
+        return source.told
     assert served is not None
     if isinstance(params, EmbedParams):
         [item] = job.items
@@ -117,7 +121,13 @@ def _result(job: Job, served: Served | None) -> Answer:
         return _windows_result(list(job.items), params, served)
     assert isinstance(params, ScoreParams)
     result = score(*_voices(job, params, served))
-    return replace(result, warnings=_warnings_of_voices(job, params))
+    quality_a, quality_b = _qualities(job, params)
+    return replace(
+        result,
+        warnings=_warnings_of_voices(job, params),
+        quality_a=quality_a,
+        quality_b=quality_b,
+    )
 
 
 def score(a: StoredEmbedding, b: StoredEmbedding) -> ScoreResult:
@@ -166,6 +176,7 @@ def _embed_result(item: Item, normalize: bool, served: Served) -> EmbedResult:
         timings=_timings([item]),
         channel_correlation=_correlation([item]),
         warnings=_warnings_of(item),
+        quality=item.quality,
     )
 
 
@@ -241,6 +252,15 @@ def _voices(job: Job, params: ScoreParams, served: Served) -> tuple[StoredEmbedd
         voice
         if isinstance(voice, StoredEmbedding)
         else StoredEmbedding(_packed(next(made), normalize=False), served.fingerprint)
+        for voice in (params.a, params.b)
+    )
+
+
+def _qualities(job: Job, params: ScoreParams) -> tuple[Quality | None, ...]:
+    """Those of the two audios; None of what was embedded before."""
+    made = job.items
+    return tuple(
+        None if isinstance(voice, StoredEmbedding) else next(made).quality
         for voice in (params.a, params.b)
     )
 

@@ -33,6 +33,7 @@ from protocol.params import (
     EmbedWindowsParams,
     PcmAudio,
     RequestId,
+    SpeechParams,
 )
 from sidecar.audio.waveform import Decoded, Part
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
@@ -130,8 +131,9 @@ class Scheduler:
                 queued_bytes=self._n_bytes,
                 max_queued_bytes=limits.max_queued_bytes,
             )
-        has_parts = isinstance(job.params, (EmbedWindowsParams, EmbedSegmentsParams))
-        job.is_live = len(audios) <= _MOST_LIVE_AUDIOS and not has_parts
+        # Which may last for hours.
+        is_long = isinstance(job.params, (EmbedWindowsParams, EmbedSegmentsParams, SpeechParams))
+        job.is_live = len(audios) <= _MOST_LIVE_AUDIOS and not is_long
         job.told_at = job.arrived_at
         job.sources = [
             Source(job, audio, number, _lane_of(audio))
@@ -170,15 +172,24 @@ class Scheduler:
         source.decode_s += now - source.turn_started_at
         for step in steps:
             source.n_parts = step.n_parts
-            source.warnings, source.probed = step.warnings, step.probed
+            source.warnings, source.told = step.warnings, step.told
+            source.is_cut |= step.is_cut
             if step.part is not None:
                 self._take_in(source, step.part)
+            if step.quality is not None:
+                for item in source.items:
+                    item.quality = step.quality
         if steps and steps[-1].is_last:
             return self._finish_source(source, None)
         if steps:
             self._undecoded.holds(source, steps[-1].held_bytes)
+            source.until = steps[-1].until
         self._undecoded.put(source)
         return []
+
+    def look_again(self) -> None:
+        """What an audio waited for may have come."""
+        self._undecoded.look_again()
 
     def next_batch(self, now: float) -> tuple[list[Item], list[Job]]:
         """The items for the device to run next, and the jobs whose deadline passed before that."""

@@ -35,6 +35,8 @@ from sidecar.requests.outbox import Outbox
 from sidecar.requests.pipeline import Pipeline
 from sidecar.requests.responses import Served
 from sidecar.requests.scheduler import Scheduler
+from sidecar.speech.engine import HearingEngine
+from sidecar.speech.loader import DetectorLoader, OpenDetector
 from sidecar.wire.reader import FrameReader
 from sidecar.wire.streams import Streams
 from sidecar.wire.writer import FrameWriter
@@ -56,16 +58,32 @@ _ASLEEP_S = 10.0
 
 
 class Server:
-    """One child, from ``hello`` to its exit code."""
+    """One child, from ``hello`` to its exit code.
 
-    def __init__(self, config: Config, streams: Streams, engine: SpeechEngine) -> None:
+    Args:
+        config: what was asked for.
+        streams: the wire.
+        engine: decodes and embeds.
+        open_detector: gives what hears speech, when that is needed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        streams: Streams,
+        engine: SpeechEngine,
+        open_detector: OpenDetector,
+    ) -> None:
         self._config = config
         self._streams = streams
         self._scheduler = Scheduler(config.limits)
         self._writer = FrameWriter(streams, self._output_lost)
         self._outbox = Outbox(self._writer)
+        self._speech = DetectorLoader(open_detector, self.is_stopping)
+        hearing = HearingEngine(engine, self._speech, at_start=config.speech)
         desk = GalleryDesk(config, self._outbox)
-        self._pipeline = Pipeline(self._scheduler, engine, desk, self._outbox, self)
+        self._pipeline = Pipeline(self._scheduler, hearing, desk, self._outbox, self)
+        self._speech.on_change = self._pipeline.look_again
         self._status: Status
         self._reader: FrameReader
         self._host_watch: HostWatch | None = None
@@ -275,6 +293,7 @@ class Server:
                 result = ShutdownResult(since.total() - cancelled, cancelled)
                 self._outbox.send_result(last.shutdown_id, result)
         self._pipeline.stop(STOP_S)
+        self._speech.join(STOP_S)
         if not self._writer.close(last.flush_s):
             _log.warning("the host did not read all responses in time")
         return last.code

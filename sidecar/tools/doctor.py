@@ -18,7 +18,7 @@ from rich.text import Text
 
 from protocol.reports import to_wire
 from sidecar import __version__
-from sidecar.bundle import is_bundle
+from sidecar.bundle import bundle_models_dir, is_bundle
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config
 from sidecar.serve_options import add_models_dir
 from sidecar.store.prebuilt import default_model, folders
@@ -76,7 +76,7 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         from sidecar.hardware import cpu, device, machine  # noqa: PLC0415
         from sidecar.store.catalog import WHICH_MODEL  # noqa: PLC0415
 
-        models = _models(models_dir)
+        models, detector = _models(models_dir), _speech_detector(models_dir)
         tried = model or _first_installed(models)
         config = Config(model=tried or default_model(), models_dir=models_dir)
         SpeechEngine(config).import_libraries()
@@ -97,6 +97,7 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         "gpus": to_wire(known.gpus),
         "cuda_visible_devices": known.visible_devices,
         "models": models,
+        "speech_detector": detector,
         "which_model": WHICH_MODEL,
         "tried_model": tried,
         "devices": [_try_device(name, tried, models_dir) for name in names] if tried else [],
@@ -131,6 +132,7 @@ def in_words(report: dict[str, Any]) -> Group:
             for file in report["models"]
         ),
         f"  which to take: {report['which_model']}",
+        _detector_in_words(report["speech_detector"], is_bundled=report["frozen"]),
     ]
     trials = [(f"  {trial['device']}", _trial_in_words(trial)) for trial in report["devices"]]
     trials += [
@@ -146,6 +148,15 @@ def in_words(report: dict[str, Any]) -> Group:
         Text(f"\n{heading}", "bold"),
         facts(trials),
     )
+
+
+def _detector_in_words(detector: dict[str, str], *, is_bundled: bool) -> str:
+    advice = f"; fetched when it is first needed, or by: models fetch {detector['id']}"
+    if is_bundled:
+        advice = "; install the program anew"
+    if detector["state"] == "installed":
+        advice = ""
+    return f"  what hears speech: {detector['state']}, {detector['path']}{advice}"
 
 
 def _driver_in_words(driver: dict[str, Any] | None) -> str:
@@ -214,6 +225,21 @@ def _models(models_dir: Path | None) -> list[dict[str, str]]:
         ]
     keys = ("model", "file", "path", "sha256", "state")
     return [dict(zip(keys, map(str, file), strict=True)) for file in files]
+
+
+def _speech_detector(models_dir: Path | None) -> dict[str, str]:
+    """What hears speech, where it lies or belongs."""
+    from sidecar.store.catalog import SPEECH_DETECTOR  # noqa: PLC0415
+    from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
+
+    [file] = SPEECH_DETECTOR.files
+    folder = bundle_models_dir() or models_dir or default_models_dir()
+    store = WeightStore(folder, offline=True)
+    return {
+        "id": SPEECH_DETECTOR.id,
+        "path": str(store.path(SPEECH_DETECTOR, file)),
+        "state": store.state(SPEECH_DETECTOR, file).value,
+    }
 
 
 def _first_installed(models: list[dict[str, str]]) -> str | None:

@@ -18,7 +18,7 @@ from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.engine.export_process import ConversionFailed, convert_apart
 from sidecar.serve_options import add_models_dir
 from sidecar.store.assets import Asset
-from sidecar.store.catalog import ASSETS, MODELS, ModelCard
+from sidecar.store.catalog import ASSETS, MODELS, SPEECH_DETECTOR, ModelCard
 from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.console import ProgressLine, Refusal, complain, exit_code_of, open_console
 
@@ -139,7 +139,7 @@ def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
     states = {file["state"] for file in files}
     return {
         "id": asset.id,
-        "kind": "model" if asset.id in MODELS else "sample",
+        "kind": _kind_of(asset),
         "title": asset.title,
         "licence": asset.licence,
         "homepage": asset.homepage,
@@ -147,6 +147,12 @@ def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
         "state": next(state for state in _STATES if state in states),
         "files": files,
     }
+
+
+def _kind_of(asset: Asset) -> str:
+    if asset.id in MODELS:
+        return "model"
+    return "detector" if asset is SPEECH_DETECTOR else "sample"
 
 
 def _table(found: list[dict[str, Any]]) -> Table:

@@ -13,8 +13,9 @@ from sidecar.config import Config
 from sidecar.wire.streams import Streams
 
 NAME = "speaker-sidecar"
-# What version 1.1 of the contract has added.
-_FURTHER = ("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings")
+# What versions 1.1 and 1.2 of the contract have added.
+_IN_1_1 = ("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings")
+_IN_1_2 = ("speech", "quality")
 
 
 def greet(config: Config, streams: Streams) -> None:
@@ -22,7 +23,7 @@ def greet(config: Config, streams: Streams) -> None:
     paths = [] if config.path_root == "none" else ["audio.path", "audio.path_bytes"]
     # FFmpeg's libraries are an extra; they are not imported for this.
     containers = ["audio.containers"] if importlib.util.find_spec("av") else []
-    capabilities = ("audio.pcm", "audio.file", *paths, *_FURTHER, *containers)
+    capabilities = ("audio.pcm", "audio.file", *paths, *_IN_1_1, *containers, *_IN_1_2)
     hello = Hello(
         name=NAME,
         version=__version__,

@@ -10,10 +10,12 @@ from contextlib import suppress
 import pytest
 from unit.packaging_files import touch
 
+from sidecar.store.catalog import SPEECH_DETECTOR
 from sidecar.store.converted_files import NETWORK
 from sidecar.store.prebuilt import read_folder
 
 # ---- The models ----
+from sidecar.store.weights import State, WeightStore
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,19 @@ def test_the_models_are_laid_out_as_they_are_looked_for(
         assert model.weights_sha256 == made.installed.weights_sha256
         assert (folder / model.weights).exists() == with_weights
         assert (folder / ".converted" / made.converted.folder.name / NETWORK).is_file()
+
+
+def test_what_hears_speech_comes_along(load_script, monkeypatch, tmp_path):
+    models_folder = load_script("models_folder")
+    kept = tmp_path / "kept" / SPEECH_DETECTOR.id / SPEECH_DETECTOR.files[0].name
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"network")
+    monkeypatch.setattr(models_folder.WeightStore, "state", lambda *_: State.INSTALLED)
+    (tmp_path / "bundle").mkdir()
+    models_folder.ship_detector(tmp_path / "bundle", tmp_path / "kept")
+    store = WeightStore(tmp_path / "bundle")
+    shipped = store.path(SPEECH_DETECTOR, SPEECH_DETECTOR.files[0])
+    assert shipped.read_bytes() == b"network"
 
 
 # ---- The manifest ----

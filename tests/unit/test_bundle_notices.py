@@ -126,6 +126,7 @@ LIBRARIES = {
     "gcc": "libgcc_s.so.1 libstdc++.so.6 libgomp.so.1",
     "microsoft-visual-cpp": "msvcp140.dll msvcp140_1.dll VCRUNTIME140_1.dll concrt140.dll "
     "vcomp140.dll ucrtbase.dll api-ms-win-crt-heap-l1-1-0.dll",
+    "silero-vad": "silero_vad_16k_sequence.onnx",
     "nvidia-cuda": "cublasLt64_13.dll cudart64_12.dll cudnn_graph64_9.dll cufft64_11.dll "
     "cupti64_2025.1.0.dll curand64_10.dll cusolver64_11.dll cusparse64_12.dll nvrtc64_120_0.dll "
     "nvJitLink_120_0.dll nvToolsExt64_1.dll",

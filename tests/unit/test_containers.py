@@ -99,8 +99,8 @@ def test_bytes_and_a_path_give_the_same(name, tmp_path):
 def test_they_are_probed(name):
     audio = FileAudio(FORMATS[name])
     *_, last = Decoder(LIMITS, "none", 600).decode(audio, ProbeParams(audio))
-    assert last.probed.duration_s == pytest.approx(3.0, abs=0.35)
-    assert last.probed.channels == 1
+    assert last.told.duration_s == pytest.approx(3.0, abs=0.35)
+    assert last.told.channels == 1
 
 
 def test_what_opus_has_in_front_is_dropped_whatever_the_container_says():

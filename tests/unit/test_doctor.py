@@ -40,6 +40,7 @@ REPORT = {
     "models": [
         {"model": "m", "file": "f", "path": "/m/f", "sha256": "0" * 64, "state": "installed"}
     ],
+    "speech_detector": {"id": "ear", "path": "/m/ear.onnx", "state": "installed"},
     "tried_model": "m",
     "advice": None,
     "devices": [
@@ -81,6 +82,7 @@ def test_the_report_in_words(told):
         "why              the GPU serves: RTX 4070 with 12 GiB",
         "  installed  m: /m/f",
         "  which to take: the better one",
+        "  what hears speech: installed, /m/ear.onnx",
         f"             SHA-256 {'0' * 64}",
         "a second of audio with m",
         "  cpu     does not serve: the self-test on cpu failed",
@@ -92,6 +94,16 @@ def test_the_report_in_words(told):
     )
     assert trial in " ".join(text.split())
     assert text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("is_bundled", "advice"), [(True, "install the program anew"), (False, "models fetch ear")]
+)
+def test_what_to_do_where_nothing_hears_speech(told, is_bundled, advice):
+    absent = {**REPORT["speech_detector"], "state": "absent"}
+    text = " ".join(told({**REPORT, "frozen": is_bundled, "speech_detector": absent}).split())
+    assert "what hears speech: absent, /m/ear.onnx; " in text
+    assert advice in text
 
 
 def test_a_path_is_told_in_one_piece(told):

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from protocol.errors import ModelUnavailable
-from sidecar.store.catalog import MODELS
+from sidecar.store.catalog import MODELS, SPEECH_DETECTOR
 from sidecar.store.installed import find_card, install
 from sidecar.store.weights import WeightStore
 
@@ -30,6 +30,12 @@ def test_a_folder_without_weights_says_what_belongs_there(tmp_path):
     with pytest.raises(ModelUnavailable, match=r"its weights in embedding_model.ckpt") as caught:
         install(str(tmp_path), find_card(str(tmp_path)), WeightStore(tmp_path, offline=True))
     assert caught.value.kind == "not_readable"
+
+
+def test_what_hears_speech_is_no_model_that_serves():
+    with pytest.raises(ModelUnavailable, match="no model 'silero-vad'") as caught:
+        find_card(SPEECH_DETECTOR.id)
+    assert caught.value.kind == "unknown_model"
 
 
 def test_what_is_neither_says_what_there_is():

@@ -16,7 +16,7 @@ def probed(audio):
     steps = list(Decoder(LIMITS, "any", max_windows=600).decode(audio, ProbeParams(audio)))
     assert all(step.part is None for step in steps)
     assert [step.is_last for step in steps] == [False] * (len(steps) - 1) + [True]
-    return steps[-1].probed
+    return steps[-1].told
 
 
 STEREO = noise_of(66_150, 2)

@@ -13,8 +13,10 @@ from protocol.params import (
     EmbedWindowsParams,
     PathAudio,
     ScoreParams,
+    SpeechParams,
     StoredEmbedding,
 )
+from protocol.quality import Quality, SpeechResult
 from sidecar.requests.jobs import Item, Job, Lane, Source, Stage
 from sidecar.requests.responses import Served, respond, score
 
@@ -231,3 +233,35 @@ def test_a_batch_of_which_nothing_was_embedded_did_not_come_out_well(outcomes, c
     message, outcome = answered(job)
     assert isinstance(message, Result)
     assert outcome == came_out_as
+
+
+QUALITY = Quality(1.25, -20.0, 30.0, 0.0, 8000.0, None, ("little_speech",))
+
+
+def test_an_embedding_has_the_quality_of_its_audio():
+    job = finished(EmbedParams(AUDIO), Embedding(3.0, 4.0))
+    job.sources[0].items[0].quality = QUALITY
+    told = answered(job)[0].result["quality"]
+    assert told["speech_s"] == 1.25
+    assert told["channel_correlation"] is None
+    assert told["flags"] == ["little_speech"]
+
+
+def test_a_score_has_the_qualities_of_the_audios_alone():
+    stored = StoredEmbedding(struct.pack("<2f", 3.0, 4.0), "tiny.1")
+    job = finished(ScoreParams(stored, AUDIO), Embedding(3.0, 4.0))
+    job.sources[0].items[0].quality = QUALITY
+    told = answered(job)[0].result
+    assert "quality_a" not in told
+    assert told["quality_b"]["speech_s"] == 1.25
+
+
+def test_speech_is_told_without_an_embedding():
+    job = finished(SpeechParams(AUDIO))
+    job.sources = [Source(job, AUDIO, 0, Lane.FILES, Stage.DONE)]
+    job.sources[0].told = SpeechResult(((1.5, 2.0), (2.25, 3.0)), 1.25, 4.0)
+    assert decode_from_child(respond(job, None).payload).result == {
+        "segments": [[1.5, 2.0], [2.25, 3.0]],
+        "speech_s": 1.25,
+        "duration_s": 4.0,
+    }

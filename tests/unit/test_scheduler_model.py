@@ -178,12 +178,14 @@ class AnyInterleaving(RuleBasedStateMachine):
             assert all(enough[other.job.is_live] for other in waiting)
             stuck = [s for s in waiting if not self.ready and not self.decoding]
             assert not stuck, "nothing would ever make room"
-        elif enough[source.job.is_live]:
+        elif enough[source.job.is_live] and not source.is_cut:
             assert source.steps is not None, "another one was begun"
             assert not [i for i in self.ready if i.job.is_live == source.job.is_live]
             assert not [s for s in self.decoding if s.job.is_live == source.job.is_live]
         else:
             of_its_kind = [s for s in waiting if s.job.is_live == source.job.is_live]
+            if enough[source.job.is_live]:  # what is only listened to goes on
+                of_its_kind = [s for s in of_its_kind if s.is_cut]
             assert source is min(of_its_kind, key=self.put_at.get), "no turns are taken"
         if source is not None:
             source.steps = source.steps or self.steps()
@@ -370,14 +372,13 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert scheduler.queued_bytes == sum(job.n_bytes for job in jobs)
         assert scheduler.queued_bytes <= LIMITS.max_queued_bytes
         queued = [
-            one.job
-            for job in jobs
-            for one in (*job.sources, *job.items)
-            if one.stage is Stage.WAITING
-        ] + self.questions
-        assert scheduler.n_queued == len(queued)
+            one for job in jobs for one in (*job.sources, *job.items) if one.stage is Stage.WAITING
+        ]
+        n_queued = sum(not getattr(one, "is_cut", False) for one in queued)
+        assert scheduler.n_queued == n_queued + len(self.questions)
         assert scheduler.has_question == bool(self.questions)
-        oldest_at = min((job.arrived_at for job in queued), default=None)
+        jobs_queued = [*(one.job for one in queued), *self.questions]
+        oldest_at = min((job.arrived_at for job in jobs_queued), default=None)
         assert scheduler.oldest_queued() == oldest_at
         assert all(scheduler.holds(job.id) for job in jobs)
 

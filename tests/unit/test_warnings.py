@@ -117,7 +117,7 @@ def test_a_probe_needs_no_model():
     job = finished(ProbeParams(AUDIO))
     job.sources = odd(EmbedParams(AUDIO)).sources
     job.sources[0].items.clear()
-    job.sources[0].probed = ProbeResult("WAV", "PCM", 1.5, 16_000, 2, None, (CUT,))
+    job.sources[0].told = ProbeResult("WAV", "PCM", 1.5, 16_000, 2, None, (CUT,))
     message, outcome = answered(job, served=None)
     assert outcome == "ok"
     assert message.result == {
@@ -129,4 +129,4 @@ def test_a_probe_needs_no_model():
         "bits": None,
         "warnings": [CUT_ON_THE_WIRE],
     }
-    assert read(ProbeResult, message.result) == job.sources[0].probed
+    assert read(ProbeResult, message.result) == job.sources[0].told

@@ -1,0 +1,52 @@
+"""The network that hears speech, run by ONNX Runtime as it was published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from protocol.errors import ModelUnavailable
+from sidecar.audio.resampling import FloatArray
+from sidecar.engine.cpu_fault import first_line
+from sidecar.engine.onnx_library import ort
+from sidecar.speech.listening import Listening, Memory
+
+_ERRORS_ONLY = 3
+
+
+class SpeechDetector:
+    """Silero VAD 6.2, loaded once and shared by threads: each audio has a ``Listening``.
+
+    Args:
+        network: ``silero_vad_16k_sequence.onnx``, checked.
+
+    Raises:
+        ModelUnavailable: ONNX Runtime cannot load it.
+    """
+
+    def __init__(self, network: Path) -> None:
+        options = ort.SessionOptions()
+        # The thread that calls: it is done in a hundredth of the audio's time at most, and the
+        # others are the embeddings'.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        # Both would keep the memory of the longest piece for good.
+        options.enable_mem_pattern = options.enable_cpu_mem_arena = False
+        options.log_severity_level = _ERRORS_ONLY
+        try:
+            self._session = ort.InferenceSession(
+                str(network), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its errors have no other base class
+            raise ModelUnavailable(
+                f"ONNX Runtime cannot load {network}, which hears speech: {first_line(error)}"
+            ) from error
+
+    def listen(self) -> Listening:
+        """Begin with an audio."""
+        return Listening(self._judge)
+
+    def _judge(self, frames: FloatArray, memory: Memory) -> tuple[FloatArray, Memory]:
+        h, c = memory
+        probabilities, h, c = self._session.run(None, {"input": frames, "h": h, "c": c})
+        return np.asarray(probabilities, np.float32), (h, c)

@@ -1,0 +1,170 @@
+"""The detector, loaded by a thread of its own when it is first needed. Imports no numpy."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from protocol.errors import ModelUnavailable
+from protocol.reports import Progress
+
+if TYPE_CHECKING:
+    # It imports numpy, for which the reader does not wait.
+    from sidecar.speech.detector import SpeechDetector
+
+_log = logging.getLogger(__name__)
+
+# Where it could not be had, it is tried again for whoever needs it, but not at each request: pip
+# takes a processor for seconds to find that there is no network.
+RETRY_AFTER_S = 30.0
+
+
+class OpenDetector(Protocol):
+    """Finds the detector on the disk, or fetches it, and loads it."""
+
+    def __call__(
+        self,
+        before_fetch: Callable[[], None],
+        should_stop: Callable[[], bool],
+        on_progress: Callable[[Progress], None],
+    ) -> SpeechDetector:
+        """The detector.
+
+        Args:
+            before_fetch: is called first where it has to be fetched, which takes long.
+            should_stop: asked several times a second; True ends a fetch.
+            on_progress: how far a fetch is.
+
+        Raises:
+            ModelUnavailable: it cannot be had.
+        """
+
+
+class State(enum.Enum):
+    """How far it is."""
+
+    IDLE = enum.auto()
+    LOADING = enum.auto()
+    FETCHING = enum.auto()
+    READY = enum.auto()
+    FAILED = enum.auto()
+
+
+class DetectorLoader:
+    """The detector, from the moment on when somebody asks for it; any thread may.
+
+    Args:
+        open_detector: what is run, in a thread of its own.
+        should_stop: whether the process ends.
+        clock: gives seconds, such as ``time.perf_counter``.
+
+    Attributes:
+        on_change: called by the loading thread whenever something has changed.
+        detector: it, once it is there.
+    """
+
+    def __init__(
+        self,
+        open_detector: OpenDetector,
+        should_stop: Callable[[], bool],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._open_detector = open_detector
+        self._should_stop = should_stop
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._state = State.IDLE
+        self._failure: ModelUnavailable | None = None
+        self._failed_at = 0.0
+        self._thread: threading.Thread | None = None
+        self.on_change: Callable[[], None] = lambda: None
+        self.detector: SpeechDetector | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is there, or cannot be had."""
+        return self._state in {State.READY, State.FAILED}
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it is there in a moment; what has to be fetched first is not."""
+        return self._state is State.LOADING
+
+    def begin(self, on_progress: Callable[[Progress], None] = lambda _progress: None) -> None:
+        """Load it, unless that was begun before; ``on_progress`` is told how far a fetch is."""
+        with self._changed:
+            if self._state is State.IDLE:
+                self._start(on_progress)
+
+    def need(self) -> None:
+        """Load it, unless that was begun before; again, where it failed a while ago."""
+        with self._changed:
+            has_failed = self._state is State.FAILED
+            if self._state is State.IDLE or (
+                has_failed and self._clock() - self._failed_at >= RETRY_AFTER_S
+            ):
+                self._start(lambda _progress: None)
+
+    def loaded(self) -> SpeechDetector:
+        """It, once it is settled; raises ``ModelUnavailable`` where it cannot be had."""
+        if self.detector is not None:
+            return self.detector
+        failure = self._failure
+        assert failure is not None
+        # One of its own for each request: a traceback holds the audio.
+        raise ModelUnavailable(failure.message, failure.kind, **failure.details)
+
+    def wait(self) -> SpeechDetector:
+        """Wait until it is there.
+
+        Raises:
+            ModelUnavailable: it cannot be had, or the process ends.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_settled)
+        return self.loaded()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the thread has ended, if there is one."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _start(self, on_progress: Callable[[Progress], None]) -> None:
+        self._state = State.LOADING
+        self._thread = threading.Thread(
+            target=self._load, args=(on_progress,), name="speech loader", daemon=True
+        )
+        self._thread.start()
+
+    def _load(self, on_progress: Callable[[Progress], None]) -> None:
+        try:
+            self.detector = self._open_detector(self._fetching, self._should_stop, on_progress)
+        except Exception as error:  # noqa: BLE001 - whatever it is, requests without it go on
+            self._failure = _as_unavailable(error)
+            self._failed_at = self._clock()
+            if not self._should_stop():
+                _log.warning("speech cannot be told: %s", self._failure.message)
+            self._enter(State.FAILED)
+        else:
+            self._enter(State.READY)
+
+    def _fetching(self) -> None:
+        self._enter(State.FETCHING)
+
+    def _enter(self, state: State) -> None:
+        with self._changed:
+            self._state = state
+            self._changed.notify_all()
+        self.on_change()
+
+
+def _as_unavailable(error: Exception) -> ModelUnavailable:
+    if isinstance(error, ModelUnavailable):
+        return error
+    if not isinstance(error, (ImportError, OSError)):
+        _log.error("loading the model that hears speech failed inside", exc_info=error)
+    return ModelUnavailable(f"the model that hears speech cannot be loaded: {error}")
