@@ -32,7 +32,7 @@ NOISY_DB = 10.0
 
 # Of a longer audio so many steps, evenly spread, stand for all its speech, and for all the rest.
 _MAX_STEPS = 1000
-_MAX_SPECTRA = 125
+_MAX_CLOSELY = 125
 
 # So many steps of the rest tell the noise's power. Else the quietest speech does: its pauses.
 _MIN_REST_STEPS = 5
@@ -68,8 +68,9 @@ def measure(
     is_heard, rest = np.ones(len(steps), bool), None
     if is_speech is not None and is_speech[: len(steps)].any():
         is_heard = is_speech[: len(steps)]
-        rest = _some(steps, ~is_heard)
-    heard = _some(steps, is_heard)
+        rest = _some(steps, ~is_heard, _MAX_STEPS)
+    heard = _some(steps, is_heard, _MAX_STEPS)
+    closely = _some(steps, is_heard, _MAX_CLOSELY)
     powers = _powers(heard)
     level_dbfs = _decibels(powers.mean())
     is_silent = level_dbfs is None or level_dbfs < SILENT_DBFS
@@ -77,8 +78,8 @@ def measure(
         speech_s=speech_s,
         level_dbfs=level_dbfs,
         snr_db=None if rest is None else _snr_db(powers, _powers(rest)),
-        clipped_share=clipped_share(heard),
-        bandwidth_hz=None if is_silent else _bandwidth_hz(heard),
+        clipped_share=clipped_share(closely),
+        bandwidth_hz=None if is_silent else _bandwidth_hz(closely),
         channel_correlation=None if stereo is None else stereo.correlation,
         flags=(),
     )
@@ -93,22 +94,18 @@ def _steps(samples: FloatArray) -> FloatArray:
     return samples[: n_steps * STEP_SAMPLES].reshape(n_steps, STEP_SAMPLES)
 
 
-def _some(steps: FloatArray, are_wanted: NDArray[np.bool_]) -> FloatArray:
-    """Those that are wanted; of too many some, evenly spread."""
+def _some(steps: FloatArray, are_wanted: NDArray[np.bool_], max_steps: int) -> FloatArray:
+    """Those that are wanted; of more than ``max_steps``, some that are evenly spread."""
     wanted = np.flatnonzero(are_wanted)
-    return steps[wanted[:: _stride(len(wanted), _MAX_STEPS)]]
-
-
-def _stride(n: int, n_wanted: int) -> int:
-    """Taken every so many of ``n``, they are at most ``n_wanted``."""
-    return max(1, -(-n // n_wanted))
+    stride = max(1, -(-len(wanted) // max_steps))
+    return steps[wanted[::stride]]
 
 
 def _powers(steps: FloatArray) -> NDArray[np.float64]:
     """Each one's power about its mean, shape (n_steps,): what a microphone adds is not heard."""
     squares: NDArray[np.float64] = np.einsum("ij,ij->i", steps, steps, dtype=np.float64)
-    means = steps.mean(axis=1, dtype=np.float64)
-    return np.maximum(squares / steps.shape[1] - means**2, 0)
+    means: NDArray[np.float64] = steps.mean(axis=1, dtype=np.float64)
+    return (squares / steps.shape[1] - means**2).clip(0)
 
 
 def _decibels(power: float) -> float | None:
@@ -137,8 +134,7 @@ def _bandwidth_hz(steps: FloatArray) -> float | None:
     peak = np.abs(steps).max()
     if steps.shape[1] < STEP_SAMPLES:
         return None
-    some = steps[:: _stride(len(steps), _MAX_SPECTRA)]
-    spectra = np.fft.rfft(some / peak * _HANN)[:, :-1]
+    spectra = np.fft.rfft(steps / peak * _HANN)[:, :-1]
     spectrum = (spectra.real**2 + spectra.imag**2).mean(axis=0)
     bands = spectrum.reshape(-1, _BAND_BINS).sum(axis=1)[1:]
     return float((np.flatnonzero(bands >= bands.max() * _TRACE)[-1] + 2) * _BAND_HZ)
