@@ -25,9 +25,9 @@ STEP_SAMPLES = 512
 # The flags' thresholds.
 SILENT_DBFS = -75.0
 LITTLE_SPEECH_S = 2.0
-QUIET_DBFS = -50.0
-CLIPPED_SHARE = 0.01
-NARROW_BAND_HZ = 5000.0
+QUIET_DBFS = -55.0
+CLIPPED_SHARE = 0.02
+NARROW_BAND_HZ = 6000.0
 NOISY_DB = 10.0
 
 # Of a longer audio so many steps, evenly spread, stand for all its speech, and for all the rest.
