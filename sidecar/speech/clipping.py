@@ -1,9 +1,9 @@
 """Clipping: how much of an audio was louder than what recorded it could tell.
 
-Where it was clipped as it is, runs of samples have one value, the highest. Resampled or compressed
-since then, they overshoot and ripple, and no two are alike; but still more of them are about as
-loud as the clipped ones were than are a little less loud. In speech that was not clipped it is the
-other way round: the louder, the rarer. (A loud steady tone is like clipped speech in this.)
+As it was recorded, runs of clipped samples have one value, the highest. Once they were resampled or
+compressed they overshoot and ripple, and no two are alike. But more of them are about as loud as
+the clipped ones were than are a little less loud; in other speech, the louder is the rarer. (A
+steady tone near full scale is like clipped speech in this.)
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from sidecar.audio.resampling import FloatArray
 
-# Clipping happens at full scale; since then it may have been mixed with a silent channel.
+# It happens at full scale, but the channel may have been mixed with a silent one since.
 _MIN_LEVEL = 0.45
 
-# How alike the samples of a run are: of 16 bits, there is one value more below 0 than above.
+# How far apart the samples of a run are: 16 bits have one value more below 0 than above.
 _FLAT = 4e-5
 
-# Loudness is counted in bins of half a dB below the loudest sample. Resampled, clipped samples lie
-# 1 dB around their level, and the loudest up to 8 dB above it: from 8 kHz, ten times over.
+# Bins of 0.5 dB, counted from the loudest sample down. Once resampled, the clipped samples lie 1 dB
+# around their level, and that lies up to 8 dB below the loudest (ten times over, at 8 kHz).
 _LOG_PER_BIN = np.log(10) / 40
 _AROUND = 2
 _LEVELS = np.arange(17)
@@ -28,9 +28,9 @@ _N_BINS = _LEVELS[-1] + 3 * _AROUND
 
 
 def clipped_share(samples: FloatArray) -> float:
-    """The share of ``samples``, any shape, that were clipped, 0 to 1.
+    """The share of ``samples``, of any shape, that were clipped, 0 to 1.
 
-    Of samples that were resampled since it is a lower bound, and 0 where few were clipped.
+    What was resampled since is undercounted, and not found at all if it was less than 1 %.
     """
     loudness = np.abs(samples).ravel()
     peak = loudness.max(initial=0)
@@ -49,12 +49,12 @@ def _in_runs(is_flat: NDArray[np.bool_]) -> float:
 
 
 def _around_a_level(loudness: FloatArray, peak: np.float32) -> float:
-    """How much more a band of loudness holds than the one below it, as a share; the clearest."""
-    loud = loudness[loudness > peak * np.float32(np.exp(-_LOG_PER_BIN * _N_BINS))]
+    """By how much a band around a level outnumbers the one below it, as a share; the most."""
+    loud = loudness[loudness > peak * np.exp(-_LOG_PER_BIN * _N_BINS)]
     bins = (np.log(loud / peak) / -_LOG_PER_BIN).astype(np.intp)
-    # How many are louder than so many bins below the peak.
+    # How many samples are in the first so many bins.
     louder = np.concatenate([[0], np.cumsum(np.bincount(bins, minlength=_N_BINS))])
     levels = _LEVELS[peak * np.exp(-_LOG_PER_BIN * _LEVELS) >= _MIN_LEVEL]
     band = louder[levels + _AROUND] - louder[np.maximum(levels - _AROUND, 0)]
     below = louder[levels + 3 * _AROUND] - louder[levels + _AROUND]
-    return max(0.0, float((band - below).max()) / len(loudness))
+    return float(max(0, (band - below).max()) / len(loudness))

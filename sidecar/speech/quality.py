@@ -1,6 +1,6 @@
 """How good an audio is for telling who speaks: numbers, and flags for what costs accuracy.
 
-What each threshold was measured with stands in ``docs/quality.md``.
+docs/quality.md has the measurement behind each threshold.
 """
 
 from __future__ import annotations
@@ -19,33 +19,38 @@ from sidecar.audio.waveform import Stereo
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.speech.clipping import clipped_share
 
-# What one decision about speech is about: 32 ms.
+# What is judged at a time, speech or not: 32 ms.
 STEP_SAMPLES = 512
 
-# The flags' thresholds.
+# Where the flags begin.
 SILENT_DBFS = -75.0
-LITTLE_SPEECH_S = 2.0
 QUIET_DBFS = -55.0
+LITTLE_SPEECH_S = 2.0
 CLIPPED_SHARE = 0.02
 NARROW_BAND_HZ = 6000.0
-NOISY_DB = 10.0
+NOISY_DB = 12.0
 
-# Of a longer audio so many steps, evenly spread, stand for all its speech, and for all the rest.
+# Of more steps, so many stand for all: 32 s for levels, 4 s for what takes longer to compute.
 _MAX_STEPS = 1000
-_MAX_CLOSELY = 125
+_MAX_SHAPED = 125
 
-# So many steps of the rest tell the noise's power. Else the quietest speech does: its pauses.
-_MIN_REST_STEPS = 5
-_MIN_HEARD_STEPS = 50
+# Fewer steps between the speech than this (0.16 s) do not tell the noise. Then the quietest part of
+# the speech does, if there is enough of it (1.6 s) to have pauses.
+_MIN_PAUSE_STEPS = 5
+_MIN_SPEECH_STEPS = 50
 _QUIETEST_PERCENT = 5
-# Speech that is further below the noise is no more than a fluctuation of it.
-_LOWEST_SNR_DB = -20.0
+# Power that is not above the noise may be anything below this share of it: no SNR is below -20 dB.
+_LEAST_SNR = 0.01
 
-# Bands of 250 Hz; the lowest one holds hum, and tells nothing of where speech ends.
+# A band is a trace if it is 50 dB below the strongest one. In the lowest one may be hum, and up to
+# 30 dB more of it than of speech.
+_TRACE = 1e-5
+_HUM = 1e-3
 _BAND_HZ = 250
 _BAND_BINS = _BAND_HZ * STEP_SAMPLES // SAMPLE_RATE_HZ
-_TRACE = 1e-5
 _HANN = np.hanning(STEP_SAMPLES + 1)[:-1].astype(np.float32)
+
+_Powers = NDArray[np.float64]
 
 
 def measure(
@@ -55,31 +60,31 @@ def measure(
     *,
     speech_s: float | None,
 ) -> Quality:
-    """Measure the whole of an audio; this takes a millisecond or two, however long it is.
+    """The quality of a whole audio; takes a millisecond, and five at most, however long it is.
 
     Args:
-        samples: mono, 16 kHz, finite, shape (n_samples,); more than full scale is not clipped.
-        is_speech: for each step of 512 samples, of which the last may be shorter, whether somebody
-            speaks; None: it is not known.
-        stereo: of the two channels that were mixed, if there were.
+        samples: mono, 16 kHz, finite, shape (n_samples,). Full scale is 1.0, and more is kept.
+        is_speech: whether somebody speaks in each step of 512 samples, of which the last may be
+            shorter; None: it is not known.
+        stereo: of the two channels that were mixed, if any were.
         speech_s: how many seconds somebody speaks; None: it is not known.
     """
     steps = _steps(samples)
-    is_heard, rest = np.ones(len(steps), bool), None
+    speech, pauses = np.arange(len(steps)), None
     if is_speech is not None and is_speech[: len(steps)].any():
-        is_heard = is_speech[: len(steps)]
-        rest = _some(steps, ~is_heard, _MAX_STEPS)
-    heard = _some(steps, is_heard, _MAX_STEPS)
-    closely = _some(steps, is_heard, _MAX_CLOSELY)
-    powers = _powers(heard)
+        speech, pauses = (np.flatnonzero(is_speech[: len(steps)] == said) for said in (True, False))
+    powers = _powers(steps[_spread(speech, _MAX_STEPS)])
+    shaped = steps[_spread(speech, _MAX_SHAPED)]
+    snr_db = None
+    if pauses is not None:
+        snr_db = _snr_db(powers, _powers(steps[_spread(pauses, _MAX_STEPS)]))
     level_dbfs = _decibels(powers.mean())
-    is_silent = level_dbfs is None or level_dbfs < SILENT_DBFS
     quality = Quality(
         speech_s=speech_s,
         level_dbfs=level_dbfs,
-        snr_db=None if rest is None else _snr_db(powers, _powers(rest)),
-        clipped_share=clipped_share(closely),
-        bandwidth_hz=None if is_silent else _bandwidth_hz(closely),
+        snr_db=snr_db,
+        clipped_share=clipped_share(shaped),
+        bandwidth_hz=None if _is_silent(level_dbfs) else _bandwidth_hz(shaped),
         channel_correlation=None if stereo is None else stereo.correlation,
         flags=(),
     )
@@ -87,73 +92,75 @@ def measure(
 
 
 def _steps(samples: FloatArray) -> FloatArray:
-    """The whole steps, shape (n_steps, 512); a shorter audio is one."""
+    """The whole steps of an audio, shape (n_steps, 512); of a shorter one, all of it as one."""
     n_steps = len(samples) // STEP_SAMPLES
     if n_steps == 0:
-        return np.resize(samples, (1, max(1, len(samples))))
+        return np.resize(samples, (1, max(1, len(samples))))  # of none, a zero
     return samples[: n_steps * STEP_SAMPLES].reshape(n_steps, STEP_SAMPLES)
 
 
-def _some(steps: FloatArray, are_wanted: NDArray[np.bool_], max_steps: int) -> FloatArray:
-    """Those that are wanted; of more than ``max_steps``, some that are evenly spread."""
-    wanted = np.flatnonzero(are_wanted)
-    stride = max(1, -(-len(wanted) // max_steps))
-    return steps[wanted[::stride]]
+def _spread(steps: NDArray[np.intp], max_steps: int) -> NDArray[np.intp]:
+    """At most ``max_steps`` of them, evenly spread."""
+    return steps[:: max(1, -(-len(steps) // max_steps))]
 
 
-def _powers(steps: FloatArray) -> NDArray[np.float64]:
-    """Each one's power about its mean, shape (n_steps,): what a microphone adds is not heard."""
-    squares: NDArray[np.float64] = np.einsum("ij,ij->i", steps, steps, dtype=np.float64)
-    means: NDArray[np.float64] = steps.mean(axis=1, dtype=np.float64)
-    return (squares / steps.shape[1] - means**2).clip(0)
+def _powers(steps: FloatArray) -> _Powers:
+    """The power of each step, shape (n_steps,), without its mean: a microphone's own offset."""
+    squares: _Powers = np.einsum("ij,ij->i", steps, steps, dtype=np.float64) / steps.shape[1]
+    means: _Powers = steps.mean(axis=1, dtype=np.float64)
+    powers: _Powers = np.maximum(squares - means**2, 0)
+    return powers
 
 
 def _decibels(power: float) -> float | None:
     return 10 * math.log10(power) if power > 0 else None
 
 
-def _snr_db(heard: NDArray[np.float64], rest: NDArray[np.float64]) -> float | None:
-    """How far speech is above the noise, from the powers of its steps and of all others."""
-    # The median, as some of the rest is speech that was not heard. What a gate has muted is no
-    # noise.
-    rest = rest[rest > 0]
-    if len(rest) >= _MIN_REST_STEPS:
-        noise = float(np.median(rest))
-    elif len(heard) >= _MIN_HEARD_STEPS:
-        noise = float(np.percentile(heard, _QUIETEST_PERCENT))
+def _is_silent(level_dbfs: float | None) -> bool:
+    return level_dbfs is None or level_dbfs < SILENT_DBFS
+
+
+def _snr_db(speech: _Powers, pauses: _Powers) -> float | None:
+    """How far speech is above the noise, of which its steps have as much as the others."""
+    pauses = pauses[pauses > 0]  # what a gate has muted is no noise
+    if len(pauses) >= _MIN_PAUSE_STEPS:
+        noise = np.median(pauses)  # as there may be words among them that were not heard
+    elif len(speech) >= _MIN_SPEECH_STEPS:
+        noise = np.percentile(speech, _QUIETEST_PERCENT)
     else:
         return None
-    speech = float(heard.mean()) - noise
     if noise == 0:
         return None
-    return max(_LOWEST_SNR_DB, 10 * math.log10(max(speech / noise, 1e-2)))
+    return _decibels(max(_LEAST_SNR, float(speech.mean() / noise) - 1))
 
 
 def _bandwidth_hz(steps: FloatArray) -> float | None:
-    """Where the highest band ends that is not far below the strongest one."""
-    peak = np.abs(steps).max()
+    """Where the highest band ends that is more than a trace; None: a step is too short to tell."""
     if steps.shape[1] < STEP_SAMPLES:
         return None
-    spectra = np.fft.rfft(steps / peak * _HANN)[:, :-1]
+    moving = steps / np.abs(steps).max()
+    moving -= moving.mean()
+    spectra = np.fft.rfft(moving * _HANN)[:, :-1]
     spectrum = (spectra.real**2 + spectra.imag**2).mean(axis=0)
-    bands = spectrum.reshape(-1, _BAND_BINS).sum(axis=1)[1:]
-    return float((np.flatnonzero(bands >= bands.max() * _TRACE)[-1] + 2) * _BAND_HZ)
+    bands = spectrum.reshape(-1, _BAND_BINS).sum(axis=1)
+    is_there = bands >= _TRACE * max(bands[1:].max(), _HUM * bands[0])
+    return float((np.flatnonzero(is_there)[-1] + 1) * _BAND_HZ)
 
 
 def _flags(quality: Quality) -> Iterator[Flag]:
-    level_dbfs, speech_s, snr_db = quality.level_dbfs, quality.speech_s, quality.snr_db
-    if level_dbfs is None or level_dbfs < SILENT_DBFS:
+    """What of it costs accuracy."""
+    level_dbfs, correlation = quality.level_dbfs, quality.channel_correlation
+    if _is_silent(level_dbfs):
         yield "silent"
-    elif level_dbfs < QUIET_DBFS:
+    elif level_dbfs is not None and level_dbfs < QUIET_DBFS:
         yield "quiet"
-    if speech_s is not None and speech_s < LITTLE_SPEECH_S:
+    if quality.speech_s is not None and quality.speech_s < LITTLE_SPEECH_S:
         yield "little_speech"
-    if quality.clipped_share > CLIPPED_SHARE:
+    if quality.clipped_share >= CLIPPED_SHARE:
         yield "clipped"
-    if quality.bandwidth_hz is not None and quality.bandwidth_hz < NARROW_BAND_HZ:
+    if quality.bandwidth_hz is not None and quality.bandwidth_hz <= NARROW_BAND_HZ:
         yield "narrow_band"
-    if snr_db is not None and snr_db < NOISY_DB:
+    if quality.snr_db is not None and quality.snr_db < NOISY_DB:
         yield "noisy"
-    correlation = quality.channel_correlation
     if correlation is not None and correlation <= OPPOSITE:
         yield "opposite_phase"
