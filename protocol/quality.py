@@ -23,7 +23,7 @@ class Quality:
         level_dbfs: the mean power in dB below that of a full-scale square wave (a full-scale sine
             has -3), without any constant offset; None: nothing moves.
         snr_db: how far the speech is above the noise between it, or where there is too little
-            between it, above its own quietest 5 %: then of clean speech no more than 15 to 30.
+            between it, above its own quietest 5 %: then clean speech has no more than 10 to 30.
             At least -20; None: there is no speech, no noise (but digital silence), or too little
             of both.
         clipped_share: the share of samples that were clipped, 0 to 1. A lower bound where the

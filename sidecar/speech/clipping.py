@@ -30,7 +30,7 @@ _N_BINS = _LEVELS[-1] + 3 * _AROUND
 def clipped_share(samples: FloatArray) -> float:
     """The share of ``samples``, of any shape, that were clipped, 0 to 1.
 
-    What was resampled since is undercounted, and not found at all if it was less than 1 %.
+    What was resampled since is undercounted, and a share of less than 0.02 may not be found.
     """
     loudness = np.abs(samples).ravel()
     peak = loudness.max(initial=0)

@@ -76,10 +76,14 @@ def noisy(speech, rng, snr_db, noise):
     return speech + added * np.sqrt(power / np.square(added).mean())
 
 
-def of_opposite_phase(speech, rng, embedded):
-    """Two channels, one of them reversed, each with its own noise 20 dB below."""
-    left, right = (noisy(sign * speech, rng, 20, white) for sign in (1, -1))
-    return (left + right) / 2 if embedded == "mean" else left
+def with_reversed_channel(speech, rng, embedded, delay=0):
+    """Of two microphones, each with its noise 20 dB below, one reversed and so many samples late.
+
+    Of them the mean is embedded, or only the one.
+    """
+    late = -np.concatenate([np.zeros(delay), speech])[: len(speech)]
+    first, second = noisy(speech, rng, 20, white), noisy(late, rng, 20, white)
+    return (first + second) / 2 if embedded == "mean" else first
 
 
 def white(rng, n):
@@ -131,8 +135,11 @@ def degradations(audio):
     for name, noise in noises.items():
         for snr_db in (20, 15, 10, 5, 0):
             made[f"{name} {snr_db} dB"] = functools.partial(noisy, snr_db=snr_db, noise=noise)
-    for embedded in ("mean", "louder"):
-        made[f"opposite, {embedded}"] = functools.partial(of_opposite_phase, embedded=embedded)
+    for delay in (0, 2, 4, 6):
+        made[f"reversed, {delay} samples late"] = functools.partial(
+            with_reversed_channel, embedded="mean", delay=delay
+        )
+    made["the other channel"] = functools.partial(with_reversed_channel, embedded="one")
     return made
 
 
