@@ -135,11 +135,13 @@ def clip(samples, times, rate_hz=SAMPLE_RATE_HZ):
 
 
 def test_runs_at_full_scale_are_counted():
-    samples = white(1, -30).astype(np.float32)
-    for start, length in ((200, 3), (300, 40)):
-        samples[start : start + length] = 32767 / 32768
+    """In 16 bits, which have one value more below 0 than above; of 50 samples in 16,000."""
+    samples = as_loud_as(-10, coloured(-1, 1)).clip(-0.9, 0.9)
+    for start, length in ((100, 2), (200, 3), (300, 20)):  # two are no run
+        samples[start : start + length] = 1
         samples[5000 + start : 5000 + start + length] = -1
-    assert clipped_share(samples) == 2 * 43 / len(samples)
+    samples = np.clip(np.round(32768 * samples), -32768, 32767).astype(np.float32) / 32768
+    assert clipped_share(samples) == 46 / len(samples)
     assert clipped_share(samples / 4) == 0  # a plateau, but not at full scale
 
 
@@ -175,14 +177,14 @@ def test_real_speech_that_was_clipped_is_told_from_what_was_not(shared):
         assert times > 1 or flagged == 0
 
 
-@pytest.mark.parametrize("hz", [2000, 3400, 4000, 5500, 8000])
-def test_the_bandwidth_is_where_the_energy_ends(hz):
-    speech = babbling(3)
-    hum = 0.1 * np.sin(2 * np.pi * 50 * seconds(3))
-    for samples in (below(hz, speech), below(hz, speech) + hum + 0.2):
-        found = quality(samples)
-        assert hz <= found.bandwidth_hz <= hz + 250
-        assert ("narrow_band" in found.flags) == (hz < 6000)
+@pytest.mark.parametrize("beside", ["nothing", "hum", "an offset"])
+@pytest.mark.parametrize("hz", [2000, 3400, 4000, 5500, 5950, 6100, 8000])
+def test_the_bandwidth_is_where_the_energy_ends(hz, beside):
+    t = seconds(3)
+    added = {"nothing": 0 * t, "hum": 0.03 * np.sin(2 * np.pi * 50 * t), "an offset": 0 * t + 0.9}
+    found = quality(below(hz, babbling(3, -54)) + added[beside])
+    assert hz <= found.bandwidth_hz <= hz + 250
+    assert ("narrow_band" in found.flags) == (hz < 6000)
 
 
 def test_a_source_of_8_khz_is_of_narrow_band():
