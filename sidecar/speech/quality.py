@@ -39,7 +39,7 @@ _MAX_SHAPED = 125
 _MIN_PAUSE_STEPS = 5
 _MIN_SPEECH_STEPS = 50
 _QUIETEST_PERCENT = 5
-# Power that is not above the noise may be anything below this share of it: no SNR is below -20 dB.
+# Speech that is not above the noise is told as this share of it: no SNR is below -20 dB.
 _LEAST_SNR = 0.01
 
 # A band is a trace if it is 50 dB below the strongest one. In the lowest one may be hum, and up to
@@ -60,7 +60,7 @@ def measure(
     *,
     speech_s: float | None,
 ) -> Quality:
-    """The quality of a whole audio; takes a millisecond, and five at most, however long it is.
+    """The quality of a whole audio; takes a millisecond or two, however long it is.
 
     Args:
         samples: mono, 16 kHz, finite, shape (n_samples,). Full scale is 1.0, and more is kept.

@@ -7,49 +7,13 @@ import time
 
 import numpy as np
 import pytest
-import soundfile
 import soxr
+from unit.made_sounds import as_loud_as, babbling, below, clip, coloured, seconds, white
 
 from sidecar.audio.channels import mix
 from sidecar.audio.waveform import Stereo
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.speech.clipping import clipped_share
 from sidecar.speech.quality import STEP_SAMPLES, measure
-
-RATES_HZ = (16_000, 44_100, 48_000, 8000)
-
-
-def seconds(duration_s):
-    return np.arange(round(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-
-
-def white(duration_s, dbfs=0.0, seed=0):
-    samples = np.random.default_rng(seed).standard_normal(len(seconds(duration_s)))
-    return as_loud_as(dbfs, samples)
-
-
-def as_loud_as(dbfs, samples):
-    return samples * np.sqrt(10 ** (dbfs / 10) / np.square(samples).mean())
-
-
-def coloured(exponent, duration_s=3, seed=0):
-    """White noise, its amplitude times that power of the frequency from 300 Hz on."""
-    spectrum = np.fft.rfft(white(duration_s, seed=seed))
-    hz = np.fft.rfftfreq(len(seconds(duration_s)), 1 / SAMPLE_RATE_HZ)
-    return as_loud_as(-30, np.fft.irfft(spectrum * np.maximum(hz, 300) ** exponent))
-
-
-def below(hz, samples):
-    spectrum = np.fft.rfft(samples)
-    spectrum[np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ) > hz] = 0
-    return np.fft.irfft(spectrum, len(samples))
-
-
-def babbling(duration_s, dbfs=-25.0, seed=0):
-    """As loud and as soft as speech, syllable by syllable, and as low."""
-    syllables = np.random.default_rng(seed).uniform(-40, 0, round(8 * duration_s) + 1)
-    envelope_db = np.interp(8 * seconds(duration_s), np.arange(len(syllables)), syllables)
-    return as_loud_as(dbfs, coloured(-1, duration_s, seed + 1) * 10 ** (envelope_db / 20))
 
 
 def speaks(samples, *parts):
@@ -122,59 +86,6 @@ def test_speech_that_is_softer_than_the_noise_has_the_least_snr():
     found = quality(samples, speaks(samples, (0, 2)))
     assert found.snr_db == -20
     assert "noisy" in found.flags
-
-
-def clip(samples, times, rate_hz=SAMPLE_RATE_HZ):
-    """So many times as loud as fits, clipped at ``rate_hz``, and then resampled."""
-    if rate_hz != SAMPLE_RATE_HZ:
-        samples = soxr.resample(samples, SAMPLE_RATE_HZ, rate_hz)
-    cut = np.clip(times * samples / np.abs(samples).max(), -1, 1)
-    if rate_hz != SAMPLE_RATE_HZ:
-        cut = soxr.resample(cut, rate_hz, SAMPLE_RATE_HZ)
-    return cut.astype(np.float32)
-
-
-def test_runs_at_full_scale_are_counted():
-    """In 16 bits, which have one value more below 0 than above; of 50 samples in 16,000."""
-    samples = as_loud_as(-10, coloured(-1, 1)).clip(-0.9, 0.9)
-    for start, length in ((100, 2), (200, 3), (300, 20)):  # two are no run
-        samples[start : start + length] = 1
-        samples[5000 + start : 5000 + start + length] = -1
-    samples = np.clip(np.round(32768 * samples), -32768, 32767).astype(np.float32) / 32768
-    assert clipped_share(samples) == 46 / len(samples)
-    assert clipped_share(samples / 4) == 0  # a plateau, but not at full scale
-
-
-@pytest.mark.parametrize("rate_hz", RATES_HZ)
-@pytest.mark.parametrize("seed", range(3))
-def test_what_only_reaches_full_scale_is_not_clipped(rate_hz, seed):
-    assert clipped_share(clip(babbling(10, seed=seed), 1, rate_hz)) == 0
-    assert clipped_share(white(10, -10).astype(np.float32)) == 0
-
-
-@pytest.mark.parametrize("rate_hz", RATES_HZ)
-@pytest.mark.parametrize("gain", [1, 0.5])
-@pytest.mark.parametrize("times", [5, 10])
-def test_clipping_is_seen_after_resampling_and_mixing(times, gain, rate_hz):
-    speech = babbling(10)
-    truth = (times * np.abs(speech) > np.abs(speech).max()).mean()
-    found = clipped_share(np.float32(gain) * clip(speech, times, rate_hz))
-    assert 0.5 * truth <= found <= 1.2 * truth
-
-
-def test_real_speech_that_was_clipped_is_told_from_what_was_not(shared):
-    paths = sorted((shared / "audio" / "librispeech").rglob("*.flac"))[::5]
-    utterances = [soundfile.read(path, dtype="float32")[0] for path in paths]
-    for times, rate_hz, at_least in (
-        (1, 16_000, 0),
-        (1, 44_100, 0),
-        (5, 16_000, 9),
-        (5, 44_100, 8),
-    ):
-        flagged = sum("clipped" in quality(clip(u, times, rate_hz)).flags for u in utterances)
-        print(f"clipped {times} times at {rate_hz} Hz: {flagged} of {len(utterances)}")
-        assert flagged >= at_least
-        assert times > 1 or flagged == 0
 
 
 @pytest.mark.parametrize("beside", ["nothing", "hum", "an offset"])
