@@ -18,16 +18,25 @@ Flag: TypeAlias = Literal[
 class Quality:
     """How good an audio is for telling who speaks.
 
+    The numbers are those of the speech, or of everything where nobody speaks or where that is not
+    known; of long audio, of some of it.
+
     Attributes:
         speech_s: how many seconds somebody speaks; None: it is not known, as the model that knows
             is not there.
-        level_dbfs: the level of the speech, or of everything where there is none, in dB below a
-            full-scale square wave; None: all samples are 0.
-        snr_db: how far the speech is above what is between it; None: there is none of the two.
-        clipped_share: the share of the samples that lie in runs at full scale, 0 to 1.
-        bandwidth_hz: the frequency below which all but a trace of the speech's energy lies.
-        channel_correlation: how alike the two channels are that were mixed; None: there were none.
-        flags: what of it costs accuracy.
+        level_dbfs: the mean power in dB below that of a full-scale square wave (a full-scale sine
+            has -3), without any constant offset; None: nothing moves.
+        snr_db: how far the speech is above the noise between it, or where there is too little
+            between it, above its own quietest 5 %: then clean speech has no more than 10 to 30.
+            At least -20; None: there is no speech, no noise (but digital silence), or too little
+            of both.
+        clipped_share: the share of samples that were clipped, 0 to 1. A lower bound where the
+            audio was resampled or compressed since.
+        bandwidth_hz: where the highest band of 250 Hz ends that is less than 50 dB below the
+            strongest one; None: it is silent, or shorter than 32 ms.
+        channel_correlation: how alike the two channels are that were mixed, -1 to 1; None: there
+            were none, or one of them is silent.
+        flags: what of it costs accuracy: docs/quality.md has from where on, and how much.
     """
 
     speech_s: float | None

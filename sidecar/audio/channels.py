@@ -16,7 +16,7 @@ from sidecar.audio.waveform import Stereo, Waveform
 
 # Below it the mean of two channels has less than half the power that it has of two strangers, and
 # what is left is what they do not share: noise, and echoes.
-_OPPOSITE = -0.5
+OPPOSITE = -0.5
 
 
 def picked(block: FloatArray, channel: Channel | None) -> FloatArray:
@@ -63,7 +63,7 @@ def mix(samples: FloatArray, start_sample: int = 0) -> Waveform:
     left, right = (np.ascontiguousarray(samples[:, channel]) for channel in (0, 1))
     stereo = Stereo(float(left @ right), float(left @ left), float(right @ right))
     correlation = stereo.correlation
-    if correlation is None or correlation > _OPPOSITE:
+    if correlation is None or correlation > OPPOSITE:
         left += right
         left /= 2
         return Waveform(left, start_sample, stereo)
