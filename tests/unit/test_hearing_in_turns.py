@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+from unit import staged_pipeline
 from unit.decoded_audio import outcomes_of, steps_of
+from unit.staged_pipeline import PATIENCE_S, finish
 
 from protocol.quality import Quality
 from sidecar.audio.waveform import Decoded
@@ -15,39 +17,18 @@ from sidecar.requests.jobs import Job
 from sidecar.requests.pipeline import Pipeline
 from sidecar.requests.scheduler import Scheduler
 
-PATIENCE_S = 30
 QUALITY = Quality(1.0, -20.0, 30.0, 0.0, 8000.0, None, ())
 
 
-class Stages:
-    """Engine, decoder, encoder, outbox and lifecycle in one; what comes last is in ``log``."""
-
-    def __init__(self):
-        self.embedded, self.may_listen = threading.Event(), threading.Event()
-        self.log = []
-
-    def import_libraries(self):
-        return self
-
-    def open(self, on_progress, should_stop):
-        return self
+class Stages(staged_pipeline.Stages):
+    """What comes last is in ``log``."""
 
     batch_limits = ONE_BY_ONE
 
-    def libraries_imported(self):
-        pass
-
-    def loading(self, progress):
-        pass
-
-    def serving(self, encoder):
-        pass
-
-    def is_stopping(self):
-        return False
-
-    def rest(self):
-        pass
+    def __init__(self):
+        super().__init__(None, n_audios=0)
+        self.embedded, self.may_listen = threading.Event(), threading.Event()
+        self.log = []
 
     def embed(self, waveforms):
         self.log.append("embedded")
@@ -73,16 +54,11 @@ class Listening(Stages):
 
 
 def run(stages, n_audios=1):
-    pipeline = Pipeline(Scheduler(DEFAULT_LIMITS), stages, stages, stages)
+    pipeline = Pipeline(Scheduler(DEFAULT_LIMITS), stages, stages, stages, stages)
     for number in range(n_audios):
         pipeline.admit(Job(number, None, 1, 0.0), [100], retry_after_ms=1)
     pipeline.start()
     return pipeline
-
-
-def finish(pipeline):
-    assert pipeline.wait_until_idle(PATIENCE_S)
-    pipeline.stop(PATIENCE_S)
 
 
 def test_the_device_has_it_before_anybody_listens():
@@ -103,7 +79,7 @@ def test_what_waits_goes_on_when_it_is_told_to_and_holds_up_nobody():
             self.embedded.set()
 
     stages = Waiting()
-    pipeline = Pipeline(Scheduler(DEFAULT_LIMITS), stages, stages, stages)
+    pipeline = Pipeline(Scheduler(DEFAULT_LIMITS), stages, stages, stages, stages)
     for audio in (13, 100):
         pipeline.admit(Job(audio, None, 1, 0.0), [audio], retry_after_ms=1)
     pipeline.start()
