@@ -26,9 +26,10 @@ class EnrollParams:
 
 @dataclass(frozen=True, slots=True)
 class PeopleParams:
-    """``people``: everybody who is enrolled."""
+    """``people``: everybody who is enrolled, from those behind ``after``."""
 
     method: ClassVar[str] = "people"
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,10 @@ class PersonDetails:
 
 @dataclass(frozen=True, slots=True)
 class PeopleReport:
-    """Everybody, in the order in which they were enrolled."""
+    """People in the order in which they were enrolled; ``next``: send it as ``after`` for more."""
 
     people: tuple[PersonReport, ...]
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,107 @@
+"""All prints of one model in memory, as rows of one matrix: one product compares with everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidecar.people.records import Print
+from sidecar.people.voices import Vector
+
+_GROWTH = 1.5
+_LEAST_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nearest:
+    """The print of each person that is most alike; all of shape (n_people,), in people's order.
+
+    Attributes:
+        people: their numbers.
+        cosines: -1 to 1.
+        speech_s: how much speech those prints were made of.
+    """
+
+    people: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+    speech_s: NDArray[np.float64]
+
+    def without(self, person: int) -> Nearest:
+        """Everybody else."""
+        others = self.people != person
+        return Nearest(self.people[others], self.cosines[others], self.speech_s[others])
+
+
+class PrintMatrix:
+    """Rows of unit vectors, float32, with the person, the number and the seconds of each print.
+
+    It grows by half at a time, so that an enrolment seldom copies it. ``room``: rows to begin with.
+    """
+
+    def __init__(self, dim: int, room: int = 0) -> None:
+        room = max(room, _LEAST_ROWS)
+        self._count = 0
+        self._units: Vector = np.empty((room, dim), np.float32)
+        self._people: NDArray[np.int64] = np.empty(room, np.int64)
+        self._numbers: NDArray[np.int64] = np.empty(room, np.int64)
+        self._speech_s: NDArray[np.float64] = np.empty(room, np.float64)
+        # The people, and which of them each row is of; made again after a change.
+        self._people_of_rows: tuple[NDArray[np.int64], NDArray[np.intp]] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def dim(self) -> int:
+        """How many numbers an embedding has."""
+        return int(self._units.shape[1])
+
+    def put(self, added: Print) -> None:
+        """Add a print, or put it in the place of what it was before.
+
+        Raises:
+            ValueError: it has another dim.
+        """
+        earlier = np.flatnonzero(self._numbers[: self._count] == added.number)
+        row = int(earlier[0]) if earlier.size else self._new_row()
+        self._units[row] = added.unit
+        self._people[row] = added.person
+        self._numbers[row] = added.number
+        self._speech_s[row] = added.speech_s
+        self._people_of_rows = None
+
+    def nearest(self, unit: Vector) -> Nearest:
+        """How alike a unit vector, shape (dim,), is to each person."""
+        if self._people_of_rows is None:
+            self._people_of_rows = np.unique(self._people[: self._count], return_inverse=True)
+        people, places = self._people_of_rows
+        cosines = self._units[: self._count] @ unit
+        best = np.full(len(people), -np.inf, np.float32)
+        np.maximum.at(best, places, cosines)
+        # Of equally good prints of one person, the last one.
+        rows = np.flatnonzero(cosines == best[places])
+        row_of_person = np.empty(len(people), np.intp)
+        row_of_person[places[rows]] = rows
+        return Nearest(
+            people, np.clip(best, -1, 1).astype(np.float64), self._speech_s[row_of_person]
+        )
+
+    def _new_row(self) -> int:
+        row = self._count
+        if row == len(self._units):
+            room = int(row * _GROWTH)
+            self._units = _longer(self._units, room)
+            self._people = _longer(self._people, room)
+            self._numbers = _longer(self._numbers, room)
+            self._speech_s = _longer(self._speech_s, room)
+        self._count += 1
+        return row
+
+
+def _longer(rows: NDArray[Any], room: int) -> NDArray[Any]:
+    longer = np.empty((room, *rows.shape[1:]), rows.dtype)
+    longer[: len(rows)] = rows
+    return longer
