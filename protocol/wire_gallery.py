@@ -143,7 +143,8 @@ def read_name(values: Fields) -> str:
     name = values.text("name").strip()
     if not 1 <= len(name.encode()) <= MAX_NAME_BYTES or not name.isprintable():
         raise InvalidParams(
-            f"{values.place}.name must be one line of 1 to {MAX_NAME_BYTES} bytes that can be printed"
+            f"{values.place}.name must be one line of 1 to {MAX_NAME_BYTES} bytes that can be "
+            "printed"
         )
     return name
 

@@ -195,6 +195,7 @@ def _keep_to_owner(path: str) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
     except FileExistsError:
         for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
+            beside = Path(name)
             with contextlib.suppress(FileNotFoundError):
-                if os.stat(name).st_mode & 0o077:
-                    os.chmod(name, _OWNER_ONLY)
+                if beside.stat().st_mode & 0o077:
+                    beside.chmod(_OWNER_ONLY)

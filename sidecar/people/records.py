@@ -15,8 +15,6 @@ from sidecar.people.voices import Vector
 # Seconds of speech from which on a print is one. What has less is kept until it is enough.
 PRINT_S = 3.0
 
-_PRINT = "number, id, person, fingerprint, speech_s, audios, adapted, created_ms, updated_ms, total"
-
 
 def new_id() -> str:
     """Of a person or a print; tells nothing, and never comes twice."""
@@ -55,8 +53,9 @@ class Print:
 
     @property
     def unit(self) -> Vector:
-        """Its direction, shape (dim,)."""
-        return self.total / np.float32(np.linalg.norm(self.total))
+        """Its direction, shape (dim,); zeros where it has none, as in a draft before its audio."""
+        length = float(np.linalg.norm(self.total))
+        return self.total / np.float32(length) if length else self.total
 
     @property
     def is_complete(self) -> bool:
