@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sidecar.people.records import Print
+from sidecar.people.records import PrintColumns
 from sidecar.people.voices import Vector
 
 _GROWTH = 1.5
@@ -59,18 +59,26 @@ class PrintMatrix:
         """How many numbers an embedding has."""
         return int(self._units.shape[1])
 
-    def put(self, added: Print) -> None:
-        """Add a print, or put it in the place of what it was before.
+    def put(self, prints: PrintColumns) -> None:
+        """Add these, each in the place of what it was before.
 
         Raises:
-            ValueError: it has another dim.
+            ValueError: they have another dim.
         """
-        earlier = np.flatnonzero(self._numbers[: self._count] == added.number)
-        row = int(earlier[0]) if earlier.size else self._new_row()
-        self._units[row] = added.unit
-        self._people[row] = added.person
-        self._numbers[row] = added.number
-        self._speech_s[row] = added.speech_s
+        held = self._numbers[: self._count]
+        is_new = ~np.isin(prints.numbers, held)
+        n_rows = self._count + int(is_new.sum())
+        self._grow(n_rows)
+        rows = np.empty(len(prints.numbers), np.intp)
+        rows[is_new] = np.arange(self._count, n_rows)
+        for place in np.flatnonzero(~is_new):
+            rows[place] = np.flatnonzero(held == prints.numbers[place])[0]
+        lengths = np.linalg.norm(prints.totals, axis=1, keepdims=True)
+        self._units[rows] = prints.totals / np.maximum(lengths, np.finfo(np.float32).tiny)
+        self._people[rows] = prints.people
+        self._numbers[rows] = prints.numbers
+        self._speech_s[rows] = prints.speech_s
+        self._count = n_rows
         self._people_of_rows = None
 
     def nearest(self, unit: Vector) -> Nearest:
@@ -89,16 +97,14 @@ class PrintMatrix:
             people, np.clip(best, -1, 1).astype(np.float64), self._speech_s[row_of_person]
         )
 
-    def _new_row(self) -> int:
-        row = self._count
-        if row == len(self._units):
-            room = int(row * _GROWTH)
+    def _grow(self, n_rows: int) -> None:
+        """Make room for so many."""
+        if n_rows > len(self._units):
+            room = max(n_rows, int(_GROWTH * len(self._units)))
             self._units = _longer(self._units, room)
             self._people = _longer(self._people, room)
             self._numbers = _longer(self._numbers, room)
             self._speech_s = _longer(self._speech_s, room)
-        self._count += 1
-        return row
 
 
 def _longer(rows: NDArray[Any], room: int) -> NDArray[Any]:

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from protocol.errors import UnknownPerson
 from sidecar.people.voices import Vector
 
 # Seconds of speech from which on a print is one. What has less is kept until it is enough.
 PRINT_S = 3.0
+_TOGETHER = 4096
 
 
 def new_id() -> str:
@@ -61,6 +63,16 @@ class Print:
     def is_complete(self) -> bool:
         """Whether there is enough speech in it to compare anybody with."""
         return self.speech_s >= PRINT_S
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PrintColumns:
+    """Of n prints what is needed to compare them; ``totals`` has the shape (n, dim)."""
+
+    numbers: NDArray[np.int64]
+    people: NDArray[np.int64]
+    speech_s: NDArray[np.float64]
+    totals: Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +139,24 @@ class Records:
         prints = [_print(row) for row in self._execute(query, (person.number,))]
         return [kept for kept in prints if fingerprint in (None, kept.fingerprint)]
 
-    def complete_prints(self, fingerprint: str, changed_after: int = -1) -> Iterator[Print]:
-        """Those of one model that may be compared; all, or those that changed since a revision."""
+    def complete_prints(self, fingerprint: str, changed_after: int = -1) -> Iterator[PrintColumns]:
+        """Those of one model that may be compared; all, or those that changed since a revision.
+
+        Some thousands at a time. Raises ``ValueError`` where they have different dims.
+        """
         query = """
-            SELECT * FROM print
+            SELECT number, person, speech_s, total FROM print
             WHERE revision > ? AND fingerprint = ? AND speech_s >= ? ORDER BY number
         """
-        rows = self._execute(query, (changed_after, fingerprint, PRINT_S))
-        return map(_print, rows)
+        found = self._execute(query, (changed_after, fingerprint, PRINT_S))
+        while rows := found.fetchmany(_TOGETHER):
+            numbers, people, speech_s, totals = zip(*rows, strict=True)
+            yield PrintColumns(
+                np.array(numbers, np.int64),
+                np.array(people, np.int64),
+                np.array(speech_s, np.float64),
+                np.stack([np.frombuffer(total, "<f4") for total in totals]),
+            )
 
     def count_complete(self, fingerprint: str) -> int:
         """How many prints of this model may be compared."""

@@ -159,11 +159,11 @@ class Registry:
         if is_anew:
             self._matrix = None
         try:
-            for kept in changed:
+            for prints in changed:
                 if self._matrix is None:
-                    room = self._records.count_complete(self._fingerprint) if is_anew else 0
-                    self._matrix = PrintMatrix(len(kept.total), room)
-                self._matrix.put(kept)
+                    room = self._records.count_complete(self._fingerprint)
+                    self._matrix = PrintMatrix(prints.totals.shape[1], room)
+                self._matrix.put(prints)
         except ValueError as error:
             raise self._file.damaged("a print has another size than the others") from error
         self._others = self._records.other_models(self._fingerprint)

@@ -239,25 +239,30 @@ def test_a_migration_that_fails_changes_nothing(file):
 
 
 def test_nothing_remains_of_who_is_forgotten(file):
-    """Whatever else happened to the pages: the bytes of names and sums are looked for."""
+    """Whatever else happened to the pages: the bytes of names and sums are looked for.
+
+    With these changes SQLite 3.40 moves a print within its page, and ``secure_delete`` by itself
+    leaves it there.
+    """
     gallery = opened(file)
-    chance = random.Random(3)
+    gallery._file.connection.execute("PRAGMA synchronous = OFF")  # for speed
+    chance = random.Random(6)
     speakers, secrets = {}, {}
-    for step in range(250):
+    for step in range(200):
         choice = chance.random()
-        if choice < 0.45 or not speakers:
-            name = f"{step:04d} {'of the long name ' * chance.randrange(1, 6)}".strip()
+        if choice < 0.4 or not speakers:
+            name = f"{step:04d}-06 {'long name ' * chance.randrange(20)}".strip()
             speaker = Speaker(step)
-            person = enrol(gallery, name, speaker.says(chance.choice([1.5, 4.0]))).id
-            speakers[person], secrets[person] = speaker, {name.encode()[:17]}
+            person = enrol(gallery, name, speaker.says(chance.choice([1.5, 4.0, 4.25]))).id
+            speakers[person], secrets[person] = speaker, {name.encode()[:7]}
         else:
             person = chance.choice(list(speakers))
-            if choice < 0.65:
+            if choice < 0.55:
                 enrol(gallery, None, speakers[person].says(1.75), id=person)
-            elif choice < 0.8:
-                name = f"{step:04d} {'renamed ' * chance.randrange(1, 9)}".strip()
+            elif choice < 0.75:
+                name = f"{step:04d}-06 {'renamed ' * chance.randrange(25)}".strip()
                 gallery.rename(person, name)
-                secrets[person].add(name.encode()[:12])
+                secrets[person].add(name.encode()[:7])
             else:
                 forget_and_search(gallery, file, person, secrets.pop(person))
                 del speakers[person]

@@ -1,0 +1,113 @@
+"""A process that enrols people until it is killed, and what must then be in its gallery.
+
+python tests/killed_gallery.py 200    kills it so often, at random, and says what was found
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from protocol.gallery_params import EnrollParams, PeopleParams
+from protocol.params import PcmAudio
+from sidecar.people.gallery import open_gallery
+from sidecar.people.voices import Voice
+
+MODEL = "made.0123456789abcdef"
+AUDIO = PcmAudio(b"", "f32le", 16_000, 1)
+
+
+def enrol_for_ever(file: Path, seed: int) -> None:
+    """Tell each enrolment that is done: the person's id, and how many audios they have now."""
+    gallery = open_gallery(file, MODEL, None)
+    chance = np.random.default_rng(seed)
+    people: list[tuple[str, np.ndarray, int]] = []
+    print("open", flush=True)
+    while True:
+        if people and chance.random() < 0.5:
+            number = int(chance.integers(len(people)))
+            person, direction, n_audios = people[number]
+            params = EnrollParams(id=person, audio=AUDIO)
+        else:
+            number, direction, n_audios = len(people), chance.standard_normal(192), 0
+            params = EnrollParams(name=f"person {number}", audio=AUDIO)
+        embedding = (direction + 0.3 * chance.standard_normal(192)).astype(np.float32)
+        told = gallery.enroll(params, [Voice(embedding, 3.0, MODEL)], None)
+        people[number : number + 1] = [(told.id, direction, n_audios + 1)]
+        print(told.id, n_audios + 1, flush=True)
+
+
+def kill_while_it_enrols(file: Path, seed: int) -> tuple[int, int]:
+    """Start it on ``file``, kill it within 0.3 s, and compare; how many were told and are there.
+
+    Raises ``AssertionError`` where the gallery does not hold what was told, and at most one more.
+    """
+    before = _audios_in(file) if file.exists() else {}
+    child = subprocess.Popen(
+        [sys.executable, __file__, str(file), str(seed)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    with child.stdout as told_by_it:
+        assert told_by_it.readline() == "open\n"
+        killer = threading.Timer(random.Random(seed).uniform(0, 0.3), child.kill)
+        killer.start()
+        lines = told_by_it.read().split("\n")
+    killer.join()
+    child.wait()
+    # What follows the last end of a line was cut off.
+    told = dict(before)
+    for line in lines[:-1]:
+        person, n_audios = line.split()
+        told[person] = int(n_audios)
+    found = _audios_in(file)
+    lost = {person for person, n_audios in told.items() if found.get(person, 0) < n_audios}
+    assert not lost, f"{len(lost)} that were told are not there"
+    surplus = sum(found.values()) - sum(told.values())
+    assert 0 <= surplus <= 1, f"{surplus} are there that nobody was told of"
+    return len(lines) - 1, surplus
+
+
+def _audios_in(file: Path) -> dict[str, int]:
+    """How many audios of each person are there, as the gallery tells it; the file must be sound."""
+    gallery = open_gallery(file, MODEL, None)
+    people = gallery.people(PeopleParams()).people
+    audios = {
+        person.id: sum(kept.audios for kept in gallery.person(person.id).prints)
+        for person in people
+    }
+    gallery.close()
+    connection = sqlite3.connect(file)
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.close()
+    return audios
+
+
+def main() -> None:
+    """See the top."""
+    if len(sys.argv) == 3:
+        enrol_for_ever(Path(sys.argv[1]), int(sys.argv[2]))
+    n_kills, began = int(sys.argv[1]), time.perf_counter()
+    n_told = n_surplus = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(n_kills):
+            # Ten kills for each file: a page is 1,024 people, and so all are seen.
+            told, surplus = kill_while_it_enrols(Path(folder) / f"{seed // 10}.db", seed)
+            n_told, n_surplus = n_told + told, n_surplus + surplus
+    print(
+        f"{n_kills} kills in {time.perf_counter() - began:.0f} s: {n_told} enrolments were "
+        f"acknowledged, all are there; {n_surplus} more, which were on their way; every gallery "
+        "opened, and its integrity check says ok"
+    )
+
+
+if __name__ == "__main__":
+    main()
