@@ -78,11 +78,16 @@ def kill_while_it_enrols(file: Path, seed: int) -> tuple[int, int]:
 def _audios_in(file: Path) -> dict[str, int]:
     """How many audios of each person are there, as the gallery tells it; the file must be sound."""
     gallery = open_gallery(file, MODEL, None)
-    people = gallery.people(PeopleParams()).people
-    audios = {
-        person.id: sum(kept.audios for kept in gallery.person(person.id).prints)
-        for person in people
-    }
+    audios: dict[str, int] = {}
+    after = None
+    while True:
+        page = gallery.people(PeopleParams(after))
+        for person in page.people:
+            kept = gallery.person(person.id).prints
+            audios[person.id] = sum(one.audios for one in kept)
+        after = page.next
+        if after is None:
+            break
     gallery.close()
     connection = sqlite3.connect(file)
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -99,7 +104,6 @@ def main() -> None:
     n_told = n_surplus = 0
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(n_kills):
-            # Ten kills for each file: a page is 1,024 people, and so all are seen.
             told, surplus = kill_while_it_enrols(Path(folder) / f"{seed // 10}.db", seed)
             n_told, n_surplus = n_told + told, n_surplus + surplus
     print(

@@ -144,9 +144,10 @@ class Records:
 
         Some thousands at a time. Raises ``ValueError`` where they have different dims.
         """
+        # The plus keeps SQLite from the index of fingerprints, which leads to all of a model.
         query = """
             SELECT number, person, speech_s, total FROM print
-            WHERE revision > ? AND fingerprint = ? AND speech_s >= ? ORDER BY number
+            WHERE revision > ? AND +fingerprint = ? AND speech_s >= ?
         """
         found = self._execute(query, (changed_after, fingerprint, PRINT_S))
         while rows := found.fetchmany(_TOGETHER):
@@ -166,8 +167,10 @@ class Records:
     def other_models(self, fingerprint: str) -> dict[str, int]:
         """How many complete prints there are of each other model, by its fingerprint."""
         query = """
-            SELECT fingerprint, count(*) FROM print
-            WHERE (fingerprint < ?1 OR fingerprint > ?1) AND speech_s >= ?2 GROUP BY fingerprint
+            SELECT fingerprint, count(*) FROM (
+                SELECT fingerprint, speech_s FROM print WHERE fingerprint < ?1
+                UNION ALL SELECT fingerprint, speech_s FROM print WHERE fingerprint > ?1
+            ) WHERE speech_s >= ?2 GROUP BY fingerprint
         """
         return dict(self._execute(query, (fingerprint, PRINT_S)).fetchall())
 
