@@ -36,6 +36,7 @@ _PARTS = {
     "microsoft-visual-cpp": r"(msvcp|vcruntime|concrt|vcomp)140.*\.dll|ucrtbase\.dll|api-ms-win-.*",
     "nvidia-cuda": r"(cu(blas|da|dnn|fft|pti|rand|solver|sparse)|nv(jit|rtc|tools)).*\.dll",
     "openssl": r"lib(crypto|ssl)[.\d-].*",
+    "sqlite": r"(lib)?sqlite3\..*",
     "xz": r"(lib)?lzma[.\d-].*",
     "zlib": r"libz[.\d-].*|zlib1?\.dll",
 }

@@ -64,4 +64,6 @@ class Config:
     background: bool = False
     parent_pid: int | None = None
     path_root: PathRoot = "any"
+    # Of the people; None: in memory.
+    gallery: Path | None = None
     limits: Limits = DEFAULT_LIMITS

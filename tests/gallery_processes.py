@@ -45,12 +45,47 @@ def enrol_for_ever(file: Path, seed: int) -> None:
         print(told.id, n_audios + 1, flush=True)
 
 
+def enrol_often(file: Path, seed: int, n_audios: int, person: str | None = None) -> None:
+    """So many audios of a new person, and as many of ``person``; prints "done"."""
+    chance = np.random.default_rng(seed)
+    gallery = open_gallery(file, MODEL, None)
+    own = None
+    for _ in range(n_audios):
+        for params in (
+            EnrollParams(name="new" if own is None else None, id=own, audio=AUDIO),
+            EnrollParams(id=person, audio=AUDIO) if person else None,
+        ):
+            if params is not None:
+                # All sound alike, so that each person has one print.
+                embedding = (1 + 0.3 * chance.standard_normal(192)).astype(np.float32)
+                told = gallery.enroll(params, [Voice(embedding, 3.0, MODEL)], None)
+                own = own or told.id
+    gallery.close()
+    print("done", flush=True)
+
+
+def run_together(file: Path, n_processes: int, n_audios: int, person: str | None = None) -> None:
+    """Have so many processes do ``enrol_often`` at once; each must end well."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, __file__, str(file), str(seed), str(n_audios), person or ""],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for seed in range(n_processes)
+    ]
+    for child in children:
+        told, failed = child.communicate()
+        assert (told, failed) == ("done\n", ""), failed
+
+
 def kill_while_it_enrols(file: Path, seed: int) -> tuple[int, int]:
     """Start it on ``file``, kill it within 0.3 s, and compare; how many were told and are there.
 
     Raises ``AssertionError`` where the gallery does not hold what was told, and at most one more.
     """
-    before = _audios_in(file) if file.exists() else {}
+    before = audios_in(file) if file.exists() else {}
     child = subprocess.Popen(
         [sys.executable, __file__, str(file), str(seed)], stdout=subprocess.PIPE, text=True
     )
@@ -67,7 +102,7 @@ def kill_while_it_enrols(file: Path, seed: int) -> tuple[int, int]:
     for line in lines[:-1]:
         person, n_audios = line.split()
         told[person] = int(n_audios)
-    found = _audios_in(file)
+    found = audios_in(file)
     lost = {person for person, n_audios in told.items() if found.get(person, 0) < n_audios}
     assert not lost, f"{len(lost)} that were told are not there"
     surplus = sum(found.values()) - sum(told.values())
@@ -75,7 +110,7 @@ def kill_while_it_enrols(file: Path, seed: int) -> tuple[int, int]:
     return len(lines) - 1, surplus
 
 
-def _audios_in(file: Path) -> dict[str, int]:
+def audios_in(file: Path) -> dict[str, int]:
     """How many audios of each person are there, as the gallery tells it; the file must be sound."""
     gallery = open_gallery(file, MODEL, None)
     audios: dict[str, int] = {}
@@ -98,6 +133,10 @@ def _audios_in(file: Path) -> dict[str, int]:
 
 def main() -> None:
     """See the top."""
+    if len(sys.argv) == 5:
+        file, seed, n_audios, person = sys.argv[1:]
+        enrol_often(Path(file), int(seed), int(n_audios), person or None)
+        return
     if len(sys.argv) == 3:
         enrol_for_ever(Path(sys.argv[1]), int(sys.argv[2]))
     n_kills, began = int(sys.argv[1]), time.perf_counter()
