@@ -21,8 +21,9 @@ from protocol.quality import Quality
 from sidecar.people import told
 from sidecar.people.adaptation import adapt
 from sidecar.people.enrolment import Enrolment, Heard, needed_s
+from sidecar.people.print_matrix import PrintMatrix
 from sidecar.people.recognition import Comparison, Recognition
-from sidecar.people.records import PRINT_S, Person, Print, new_id
+from sidecar.people.records import PRINT_S, Person, Print, as_columns, new_id
 from sidecar.people.registry import Registry
 from sidecar.people.voices import Vector, Voice
 from sidecar.scores.calibration import Calibration
@@ -111,15 +112,16 @@ class Gallery(Registry):
         usable = [kept for kept in complete if kept.fingerprint == self._fingerprint]
         if complete and not usable:
             raise self._incompatible(f"all prints of {person.name} are", complete[0].fingerprint)
-        if not usable:
+        prints = PrintMatrix(len(unit))
+        prints.put(as_columns(usable, len(unit)))
+        nearest = self._recognition.with_adapted(prints.nearest(unit), voice.speech_s)
+        if not len(nearest.people):
             raise UnknownPerson(
                 f"there is no print of {person.name} yet: enrol more speech", kind="no_print"
             )
-        cosines = [float(kept.unit @ unit) for kept in usable]
-        best = int(np.argmax(cosines))
-        cosine = min(1.0, max(-1.0, cosines[best]))
+        [cosine], [print_s] = nearest.cosines.tolist(), nearest.speech_s.tolist()
         point = OperatingPoint(params.far, params.prior)
-        decision = self._recognition.decide(cosine, voice.speech_s, usable[best].speech_s, point)
+        decision = self._recognition.decide(cosine, voice.speech_s, print_s, point)
         return VerifyResult(
             id=person.id,
             name=person.name,
@@ -152,7 +154,8 @@ class Gallery(Registry):
                 raise self._incompatible("all prints of the gallery are", next(iter(self._others)))
             if self._matrix is not None:
                 self._require_dim(unit)
-                nearest = self._matrix.nearest(unit)
+                enrolled = self._matrix.nearest(unit)
+                nearest = self._recognition.with_adapted(enrolled, voice.speech_s)
                 compared = self._recognition.compare(nearest, voice.speech_s, point)
                 matches = tuple(self._match(compared, at) for at in compared.order(params.top))
         best = matches[0] if compared and compared.best is not None else None

@@ -17,22 +17,34 @@ _LEAST_ROWS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nearest:
-    """The print of each person that is most alike; all of shape (n_people,), in people's order.
+    """Of each person the enrolled print that is most alike; shapes (n_people,), in people's order.
 
     Attributes:
         people: their numbers.
         cosines: -1 to 1.
         speech_s: how much speech those prints were made of.
+        adapted: the adapted prints of some of them, shapes (n_adapted,).
     """
 
     people: NDArray[np.int64]
     cosines: NDArray[np.float64]
     speech_s: NDArray[np.float64]
+    adapted: Nearest | None = None
 
     def without(self, person: int) -> Nearest:
-        """Everybody else."""
+        """Everybody else, as they were enrolled."""
         others = self.people != person
         return Nearest(self.people[others], self.cosines[others], self.speech_s[others])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """Which rows are whose: ``people`` have the ``enrolled`` rows; ``places`` are theirs in it."""
+
+    people: NDArray[np.int64]
+    enrolled: NDArray[np.intp]
+    places: NDArray[np.intp]
+    adapted: NDArray[np.intp]
 
 
 class PrintMatrix:
@@ -48,8 +60,9 @@ class PrintMatrix:
         self._people: NDArray[np.int64] = np.empty(room, np.int64)
         self._numbers: NDArray[np.int64] = np.empty(room, np.int64)
         self._speech_s: NDArray[np.float64] = np.empty(room, np.float64)
-        # The people, and which of them each row is of; made again after a change.
-        self._people_of_rows: tuple[NDArray[np.int64], NDArray[np.intp]] | None = None
+        self._adapted: NDArray[np.bool_] = np.empty(room, np.bool_)
+        # Made again after a change.
+        self._layout: _Layout | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -78,24 +91,40 @@ class PrintMatrix:
         self._people[rows] = prints.people
         self._numbers[rows] = prints.numbers
         self._speech_s[rows] = prints.speech_s
+        self._adapted[rows] = prints.adapted
         self._count = n_rows
-        self._people_of_rows = None
+        self._layout = None
 
     def nearest(self, unit: Vector) -> Nearest:
         """How alike a unit vector, shape (dim,), is to each person."""
-        if self._people_of_rows is None:
-            self._people_of_rows = np.unique(self._people[: self._count], return_inverse=True)
-        people, places = self._people_of_rows
-        cosines = self._units[: self._count] @ unit
-        best = np.full(len(people), -np.inf, np.float32)
-        np.maximum.at(best, places, cosines)
+        if self._layout is None:
+            self._layout = self._lay_out()
+        layout = self._layout
+        cosines = np.clip(self._units[: self._count] @ unit, -1, 1)
+        enrolled = cosines[layout.enrolled]
+        best = np.full(len(layout.people), -np.inf, np.float32)
+        np.maximum.at(best, layout.places, enrolled)
         # Of equally good prints of one person, the last one.
-        rows = np.flatnonzero(cosines == best[places])
-        row_of_person = np.empty(len(people), np.intp)
-        row_of_person[places[rows]] = rows
+        found = np.flatnonzero(enrolled == best[layout.places])
+        rows = np.empty(len(layout.people), np.intp)
+        rows[layout.places[found]] = layout.enrolled[found]
+        adapted = layout.adapted
         return Nearest(
-            people, np.clip(best, -1, 1).astype(np.float64), self._speech_s[row_of_person]
+            layout.people,
+            best.astype(np.float64),
+            self._speech_s[rows],
+            Nearest(
+                self._people[adapted], cosines[adapted].astype(np.float64), self._speech_s[adapted]
+            ),
         )
+
+    def _lay_out(self) -> _Layout:
+        is_adapted = self._adapted[: self._count]
+        enrolled = np.flatnonzero(~is_adapted)
+        people, places = np.unique(self._people[enrolled], return_inverse=True)
+        # Where what was enrolled is gone, nothing holds what was adapted in its place.
+        adapted = np.flatnonzero(is_adapted & np.isin(self._people[: self._count], people))
+        return _Layout(people, enrolled, places, adapted)
 
     def _grow(self, n_rows: int) -> None:
         """Make room for so many."""
@@ -105,6 +134,7 @@ class PrintMatrix:
             self._people = _longer(self._people, room)
             self._numbers = _longer(self._numbers, room)
             self._speech_s = _longer(self._speech_s, room)
+            self._adapted = _longer(self._adapted, room)
 
 
 def _longer(rows: NDArray[Any], room: int) -> NDArray[Any]:

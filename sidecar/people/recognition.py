@@ -74,6 +74,27 @@ class Recognition:
             return None
         return decide(self.calibration, cosine, speech_s_a, speech_s_b, point)
 
+    def with_adapted(self, nearest: Nearest, speech_s: float | None) -> Nearest:
+        """With the adapted prints in place of enrolled ones that are less alike.
+
+        But only of people whose voice it rather is than not by what was enrolled alone: so however
+        far a print was led away, nobody is known by it who is not like the person.
+        """
+        adapted = nearest.adapted
+        if adapted is None or not len(adapted.people):
+            return nearest
+        places = np.searchsorted(nearest.people, adapted.people)
+        enrolled, enrolled_s = nearest.cosines[places], nearest.speech_s[places]
+        if self.calibration is None or speech_s is None:
+            is_alike = enrolled >= ALIKE_COSINE
+        else:
+            is_alike = self.calibration.llrs(enrolled, speech_s, enrolled_s) >= 0
+        chosen = is_alike & (adapted.cosines > enrolled)
+        cosines, seconds = nearest.cosines.copy(), nearest.speech_s.copy()
+        cosines[places[chosen]] = adapted.cosines[chosen]
+        seconds[places[chosen]] = adapted.speech_s[chosen]
+        return Nearest(nearest.people, cosines, seconds)
+
     def compare(
         self, nearest: Nearest, speech_s: float | None, point: OperatingPoint
     ) -> Comparison:

@@ -72,6 +72,7 @@ class PrintColumns:
     numbers: NDArray[np.int64]
     people: NDArray[np.int64]
     speech_s: NDArray[np.float64]
+    adapted: NDArray[np.bool_]
     totals: Vector
 
 
@@ -146,16 +147,17 @@ class Records:
         """
         # The plus keeps SQLite from the index of fingerprints, which leads to all of a model.
         query = """
-            SELECT number, person, speech_s, total FROM print
+            SELECT number, person, speech_s, adapted, total FROM print
             WHERE revision > ? AND +fingerprint = ? AND speech_s >= ?
         """
         found = self._execute(query, (changed_after, fingerprint, PRINT_S))
         while rows := found.fetchmany(_TOGETHER):
-            numbers, people, speech_s, totals = zip(*rows, strict=True)
+            numbers, people, speech_s, adapted, totals = zip(*rows, strict=True)
             yield PrintColumns(
                 np.array(numbers, np.int64),
                 np.array(people, np.int64),
                 np.array(speech_s, np.float64),
+                np.array(adapted, np.bool_),
                 np.stack([np.frombuffer(total, "<f4") for total in totals]),
             )
 
@@ -247,6 +249,20 @@ class Records:
     def want_sweep(self) -> None:
         """Note in the file that it is to be swept, so that a kill before that changes nothing."""
         self._execute("UPDATE gallery SET unswept = 1")
+
+
+def as_columns(prints: Sequence[Print], dim: int) -> PrintColumns:
+    """These, none perhaps; raises ``ValueError`` where they are not of ``dim`` numbers."""
+    totals = np.empty((len(prints), dim), np.float32)
+    for row, kept in enumerate(prints):
+        totals[row] = kept.total
+    return PrintColumns(
+        np.array([kept.number for kept in prints], np.int64),
+        np.array([kept.person for kept in prints], np.int64),
+        np.array([kept.speech_s for kept in prints], np.float64),
+        np.array([kept.adapted for kept in prints], np.bool_),
+        totals,
+    )
 
 
 def _person(row: sqlite3.Row) -> Person:

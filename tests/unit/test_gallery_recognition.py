@@ -182,6 +182,7 @@ def test_the_matrix_is_what_each_print_says(monkeypatch):
                 numbers.astype(np.int64),
                 np.array([person for person, _, _ in chosen]),
                 np.array([speech_s for _, speech_s, _ in chosen]),
+                np.zeros(len(chosen), bool),
                 np.stack([total for _, _, total in chosen]),
             )
         )
