@@ -89,6 +89,10 @@ class Enrolment:
         if home is not None and draft.speech_s >= IMPROVE_S:
             self._add(home, draft.total, draft.speech_s, draft.audios)
             self._remove(draft)
+        elif draft.is_complete and len(complete) >= MAX_PRINTS:
+            self._remove(draft)
+            self.is_full = True
+            return False
         elif len(waiting) > MAX_PRINTS:
             self._remove(waiting[0])
         return True

@@ -146,6 +146,7 @@ class GalleryFile:
         execute("PRAGMA synchronous = FULL")
         execute("PRAGMA foreign_keys = ON")
         if self._file is not None:
+            _close_to_others(of_any_length(str(self._file)))
             self._choose_journal(self._file)
         if version < newest:
             migrate(self.connection)
@@ -185,17 +186,21 @@ def _connect(file: Path | None) -> sqlite3.Connection:
         return sqlite3.connect(":memory:", isolation_level=None)
     path = of_any_length(str(file))
     if sys.platform != "win32":  # there a file has the permissions of its folder: the user's own
-        _keep_to_owner(path)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
     return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
 
 
-def _keep_to_owner(path: str) -> None:
-    """Make ``path`` a file that only its owner may read; SQLite makes those beside it alike."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
-    except FileExistsError:
-        for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
-            beside = Path(name)
-            with contextlib.suppress(FileNotFoundError):
-                if beside.stat().st_mode & 0o077:
-                    beside.chmod(_OWNER_ONLY)
+def _close_to_others(path: str) -> None:
+    """See that only its owner may read a gallery that was there; what SQLite makes is made alike.
+
+    Raises:
+        OSError: it is another user's.
+    """
+    if sys.platform == "win32":
+        return
+    for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
+        beside = Path(name)
+        with contextlib.suppress(FileNotFoundError):
+            if beside.stat().st_mode & 0o077:
+                beside.chmod(_OWNER_ONLY)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from pathlib import Path
 
 _DRIVE_REMOTE = 4
 _FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs"})
+# How a blank and the like are written in it.
+_OCTAL = re.compile(r"\\([0-7]{3})")
 _MOUNTS = Path("/proc/self/mounts")
 
 
@@ -34,8 +37,7 @@ def _file_system(file: Path, mounts: str) -> str:
     innermost, kind = "", ""
     for line in mounts.splitlines():
         _, place, found, *_ = line.split(" ")
-        # Blanks and the like are octal.
-        folder = place.encode(errors="surrogateescape").decode("unicode_escape")
+        folder = _OCTAL.sub(lambda found: chr(int(found[1], 8)), place)
         if len(folder) >= len(innermost) and file.is_relative_to(folder):
             innermost, kind = folder, found
     return kind

@@ -161,7 +161,8 @@ class Registry:
         try:
             for prints in changed:
                 if self._matrix is None:
-                    room = self._records.count_complete(self._fingerprint)
+                    # With some room: memory that is not written takes none.
+                    room = int(1.1 * self._records.count_complete(self._fingerprint))
                     self._matrix = PrintMatrix(prints.totals.shape[1], room)
                 self._matrix.put(prints)
         except ValueError as error:

@@ -47,8 +47,16 @@ class Speaker:
         return Voice((7 * heard).astype(np.float32), speech_s, model)
 
 
-def opened(file=None, model=MODEL, calibration=None, **options):
-    return Gallery(file, model, calibration or PlainCalibration(), **options)
+# Closed at the end of a test, by its conftest.
+OPENED = []
+
+
+PLAIN = PlainCalibration()
+
+
+def opened(file=None, model=MODEL, calibration=PLAIN, **options):
+    OPENED.append(Gallery(file, model, calibration, **options))
+    return OPENED[-1]
 
 
 def enrol(gallery, name, *voices, quality=None, **params):

@@ -251,3 +251,30 @@ def test_times_are_utc(anna):
     assert report.person.created_at == "2023-11-14T22:13:20.500Z"
     assert report.person.updated_at == "2023-11-14T22:14:20.000Z"
     assert report.prints[0].updated_at == "2023-11-14T22:14:20.000Z"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_enrolled_stays_within_bounds(gallery, seed):
+    """Voices of some speakers and of any length, as one person's."""
+    chance = np.random.default_rng(seed)
+    speakers = [Speaker(number) for number in range(14)]
+    person = enrol(gallery, "Anna", speakers[0].says(1.0)).id
+    for _ in range(150):
+        told = enrol(
+            gallery,
+            None,
+            *(
+                speakers[chance.integers(14)].says(float(chance.uniform(0.5, 3.5)), away=0.9)
+                for _ in range(chance.integers(1, 4))
+            ),
+            id=person,
+        )
+        kept = gallery._records.prints_of(gallery._records.person(person))
+        complete = [one.speech_s for one in kept if one.is_complete]
+        assert len(complete) <= MAX_PRINTS
+        assert len(kept) - len(complete) <= MAX_PRINTS
+        assert told.prints == len(complete)
+        assert told.speech_s == pytest.approx(sum(one.speech_s for one in kept))
+        assert told.needed_s == max(0, 3 - max(one.speech_s for one in kept))
+        assert all(np.linalg.norm(one.total) <= 1.001 * one.speech_s for one in kept)
+    assert len(complete) == MAX_PRINTS

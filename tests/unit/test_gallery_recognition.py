@@ -10,7 +10,6 @@ from unit.gallery_voices import (
     AUDIO,
     CLEAN,
     MODEL,
-    PlainCalibration,
     Speaker,
     enrol,
     identify,
@@ -21,7 +20,6 @@ from unit.gallery_voices import (
 
 from protocol.errors import IncompatibleEmbeddings, UnknownPerson
 from protocol.gallery_params import EnrollParams, IdentifyParams
-from sidecar.people.gallery import Gallery
 from sidecar.people.print_matrix import PrintMatrix
 from sidecar.people.records import PrintColumns
 
@@ -73,7 +71,7 @@ def test_in_an_empty_gallery_everybody_is_unknown(gallery):
 
 
 def test_without_a_calibration_there_are_cosines_alone():
-    gallery = Gallery(None, MODEL, None)
+    gallery = opened(calibration=None)
     anna = Speaker(1)
     person = enrol(gallery, "Anna", anna.says()).id
     told = identify(gallery, anna.says())
@@ -227,7 +225,7 @@ def said(embedding):
 
 def test_a_tool_may_ask_without_audio():
     """The params of an embedding that the host kept are the same; only the voice counts."""
-    gallery = Gallery(None, MODEL, PlainCalibration())
+    gallery = opened()
     gallery.enroll(EnrollParams(name="Anna", audio=AUDIO), [Speaker(1).says()], None)
     told = gallery.identify(IdentifyParams(AUDIO), Speaker(1).says(), None)
     assert told.quality is None

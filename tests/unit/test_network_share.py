@@ -13,7 +13,7 @@ MOUNTS = """\
 proc /proc proc rw 0 0
 server:/home /home nfs4 rw,vers=4.2 0 0
 /dev/sdb1 /home/anna/local ext4 rw 0 0
-//server/share /mnt/our\\040share cifs rw 0 0
+//server/share /mnt/unser\\040Gerät cifs rw 0 0
 """
 
 
@@ -25,11 +25,11 @@ server:/home /home nfs4 rw,vers=4.2 0 0
         ("/home/anna/people.db", True),
         ("/homes/people.db", False),
         ("/home/anna/local/people.db", False),
-        ("/mnt/our share/people.db", True),
+        ("/mnt/unser Gerät/people.db", True),
     ],
 )
 def test_the_innermost_mount_decides(file, is_there, tmp_path, monkeypatch):
-    (tmp_path / "mounts").write_text(MOUNTS)
+    (tmp_path / "mounts").write_text(MOUNTS, "utf-8")
     monkeypatch.setattr(network_share, "_MOUNTS", tmp_path / "mounts")
     assert network_share.is_on_network(Path(file)) is is_there
 
