@@ -6,6 +6,7 @@ python tests/killed_gallery.py 200    kills it so often, at random, and says wha
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -26,19 +27,29 @@ AUDIO = PcmAudio(b"", "f32le", 16_000, 1)
 
 
 def enrol_for_ever(file: Path, seed: int) -> None:
-    """Tell each enrolment that is done: the person's id, and how many audios they have now."""
+    """Tell what is done: the person's id, and how many audios they have now; 0: forgotten.
+
+    Before somebody is forgotten, the id and "?".
+    """
     gallery = open_gallery(file, MODEL, None)
     chance = np.random.default_rng(seed)
     people: list[tuple[str, np.ndarray, int]] = []
     print("open", flush=True)
     while True:
-        if people and chance.random() < 0.5:
+        choice = chance.random()
+        if people and choice < 0.05:
+            person, _, _ = people.pop(int(chance.integers(len(people))))
+            print(person, "?", flush=True)
+            gallery.forget(person)
+            print(person, 0, flush=True)
+            continue
+        if people and choice < 0.5:
             number = int(chance.integers(len(people)))
             person, direction, n_audios = people[number]
             params = EnrollParams(id=person, audio=AUDIO)
         else:
             number, direction, n_audios = len(people), chance.standard_normal(192), 0
-            params = EnrollParams(name=f"person {number}", audio=AUDIO)
+            params = EnrollParams(name=f"person {chance.integers(10**15):015d}", audio=AUDIO)
         embedding = (direction + 0.3 * chance.standard_normal(192)).astype(np.float32)
         told = gallery.enroll(params, [Voice(embedding, 3.0, MODEL)], None)
         people[number : number + 1] = [(told.id, direction, n_audios + 1)]
@@ -83,7 +94,8 @@ def run_together(file: Path, n_processes: int, n_audios: int, person: str | None
 def kill_while_it_enrols(file: Path, seed: int) -> tuple[int, int]:
     """Start it on ``file``, kill it within 0.3 s, and compare; how many were told and are there.
 
-    Raises ``AssertionError`` where the gallery does not hold what was told, and at most one more.
+    Raises ``AssertionError`` where the gallery does not hold what was told, and at most one more,
+    or where anything is left of somebody who was forgotten.
     """
     before = audios_in(file) if file.exists() else {}
     child = subprocess.Popen(
@@ -97,17 +109,27 @@ def kill_while_it_enrols(file: Path, seed: int) -> tuple[int, int]:
         lines = told_by_it.read().split("\n")
     killer.join()
     child.wait()
-    # What follows the last end of a line was cut off.
-    told = dict(before)
-    for line in lines[:-1]:
+    told, going = dict(before), set()
+    for line in lines[:-1]:  # what follows the last end of a line was cut off
         person, n_audios = line.split()
-        told[person] = int(n_audios)
+        if n_audios == "?":
+            going.add(person)
+        else:
+            told[person] = int(n_audios)
+    there = {person: n_audios for person, n_audios in told.items() if n_audios}
     found = audios_in(file)
-    lost = {person for person, n_audios in told.items() if found.get(person, 0) < n_audios}
-    assert not lost, f"{len(lost)} that were told are not there"
-    surplus = sum(found.values()) - sum(told.values())
+    lost = {person for person, n_audios in there.items() if found.get(person, 0) < n_audios}
+    assert lost <= going, f"{len(lost - going)} that were told are not there"
+    assert not [person for person in found if told.get(person) == 0], "forgotten ones are there"
+    surplus = sum(found.values()) - sum(there[person] for person in there if person not in lost)
     assert 0 <= surplus <= 1, f"{surplus} are there that nobody was told of"
+    names = set(re.findall(rb"person \d{15}", _bytes_of(file)))
+    assert len(names) == len(found), "names of forgotten ones are in the file"
     return len(lines) - 1, surplus
+
+
+def _bytes_of(file: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
 
 
 def audios_in(file: Path) -> dict[str, int]:
@@ -146,9 +168,9 @@ def main() -> None:
             told, surplus = kill_while_it_enrols(Path(folder) / f"{seed // 10}.db", seed)
             n_told, n_surplus = n_told + told, n_surplus + surplus
     print(
-        f"{n_kills} kills in {time.perf_counter() - began:.0f} s: {n_told} enrolments were "
-        f"acknowledged, all are there; {n_surplus} more, which were on their way; every gallery "
-        "opened, and its integrity check says ok"
+        f"{n_kills} kills in {time.perf_counter() - began:.0f} s: {n_told} steps were acknowledged,"
+        f" all are there; {n_surplus} more, which were on their way; no name of anybody forgotten;"
+        " every gallery opened, and its integrity check says ok"
     )
 
 

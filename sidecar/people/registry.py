@@ -42,8 +42,12 @@ class Registry:
         self._matrix: PrintMatrix | None = None
         self._seen = -1
         self._others: dict[str, int] = {}
-        with self._file.reading():
-            self._catch_up()
+        try:
+            with self._file.reading():
+                self._catch_up()
+        except BaseException:
+            self._file.connection.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sqlite3
 
 import numpy as np
+from systems import IS_WINDOWS
 
-from protocol.gallery_params import EnrollParams, IdentifyParams, VerifyParams
+from protocol.gallery_params import EnrollParams, IdentifyParams, PeopleParams, VerifyParams
 from protocol.params import PcmAudio
 from protocol.quality import Quality
 from sidecar.people.gallery import Gallery
@@ -73,3 +76,24 @@ def verify(gallery, person_id, voice, quality=None, **params):
 
 def kinds(result):
     return [warning.kind for warning in result.warnings]
+
+
+def bytes_of(file):
+    """All that is on the disk of it; on Windows without -shm, which is locked, and has numbers."""
+    found = sorted(file.parent.glob(f"{file.name}*"))
+    return b"".join(
+        path.read_bytes() for path in found if not (IS_WINDOWS and path.name.endswith("-shm"))
+    )
+
+
+@contextlib.contextmanager
+def database(file):
+    connection = sqlite3.connect(file, isolation_level=None)
+    try:
+        yield connection.execute
+    finally:
+        connection.close()
+
+
+def names(gallery):
+    return [person.name for person in gallery.people(PeopleParams()).people]
