@@ -125,7 +125,7 @@ def kill_while_it_enrols(file: Path, seed: int) -> tuple[int, int]:
     assert 0 <= surplus <= 1, f"{surplus} are there that nobody was told of"
     names = set(re.findall(rb"person \d{15}", _bytes_of(file)))
     assert len(names) == len(found), "names of forgotten ones are in the file"
-    return len(lines) - 1, surplus
+    return sum(not line.endswith("?") for line in lines[:-1]), surplus
 
 
 def _bytes_of(file: Path) -> bytes:

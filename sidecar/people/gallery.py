@@ -62,7 +62,7 @@ class Gallery(Registry):
         """A new person, or more of one; ``quality``: of the audio, if it is one."""
         heard = [self._heard(voice) for voice in voices]
         with self._file.writing() as revision:
-            self._require_dim(heard[0].unit)
+            self._require_dim(*(voice.unit for voice in heard))
             now_ms = self._now_ms()
             person = self._enrolled(params, now_ms)
             is_new = not person.number
@@ -111,13 +111,13 @@ class Gallery(Registry):
             complete = [kept for kept in self._records.prints_of(person) if kept.is_complete]
         usable = [kept for kept in complete if kept.fingerprint == self._fingerprint]
         if complete and not usable:
-            raise self._incompatible(f"all prints of {person.name} are", complete[0].fingerprint)
+            raise self._incompatible("all prints of this person are", complete[0].fingerprint)
         prints = PrintMatrix(len(unit))
         prints.put(as_columns(usable, len(unit)))
         nearest = self._recognition.with_adapted(prints.nearest(unit), voice.speech_s)
         if not len(nearest.people):
             raise UnknownPerson(
-                f"there is no print of {person.name} yet: enrol more speech", kind="no_print"
+                "there is no print of this person yet: enrol more speech", kind="no_print"
             )
         [cosine], [print_s] = nearest.cosines.tolist(), nearest.speech_s.tolist()
         point = OperatingPoint(params.far, params.prior)
@@ -156,8 +156,9 @@ class Gallery(Registry):
                 self._require_dim(unit)
                 enrolled = self._matrix.nearest(unit)
                 nearest = self._recognition.with_adapted(enrolled, voice.speech_s)
-                compared = self._recognition.compare(nearest, voice.speech_s, point)
-                matches = tuple(self._match(compared, at) for at in compared.order(params.top))
+                if len(nearest.people):
+                    compared = self._recognition.compare(nearest, voice.speech_s, point)
+                    matches = tuple(self._match(compared, at) for at in compared.order(params.top))
         best = matches[0] if compared and compared.best is not None else None
         adapted = None
         if params.adapt and best and compared and quality and not told.costly_flags(quality):
@@ -187,8 +188,7 @@ class Gallery(Registry):
         person = self._records.person(params.id)
         if params.name not in (None, person.name):
             raise InvalidParams(
-                f"params.name is {params.name!r}, but {params.id!r} is {person.name!r}: leave it "
-                "out, or use rename_person"
+                f"params.name is not the name of {params.id!r}: leave it out, or use rename_person"
             )
         return person
 
@@ -262,7 +262,10 @@ class Gallery(Registry):
             raise self._incompatible("the embedding is", voice.fingerprint)
         return voice.unit
 
-    def _require_dim(self, unit: Vector) -> None:
-        dim = self._records.dim(self._fingerprint)
-        if dim not in (None, len(unit)):
-            raise InvalidParams(f"an embedding has {len(unit)} numbers, but the model's have {dim}")
+    def _require_dim(self, *units: Vector) -> None:
+        dim = self._records.dim(self._fingerprint) or len(units[0])
+        for unit in units:
+            if len(unit) != dim:
+                raise InvalidParams(
+                    f"an embedding has {len(unit)} numbers, but this model's have {dim}"
+                )

@@ -44,10 +44,12 @@ class Comparison:
     def order(self, top: int) -> list[int]:
         """The places of the ``top`` most alike people, the most alike first."""
         cosines = self.nearest.cosines
-        # Ratios have bounds, where many are the same.
-        keys = cosines if self.llrs is None else self.llrs + 1e-6 * cosines
+        keys = cosines if self.llrs is None else self.llrs
         places = np.argpartition(-keys, top)[:top] if top < len(keys) else np.arange(len(keys))
-        return [int(place) for place in places[np.argsort(-keys[places], kind="stable")]]
+        ranked: list[int] = places[np.lexsort((-cosines[places], -keys[places]))].tolist()
+        if self.best is not None:  # of several whose ratios are at their bound, the one decided on
+            ranked = [self.best, *(place for place in ranked if place != self.best)][:top]
+        return ranked
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class Registry:
                 gone = [kept for kept in prints if kept.id == print_id]
                 if not gone:
                     raise UnknownPerson(
-                        f"{person.name} has no print {print_id!r}: see person",
+                        f"this person has no print {print_id!r}: see person",
                         kind="unknown_print",
                     )
                 self._records.remove_prints(gone)

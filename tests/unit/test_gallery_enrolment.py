@@ -207,6 +207,8 @@ def test_another_dim_is_refused(gallery, anna):
     with pytest.raises(InvalidParams, match=r"4 numbers.*192"):
         enrol(gallery, "Bob", Speaker(2, dim=4).says())
     with pytest.raises(InvalidParams, match=r"4 numbers.*192"):
+        enrol(opened(), "Bob", Speaker(1).says(), Speaker(2, dim=4).says())
+    with pytest.raises(InvalidParams, match=r"4 numbers.*192"):
         identify(gallery, Speaker(2, dim=4).says())
 
 

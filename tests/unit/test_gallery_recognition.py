@@ -10,6 +10,7 @@ from unit.gallery_voices import (
     AUDIO,
     CLEAN,
     MODEL,
+    PlainCalibration,
     Speaker,
     enrol,
     identify,
@@ -18,7 +19,7 @@ from unit.gallery_voices import (
     verify,
 )
 
-from protocol.errors import IncompatibleEmbeddings, UnknownPerson
+from protocol.errors import IncompatibleEmbeddings, SidecarError, UnknownPerson
 from protocol.gallery_params import EnrollParams, IdentifyParams
 from sidecar.people.print_matrix import PrintMatrix
 from sidecar.people.records import PrintColumns
@@ -152,6 +153,41 @@ def test_prints_of_another_model_are_told(tmp_path):
     assert kinds(told) == ["other_model"]
     assert told.warnings[0].details == {"prints": 1}
     gallery.close()
+
+
+class BoundedCalibration(PlainCalibration):
+    """Ratios end at 5, as those of a real one do somewhere."""
+
+    def llr(self, cosine, speech_s_a, speech_s_b):
+        return min(5.0, super().llr(cosine, speech_s_a, speech_s_b))
+
+    def llrs(self, cosines, speech_s_a, speech_s_b):
+        return np.minimum(5.0, super().llrs(cosines, speech_s_a, speech_s_b))
+
+
+@pytest.mark.parametrize("top", [1, 2, 5])
+def test_of_those_at_the_bound_the_most_alike_is_told(top):
+    gallery = opened(calibration=BoundedCalibration())
+    anna = Speaker(1)
+    for away in (0.6, 0.1, 0.5, 0.4, 0.3):
+        enrol(gallery, f"away {away}", anna.says(away=away))
+    told = identify(gallery, anna.says(away=0.0), top=top)
+    assert [match.llr for match in told.matches] == [5.0] * top
+    assert told.person.name == told.matches[0].name == "away 0.1"
+    assert len({match.id for match in told.matches}) == top
+
+
+def test_no_error_tells_a_name(gallery):
+    """Errors may be logged, and logs are sent around."""
+    person = enrol(gallery, "Anna Amalia", Speaker(1).says(2.0)).id
+    for refuse in (
+        lambda: verify(gallery, person, Speaker(1).says()),
+        lambda: enrol(gallery, "Hanna", Speaker(1).says(), id=person),
+        lambda: gallery.forget(person, "no print"),
+    ):
+        with pytest.raises(SidecarError) as refused:
+            refuse()
+        assert "anna" not in f"{refused.value.message} {refused.value.data()}".lower()
 
 
 def test_a_poor_recording_is_told(gallery):
