@@ -37,6 +37,7 @@ _PARTS = {
     "nvidia-cuda": r"(cu(blas|da|dnn|fft|pti|rand|solver|sparse)|nv(jit|rtc|tools)).*\.dll",
     "silero-vad": r"silero_vad.*\.onnx",
     "openssl": r"lib(crypto|ssl)[.\d-].*",
+    "sqlite": r"(lib)?sqlite3\..*",
     "xz": r"(lib)?lzma[.\d-].*",
     "zlib": r"libz[.\d-].*|zlib1?\.dll",
 }

@@ -58,7 +58,7 @@ class PersonDetails:
 
 @dataclass(frozen=True, slots=True)
 class PeopleReport:
-    """Everybody, in the order in which they were enrolled; ``next`` as for an export."""
+    """People in the order in which they were enrolled; ``next``: send it as ``after`` for more."""
 
     people: tuple[PersonReport, ...]
     next: str | None = None

@@ -141,7 +141,7 @@ class AudioWarning:
 
     kind: str
     message: str
-    details: Mapping[str, int | str]
+    details: Mapping[str, int | float | str | list[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ _MAX_IDS = 10_000
 
 
 def _read_enroll(values: Fields) -> EnrollParams:
-    name = _read_name(values) if "name" in values else None
-    person_id = _read_id(values, "id") if "id" in values else None
+    name = read_name(values) if "name" in values else None
+    person_id = read_id(values, "id") if "id" in values else None
     if name is None and person_id is None:
         raise InvalidParams("params has no name (of a new person) and no id (of one who is there)")
     if ("audio" in values) == ("embeddings" in values):
@@ -76,18 +76,18 @@ def _read_embeddings(items: list[object]) -> tuple[StoredEmbedding, ...]:
 
 
 def _read_rename_person(values: Fields) -> RenamePersonParams:
-    return RenamePersonParams(_read_id(values, "id"), _read_name(values))
+    return RenamePersonParams(read_id(values, "id"), read_name(values))
 
 
 def _read_forget_person(values: Fields) -> ForgetPersonParams:
     return ForgetPersonParams(
-        _read_id(values, "id"), _read_id(values, "print") if "print" in values else None
+        read_id(values, "id"), read_id(values, "print") if "print" in values else None
     )
 
 
 def _read_verify(values: Fields) -> VerifyParams:
     return VerifyParams(
-        id=_read_id(values, "id"),
+        id=read_id(values, "id"),
         audio=read_voice(values.map("audio")),
         speech=read_speech_use(values, "auto"),
         deadline_ms=read_duration_ms(values, "deadline_ms"),
@@ -116,20 +116,20 @@ def _read_export_people(values: Fields) -> ExportPeopleParams:
         if not 1 <= len(items) <= _MAX_IDS:
             raise InvalidParams(f"params.ids has {len(items)} items: send 1 to {_MAX_IDS}")
         places = (Fields({"id": item}, f"params.ids[{i}]") for i, item in enumerate(items))
-        ids = tuple(_read_id(place, "id") for place in places)
+        ids = tuple(read_id(place, "id") for place in places)
     return ExportPeopleParams(ids, _read_after(values))
 
 
 def _read_after(values: Fields) -> str | None:
     """Where a page of people begins, as the one before told it."""
-    return _read_id(values, "after") if "after" in values else None
+    return read_id(values, "after") if "after" in values else None
 
 
 def _read_import_people(values: Fields) -> ImportPeopleParams:
     return ImportPeopleParams(values.binary("data"), values.boolean("replace", default=False))
 
 
-def _read_id(values: Fields, name: str) -> str:
+def read_id(values: Fields, name: str) -> str:
     """The id of a person or a print, as the child made it."""
     text = values.text(name)
     if not 1 <= len(text.encode()) <= MAX_PERSON_ID_BYTES:
@@ -139,12 +139,13 @@ def _read_id(values: Fields, name: str) -> str:
     return text
 
 
-def _read_name(values: Fields) -> str:
+def read_name(values: Fields) -> str:
     """What people call somebody: one line, with no blanks around it."""
     name = values.text("name").strip()
     if not 1 <= len(name.encode()) <= MAX_NAME_BYTES or not name.isprintable():
         raise InvalidParams(
-            f"params.name must be one line of 1 to {MAX_NAME_BYTES} bytes that can be printed"
+            f"{values.place}.name must be one line of 1 to {MAX_NAME_BYTES} bytes that can be "
+            "printed"
         )
     return name
 
@@ -152,7 +153,7 @@ def _read_name(values: Fields) -> str:
 GALLERY_READERS: Mapping[str, Callable[[Fields], GalleryParams]] = {
     "enroll": _read_enroll,
     "people": lambda values: PeopleParams(_read_after(values)),
-    "person": lambda values: PersonParams(_read_id(values, "id")),
+    "person": lambda values: PersonParams(read_id(values, "id")),
     "rename_person": _read_rename_person,
     "forget_person": _read_forget_person,
     "verify": _read_verify,

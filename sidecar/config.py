@@ -65,4 +65,6 @@ class Config:
     speech: bool = False
     parent_pid: int | None = None
     path_root: PathRoot = "any"
+    # Of the people; None: in memory.
+    gallery: Path | None = None
     limits: Limits = DEFAULT_LIMITS

@@ -66,6 +66,12 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|none",
         help="confine audio given by path to a folder, or turn it off",
     )
+    add(
+        "--gallery",
+        type=_gallery,
+        metavar="FILE",
+        help="where enrolled people are kept; default: in memory, until the end",
+    )
     add("--max-frame-mib", type=positive, default=64, metavar="N", help="default: %(default)s")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-format", choices=("text", "json"), default="text")
@@ -119,6 +125,7 @@ def read_config(options: argparse.Namespace) -> Config:
         speech=options.speech,
         parent_pid=options.parent_pid,
         path_root=options.path_root or "any",
+        gallery=options.gallery,
         limits=limits,
     )
 
@@ -146,6 +153,13 @@ def number(kind: type[int | float], least: float, most: float) -> Callable[[str]
         raise argparse.ArgumentTypeError(f"{text}: it must be {least:g} to {most:g}")
 
     return read
+
+
+def _gallery(text: str) -> Path:
+    file = Path(text).expanduser().absolute()
+    if not text or file.is_dir() or not file.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: it must be a file in a folder that is there")
+    return file
 
 
 def _path_root(text: str) -> PathRoot:

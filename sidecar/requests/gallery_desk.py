@@ -27,7 +27,8 @@ from sidecar.requests.outbox import Outbox
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
     from protocol.quality import Quality
-    from sidecar.people.gallery import Gallery, Voice
+    from sidecar.people.gallery import Gallery
+    from sidecar.people.voices import Voice
 
 _log = logging.getLogger(__name__)
 
@@ -73,8 +74,8 @@ class GalleryDesk:
             case IdentifyParams() as params:
                 [voice] = self._voices(job)
                 return gallery.identify(params, voice, _quality(job))
-            case PeopleParams():
-                return gallery.people()
+            case PeopleParams() as params:
+                return gallery.people(params)
             case PersonParams(id=person_id):
                 return gallery.person(person_id)
             case RenamePersonParams(id=person_id, name=name):
@@ -101,9 +102,7 @@ class GalleryDesk:
 
     def _voices(self, job: Job) -> Iterator[Voice]:
         """What was embedded for ``job``, or what it brought."""
-        import numpy as np  # noqa: PLC0415
-
-        from sidecar.people.gallery import Voice  # noqa: PLC0415
+        from sidecar.people.voices import Voice  # noqa: PLC0415
 
         served = self._outbox.served
         assert served is not None
@@ -112,9 +111,7 @@ class GalleryDesk:
             assert not isinstance(item.outcome, SidecarError)  # then there is no question
             speech_s = None if item.quality is None else item.quality.speech_s
             yield Voice(item.outcome.values, speech_s, served.fingerprint)
-        for stored in _stored(job):
-            values = np.frombuffer(stored.embedding, "<f4")
-            yield Voice(values, stored.speech_s, stored.fingerprint)
+        yield from map(Voice.kept, _stored(job))
 
 
 def _stored(job: Job) -> tuple[StoredEmbedding, ...]:

@@ -35,6 +35,7 @@ from protocol.reports import (
 )
 from sidecar.audio.waveform import Stereo
 from sidecar.requests.jobs import Item, Job
+from sidecar.scores.calibration import Calibration
 
 Answer: TypeAlias = (
     EmbedResult | EmbedWindowsResult | ProbeResult | ScoreResult | SpeechResult | GalleryResult
@@ -43,13 +44,14 @@ Answer: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """By what the embeddings were made."""
+    """By what the embeddings were made, and what their cosines mean; None: that is not known."""
 
     model: str
     fingerprint: str
     dim: int
     device: str
     sample_rate_hz: int
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,21 @@ import importlib
 
 import numpy as np
 import pytest
+from unit.gallery_voices import OPENED
 from unit.packaging_files import PACKAGING
 
 from sidecar.engine.loading import ONNX_VERSION, converted_origin
 from sidecar.store.converted_files import MANIFEST as CONVERTED_MANIFEST
 from sidecar.store.converted_files import Converted
 from sidecar.store.installed import FOLDER_WEIGHTS, InstalledModel, find_card
+
+
+@pytest.fixture(autouse=True)
+def close_galleries():
+    """From Python 3.13 on, a connection that is left open is a warning."""
+    yield
+    while OPENED:
+        OPENED.pop()._file.connection.close()
 
 
 @pytest.fixture

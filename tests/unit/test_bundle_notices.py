@@ -120,6 +120,7 @@ def test_of_a_library_of_debian_its_own_file_is_taken(notices, monkeypatch, tmp_
 LIBRARIES = {
     "openssl": "libcrypto.so.3 libssl.3.dylib libcrypto-3.dll libssl-3-x64.dll libssl.so.1.1",
     "libffi": "libffi.so.8 libffi-8.dll libffi.8.dylib",
+    "sqlite": "libsqlite3.so.0 libsqlite3.dylib sqlite3.dll",
     "zlib": "libz.so.1 libz.1.dylib zlib1.dll zlib.dll",
     "bzip2": "libbz2.so.1.0 libbz2.1.dylib",
     "xz": "liblzma.so.5 liblzma.5.dylib liblzma.dll",
