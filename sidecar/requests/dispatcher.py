@@ -20,8 +20,9 @@ from sidecar.requests.jobs import Job
 from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.outbox import Outbox
 from sidecar.requests.pipeline import Pipeline
-from sidecar.requests.responses import score
+from sidecar.requests.scoring import Calibrations, score
 from sidecar.requests.status import Status
+from sidecar.scores.decision import OperatingPoint
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +31,18 @@ class Dispatcher:
     """Takes each payload in turn; called by the reader's thread alone."""
 
     def __init__(
-        self, pipeline: Pipeline, outbox: Outbox, status: Status, lifecycle: Lifecycle
+        self,
+        pipeline: Pipeline,
+        outbox: Outbox,
+        status: Status,
+        lifecycle: Lifecycle,
+        calibrations: Calibrations,
     ) -> None:
         self._pipeline = pipeline
         self._outbox = outbox
         self._status = status
         self._lifecycle = lifecycle
+        self._calibrations = calibrations
 
     def dispatch(self, payload: bytes, received_at: float) -> None:
         """Do what ``payload``, whole since ``received_at``, asks for; never raises for its sake."""
@@ -76,7 +83,10 @@ class Dispatcher:
                 and isinstance(params.a, StoredEmbedding)
                 and isinstance(params.b, StoredEmbedding)
             ):
-                self._outbox.send_result(request.id, score(params.a, params.b))
+                calibration = self._calibrations.of(params.a.fingerprint)
+                point = OperatingPoint(params.far, params.prior)
+                result = score(params.a, params.b, point, calibration)
+                self._outbox.send_result(request.id, result)
             else:
                 job = Job(request.id, params, n_bytes, received_at)
                 deadline_ms = getattr(params, "deadline_ms", None)

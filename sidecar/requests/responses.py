@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from protocol.errors import IncompatibleEmbeddings, InvalidParams, SidecarError
+from protocol.errors import SidecarError
 from protocol.gallery_reports import GalleryResult
 from protocol.messages import encode_error, encode_result, error_map
 from protocol.params import (
@@ -35,7 +34,9 @@ from protocol.reports import (
 )
 from sidecar.audio.waveform import Stereo
 from sidecar.requests.jobs import Item, Job
+from sidecar.requests.scoring import score
 from sidecar.scores.calibration import Calibration
+from sidecar.scores.decision import OperatingPoint
 
 Answer: TypeAlias = (
     EmbedResult | EmbedWindowsResult | ProbeResult | ScoreResult | SpeechResult | GalleryResult
@@ -122,7 +123,8 @@ def _result(job: Job, served: Served | None) -> Answer:
     if isinstance(params, EmbedWindowsParams):
         return _windows_result(list(job.items), params, served)
     assert isinstance(params, ScoreParams)
-    result = score(*_voices(job, params, served))
+    a, b = _voices(job, params, served)
+    result = score(a, b, OperatingPoint(params.far, params.prior), served.calibration)
     quality_a, quality_b = _qualities(job, params)
     return replace(
         result,
@@ -130,28 +132,6 @@ def _result(job: Job, served: Served | None) -> Answer:
         quality_a=quality_a,
         quality_b=quality_b,
     )
-
-
-def score(a: StoredEmbedding, b: StoredEmbedding) -> ScoreResult:
-    """Cosine similarity: a.b / (|a| |b|).
-
-    Raises:
-        IncompatibleEmbeddings: the fingerprints or lengths differ.
-        InvalidParams: one is all zeros or not finite.
-    """
-    if a.fingerprint != b.fingerprint or len(a.embedding) != len(b.embedding):
-        raise IncompatibleEmbeddings(
-            f"embeddings of {a.fingerprint!r:.100} and {b.fingerprint!r:.100} cannot be compared: "
-            "embed both audios with the same model",
-            a=a.fingerprint[:100],
-            b=b.fingerprint[:100],
-        )
-    x, y = (struct.unpack(f"<{len(v.embedding) // 4}f", v.embedding) for v in (a, b))
-    norms = math.hypot(*x) * math.hypot(*y)
-    if not 0 < norms < math.inf:
-        raise InvalidParams("an embedding is all zeros or not finite: it has no direction")
-    cosine = math.fsum(p * q for p, q in zip(x, y, strict=True)) / norms
-    return ScoreResult(max(-1.0, min(1.0, cosine)), a.fingerprint)
 
 
 def _entry(
@@ -253,9 +233,14 @@ def _voices(job: Job, params: ScoreParams, served: Served) -> tuple[StoredEmbedd
     return tuple(
         voice
         if isinstance(voice, StoredEmbedding)
-        else StoredEmbedding(_packed(next(made), normalize=False), served.fingerprint)
+        else _stored(next(made), served)
         for voice in (params.a, params.b)
     )
+
+
+def _stored(item: Item, served: Served) -> StoredEmbedding:
+    speech_s = None if item.quality is None else item.quality.speech_s
+    return StoredEmbedding(_packed(item, normalize=False), served.fingerprint, speech_s)
 
 
 def _qualities(job: Job, params: ScoreParams) -> tuple[Quality | None, ...]:

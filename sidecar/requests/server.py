@@ -35,6 +35,7 @@ from sidecar.requests.outbox import Outbox
 from sidecar.requests.pipeline import Pipeline
 from sidecar.requests.responses import Served
 from sidecar.requests.scheduler import Scheduler
+from sidecar.requests.scoring import Calibrations
 from sidecar.speech.engine import HearingEngine
 from sidecar.speech.loader import DetectorLoader, OpenDetector
 from sidecar.wire.reader import FrameReader
@@ -79,6 +80,7 @@ class Server:
         self._scheduler = Scheduler(config.limits)
         self._writer = FrameWriter(streams, self._output_lost)
         self._outbox = Outbox(self._writer)
+        self._calibrations = Calibrations(config.calibration)
         self._speech = DetectorLoader(open_detector, self.is_stopping)
         hearing = HearingEngine(engine, self._speech, at_start=config.speech)
         desk = GalleryDesk(config, self._outbox)
@@ -104,10 +106,13 @@ class Server:
         if self._config.parent_pid is not None:
             self._host_watch = HostWatch(self._config.parent_pid)
         self._status = Status(self._scheduler, self._pipeline.meter, self._outbox.outcomes)
+        dispatcher = Dispatcher(
+            self._pipeline, self._outbox, self._status, self, self._calibrations
+        )
         self._reader = FrameReader(
             self._streams,
             self._config.limits.max_frame_bytes,
-            Dispatcher(self._pipeline, self._outbox, self._status, self).dispatch,
+            dispatcher.dispatch,
             self._input_ended,
             self._before_read,
         )
@@ -144,6 +149,7 @@ class Server:
         model, device, degraded = encoder.model, encoder.device, encoder.degraded
         assert model.fingerprint is not None
         assert device.selected is not None
+        self._calibrations.require(model.fingerprint)
         with self._pipeline.lock:
             self._status.mark("ready_ms")
             self._status.model, self._status.device = model, device
@@ -154,6 +160,7 @@ class Server:
                 dim=model.embedding_dim,
                 device=device.selected,
                 sample_rate_hz=model.sample_rate_hz,
+                calibration=self._calibrations.of(model.fingerprint),
             )
             if self._exit is None:
                 self._enter("degraded" if degraded else "ready", degraded or device.reason)
