@@ -1,0 +1,111 @@
+"""Fits the calibrations that are built in, and prints how they do on people they never met.
+
+``python tests/model/fit_calibration.py --pieces DIR [--write]``: DIR is what ``people_material.py``
+made. ``--write`` writes ``sidecar/scores/built_in.py``, fitted on everybody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pprint
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "model")]
+
+from people_trials import CORPORA, Drawn, draw, load
+
+from sidecar.scores.trials import measure
+from sidecar.tools.calibration_fit import fit
+
+MODELS = ("campplus-zh-en", "ecapa-voxceleb")
+KINDS = {"as recorded": ("clean",), "other microphones": ("clean", "other")}
+# What is fitted, and what it is judged on: nobody is in both.
+HELD_OUT = [(tuple(c for c in CORPORA if c != out), out) for out in CORPORA]
+N_DRAWS = 200
+
+
+def llrs_of(calibration, drawn: Drawn):
+    pairs = zip(drawn.trials.scores, drawn.speech_s_a, drawn.speech_s_b, strict=True)
+    return np.array([calibration.llr(*pair) for pair in pairs])
+
+
+def fitted(drawn: Drawn):
+    return fit(drawn.trials, drawn.speech_s_a, drawn.speech_s_b)
+
+
+def without_duration(drawn: Drawn):
+    """A calibration that knows the cosine alone."""
+    everywhere = np.full(len(drawn.a), 1e3)
+    return fit(drawn.trials, everywhere, everywhere)
+
+
+def judge(drawn: Drawn, calibration, plain) -> list[str]:
+    """The cells of a row: EER, minimum Cllr, Cllr before and after, false acceptance."""
+    trials = drawn.trials
+    ends = np.full(len(drawn.a), 1e3)
+    before = replace(trials, scores=llrs_of(plain, replace(drawn, speech_s_a=ends, speech_s_b=ends)))
+    after = replace(trials, scores=llrs_of(calibration, drawn))
+    cells = [f"{100 * measure(after, 'eer', 0).value:.2f} %"]
+    for which, name in ((after, "min_cllr"), (before, "cllr"), (after, "cllr")):
+        figure = measure(which, name, N_DRAWS)
+        cells.append(f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})")
+    of_two = ~trials.is_target
+    sides = (drawn.speech_s_a, drawn.speech_s_b)
+    for far in (0.01, 0.001):
+        thresholds = np.array(
+            [calibration.threshold(far, a, b) for a, b in zip(*sides, strict=True)]
+        )
+        accepted = after.scores >= thresholds
+        taken = np.average(accepted[of_two], weights=trials.weights[of_two])
+        refused = np.average(~accepted[~of_two], weights=trials.weights[~of_two])
+        cells.append(f"{100 * taken:.3f} % / {100 * refused:.1f} %")
+    return cells
+
+
+def held_out(folder: Path, model: str):
+    print(f"\n{model}: people that the calibration never met")
+    print("| judged on | | EER | minimum Cllr | Cllr, cosine alone | Cllr | far 1 % | far 0.1 % |")
+    for known, unknown in HELD_OUT:
+        training = draw(load(folder, model, known))
+        calibration, plain = fitted(training), without_duration(training)
+        test = load(folder, model, (unknown,))
+        for name, kinds in KINDS.items():
+            cells = judge(draw(test, kinds, seed=1), calibration, plain)
+            print("|", " | ".join([unknown, name, *cells]), "|", flush=True)
+
+
+def write(calibrations):
+    text = pprint.pformat(calibrations, width=96, sort_dicts=False, underscore_numbers=False)
+    (ROOT / "sidecar" / "scores" / "built_in.py").write_text(
+        '"""The calibrations of the catalog\'s models, by fingerprint.\n\n'
+        "Written by ``tests/model/fit_calibration.py``; docs/scores.md says of what. Plain numbers,\n"
+        'as in the files that ``calibrate`` writes.\n"""\n\n'
+        "from __future__ import annotations\n\nfrom collections.abc import Mapping\n"
+        f"from typing import Any\n\nBUILT_IN: Mapping[str, Mapping[str, Any]] = {text}\n",
+        "utf-8",
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pieces", required=True, type=Path)
+    parser.add_argument("--model", action="append")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    calibrations = {}
+    for model in options.model or MODELS:
+        held_out(options.pieces, model)
+        everybody = load(options.pieces, model)
+        calibrations[everybody.fingerprint] = asdict(fitted(draw(everybody)))
+        pprint.pprint(calibrations[everybody.fingerprint], sort_dicts=False)
+    if options.write:
+        write(calibrations)
+
+
+if __name__ == "__main__":
+    main()
