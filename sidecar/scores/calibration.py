@@ -7,10 +7,10 @@ as the voice and a disturbance whose variance falls with ``t``: a pair of them h
 voice in it than disturbance. It ends at 1, so that lengths beyond those that the calibration met
 are as good as the longest.
 
-No numbers of speakers prove more than they are: the ratio approaches bounds and never leaves them.
-Where 0 of n pairs of strangers came so high, up to 3 of n may (the upper end of the interval of
-95 %), so ratios stay below n / 3. N. Brummer and others call it the probability of a recording
-error: a trial in so many is taken to be of the other kind.
+The ratio approaches two bounds and never leaves them: n pairs of strangers cannot show that fewer
+than one in n would score so high, nor n people that fewer than one in n would score so low. So the
+bounds are ``ln n`` of the pairs, and ``-ln n`` of the people. It is as if one trial in n were of the
+other kind.
 
 Imports no numpy, since the reader of requests would wait for it.
 """
@@ -75,14 +75,18 @@ class Calibration:
         free = self._intercept(reliability) + self._slope(reliability) * cosine
         return _log_add(free, self.least) - _log_add(0.0, free - self.most)
 
-    def llrs(self, cosines: Floats, speech_s_a: float, speech_s_b: Floats) -> Floats:
-        """``llr`` for many, shapes (n,): of one voice with ``speech_s_a``, and n others."""
+    def llrs(self, cosines: Floats, speech_s_a: Floats | float, speech_s_b: Floats) -> Floats:
+        """``llr`` for many, shapes (n,); ``speech_s_a`` may be one voice's against all others."""
         import numpy as np  # noqa: PLC0415 - see above
 
-        kept_s = np.clip(speech_s_b, _LEAST_S, _MOST_S)
-        reliability = self._share(speech_s_a) * np.sqrt(kept_s / (kept_s + self.half_s))
+        shares = [
+            kept_s / (kept_s + self.half_s)
+            for kept_s in (np.clip(side, _LEAST_S, _MOST_S) for side in (speech_s_a, speech_s_b))
+        ]
+        reliability = np.sqrt(shares[0] * shares[1])
         free = self._intercept(reliability) + self._slope(reliability) * cosines
-        return np.logaddexp(free, self.least) - np.logaddexp(0.0, free - self.most)
+        bounded: Floats = np.logaddexp(free, self.least) - np.logaddexp(0.0, free - self.most)
+        return bounded
 
     def threshold(self, far: float, speech_s_a: float, speech_s_b: float) -> float:
         """The ``llr`` that a share ``far`` of strangers reaches, and at least 0.
@@ -161,21 +165,20 @@ def read_numbers(numbers: Mapping[str, Any]) -> Calibration:
     Raises:
         KeyError, TypeError, ValueError: one is missing, or is not what it has to be.
     """
-    mean_at_none, mean_gain = map(float, numbers["stranger_mean"])
-    spread_at_none, spread_gain = map(float, numbers["stranger_spread"])
-    tail = tuple((float(share), float(deviations)) for share, deviations in numbers["stranger_tail"])
-    calibration = Calibration(
-        **{name: float(numbers[name]) for name in _REALS},
-        **{name: int(numbers[name]) for name in _COUNTS},
-        stranger_mean=(mean_at_none, mean_gain),
-        stranger_spread=(spread_at_none, spread_gain),
-        stranger_tail=tail,
+    reals = {name: float(numbers[name]) for name in _REALS}
+    counts = {name: int(numbers[name]) for name in _COUNTS}
+    pairs = {name: tuple(map(float, numbers[name])) for name in _PAIRS}
+    tail = tuple(
+        (float(share), float(deviations)) for share, deviations in numbers["stranger_tail"]
     )
+    fields: dict[str, Any] = {**reals, **counts, **pairs, "stranger_tail": tail}
+    calibration = Calibration(**fields)
     _check(calibration)
     return calibration
 
 
 _REALS = ("constant", "of_cosine", "of_reliability", "of_product", "half_s", "least", "most")
+_PAIRS = ("stranger_mean", "stranger_spread")
 _COUNTS = ("speakers", "targets", "strangers")
 
 

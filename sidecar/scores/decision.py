@@ -1,7 +1,7 @@
-"""From likelihood ratios to answers: the same person or not, and which one of many. No numpy at import.
+"""From likelihood ratios to answers: the same person or not, and which one of many.
 
-What a host may choose is an operating point: how many strangers it lets pass, or how probable it is,
-before anything is heard, that it is the person asked for.
+What a host may choose is an operating point: how many strangers it lets pass, or how probable it
+is, before anything is heard, that it is the person asked for. Imports no numpy, as ``calibration``.
 """
 
 from __future__ import annotations

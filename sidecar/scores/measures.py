@@ -5,9 +5,9 @@ the more alike, and a weight for each trial, so that a bootstrap can draw anew w
 Shapes: (n_trials,) each.
 
 Sources: detection cost and its priors, NIST 2012 Speaker Recognition Evaluation Plan, section 3;
-Cllr, N. Brummer and J. du Preez, "Application-independent evaluation of speaker detection", Computer
-Speech and Language 20 (2006); that the pool-adjacent-violators algorithm gives the best calibration
-there can be, the same, section 6.
+Cllr, N. Brummer and J. du Preez, "Application-independent evaluation of speaker detection",
+Computer Speech and Language 20 (2006); that the pool-adjacent-violators algorithm gives the best
+calibration there can be, the same, section 6.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PRIORS = (0.01, 0.001)
 
 @dataclass(frozen=True, eq=False)
 class ErrorRates:
-    """The two error rates at each threshold, from the one that refuses all to the one that takes all.
+    """The two error rates at each threshold, from refusing all to taking all.
 
     Attributes:
         false_acceptance: the share of non-targets that is accepted, ascending from 0 to 1.
@@ -40,7 +40,7 @@ class ErrorRates:
 
     @property
     def eer(self) -> float:
-        """The rate at which both are equal: on straight lines between the points, not on the hull."""
+        """Where both are equal: on straight lines between the points, not on their hull."""
         gap = self.false_acceptance - self.false_refusal  # ascends from -1 to 1
         behind = int(np.argmax(gap >= 0))
         before = behind - 1
@@ -128,10 +128,12 @@ def _by_score(
 
     Each kind weighs 0.5 in all.
     """
-    balanced = balanced(is_target, weights)
+    found = balanced(is_target, weights)
     levels, places = np.unique(scores, return_inverse=True)
-    targets = np.bincount(places, np.where(is_target, balanced, 0.0), len(levels))
-    others = np.bincount(places, np.where(is_target, 0.0, balanced), len(levels))
+    sides = (is_target, ~is_target)
+    targets, others = (np.zeros(len(levels)) for _ in sides)
+    for sums, chosen in zip((targets, others), sides, strict=True):
+        np.add.at(sums, places[chosen], found[chosen])
     # What weighs nothing, as where a bootstrap has not drawn it, is not there.
     is_there = targets + others > 0
     return levels[is_there], targets[is_there], others[is_there]
@@ -147,4 +149,5 @@ def balanced(is_target: Bools, weights: Floats | None) -> Floats:
     of_targets, of_others = found[is_target].sum(), found[~is_target].sum()
     if not (of_targets > 0 and of_others > 0):
         raise ValueError("there must be trials of one person and trials of two")
-    return found * np.where(is_target, 0.5 / of_targets, 0.5 / of_others)
+    even: Floats = found * np.where(is_target, 0.5 / of_targets, 0.5 / of_others)
+    return even

@@ -7,7 +7,7 @@ new. So intervals come from a bootstrap over speakers: all trials of a speaker a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,18 @@ class Trials:
     def n_stranger_pairs(self) -> int:
         """How many different pairs of two people are in them."""
         pairs = np.stack([self.speakers_a, self.speakers_b])[:, ~self.is_target]
-        return np.unique(np.sort(pairs, axis=0), axis=1).shape[1]
+        return len(np.unique(np.sort(pairs, axis=0), axis=1).T)
+
+    def where(self, chosen: Bools) -> Trials:
+        """Only the chosen ones."""
+        return Trials(**{name: rows[chosen] for name, rows in vars(self).items()})
+
+    def evenly_weighted(self) -> Trials:
+        """The same, with each person's targets weighing the same, and each pair's non-targets."""
+        pairs = np.sort([self.speakers_a, self.speakers_b], axis=0)
+        keys = np.concatenate([pairs, self.is_target[None]])
+        _groups, places, counts = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
+        return replace(self, weights=1 / counts[places.ravel()])
 
 
 Measure = Callable[[Floats, Bools, Floats], float]
@@ -88,10 +99,11 @@ def measure(trials: Trials, name: str, n_draws: int = N_DRAWS) -> Figure:
     """
     of, scores, is_target = MEASURES[name], trials.scores, trials.is_target
     value = of(scores, is_target, trials.weights)
-    found = []
-    for weights in _draws(trials, n_draws):
-        if weights[is_target].any() and weights[~is_target].any():
-            found.append(of(scores, is_target, weights))
+    found = [
+        of(scores, is_target, weights)
+        for weights in _draws(trials, n_draws)
+        if weights[is_target].any() and weights[~is_target].any()
+    ]
     low, high = np.quantile(found, [0.025, 0.975]) if found else (np.nan, np.nan)
     return Figure(value, float(low), float(high))
 
@@ -102,6 +114,8 @@ def _draws(trials: Trials, n_draws: int) -> Iterator[Floats]:
     speakers, places = np.unique([trials.speakers_a, trials.speakers_b], return_inverse=True)
     a, b = places.reshape(2, -1)
     for _ in range(n_draws):
-        times = np.bincount(rng.integers(len(speakers), size=len(speakers)), minlength=len(speakers))
+        times = np.bincount(
+            rng.integers(len(speakers), size=len(speakers)), minlength=len(speakers)
+        )
         # A pair of two is there as often as both were drawn together.
         yield trials.weights * np.where(a == b, times[a], times[a] * times[b])

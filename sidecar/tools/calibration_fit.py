@@ -24,8 +24,6 @@ _SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.002)
 _MIN_BEYOND = 10
 # Weak: ten people's worth of evidence moves the weights as far as it wants.
 _PENALTY = 0.01
-# Where none of n came so far, up to 3 of n may: the upper end of the interval of 95 %.
-_NONE_SEEN = 3.0
 
 
 def fit(trials: Trials, speech_s_a: Floats, speech_s_b: Floats) -> Calibration:
@@ -42,8 +40,8 @@ def fit(trials: Trials, speech_s_a: Floats, speech_s_b: Floats) -> Calibration:
     return Calibration(
         *regressions[half_s].weights,
         half_s=half_s,
-        least=-math.log(max(1.0, trials.n_target_speakers / _NONE_SEEN)),
-        most=math.log(max(1.0, trials.n_stranger_pairs / _NONE_SEEN)),
+        least=-math.log(trials.n_target_speakers),
+        most=math.log(trials.n_stranger_pairs),
         stranger_mean=mean,
         stranger_spread=spread,
         stranger_tail=tail,

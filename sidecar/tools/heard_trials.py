@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.text import Text
 
-from protocol.params import EmbedParams, RequestId
+from protocol.params import EmbedParams, RequestId, SpeechUse
 from protocol.python import RemoteError
 from protocol.python.embedding import as_audio
 from sidecar.config import DEFAULT_MODEL, DEVICE_PATTERN, EXIT_UNAVAILABLE, EXIT_USAGE
+from sidecar.scores.calibration import Calibration
 from sidecar.scores.measures import Floats
 from sidecar.scores.trials import Trials
 from sidecar.serve_options import add_models_dir
@@ -50,6 +52,35 @@ class HeardTrials:
     n_skipped: int
     refused: dict[Path, str]
     n_mislabelled: int
+
+    def where(self, chosen: NDArray[np.bool_]) -> HeardTrials:
+        """Only the chosen trials, shape (n_trials,)."""
+        return replace(
+            self,
+            trials=self.trials.where(chosen),
+            speech_s_a=self.speech_s_a[chosen],
+            speech_s_b=self.speech_s_b[chosen],
+        )
+
+    def calibrated(self, calibration: Calibration) -> Trials:
+        """The trials with likelihood ratios for scores."""
+        llrs = calibration.llrs(self.trials.scores, self.speech_s_a, self.speech_s_b)
+        return replace(self.trials, scores=llrs)
+
+
+def about(heard: HeardTrials) -> Iterator[tuple[str | Text, str]]:
+    """What was heard, and what was left out."""
+    trials, warning = heard.trials, Text("WARNING", style="yellow")
+    n_targets = int(trials.is_target.sum())
+    yield "trials", f"{n_targets:,} of one person, {len(trials.is_target) - n_targets:,} of two"
+    yield "speakers", f"{trials.n_speakers:,}, as far as the trials of one person tell"
+    yield "audios", f"{heard.n_audios:,}"
+    if heard.n_skipped:
+        n_bad = len(heard.refused)
+        yield warning, f"{heard.n_skipped:,} trials are left out, for {n_bad:,} audios refused"
+    if heard.n_mislabelled:
+        of_two = f"{heard.n_mislabelled:,} trials of two people have audios that others"
+        yield warning, f"{of_two} tie to one person: some labels are wrong"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,11 +119,16 @@ def hear(options: argparse.Namespace, progress: ProgressLine) -> HeardTrials:
     refused = {path: one for path, one in heard.items() if isinstance(one, str)}
     for path, reason in refused.items():
         complain(f"{path}: {reason}")
-    return score(listed, {path: one for path, one in heard.items() if not isinstance(one, str)}, refused)
+    return score(
+        listed, {path: one for path, one in heard.items() if not isinstance(one, str)}, refused
+    )
 
 
 def embed_each(
-    send: Send, paths: Sequence[Path], speech: Any, progress: ProgressLine  # noqa: ANN401
+    send: Send,
+    paths: Sequence[Path],
+    speech: SpeechUse,
+    progress: ProgressLine,
 ) -> dict[Path, Result | str]:
     """Each path's result of ``embed``, or why there is none."""
     heard: dict[Path, Result | str] = {}

@@ -63,8 +63,8 @@ def _text(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
             a, b, label = words
         else:
             raise ValueError(
-                f"line {number} is neither 'LABEL A B' nor 'A B LABEL', where LABEL is 1, 0, target "
-                f"or nontarget, and A and B have no spaces: {line!r:.70}"
+                f"line {number} is neither 'LABEL A B' nor 'A B LABEL', with 1, 0, target or "
+                f"nontarget as LABEL, and paths without spaces: {line!r:.70}"
             )
         yield a, b, label
 

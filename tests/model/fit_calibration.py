@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "model")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from people_trials import CORPORA, Drawn, draw, load
 
 from sidecar.scores.trials import measure
 from sidecar.tools.calibration_fit import fit
 
+BUILT_IN = Path(__file__).resolve().parents[2] / "sidecar" / "scores" / "built_in.py"
 MODELS = ("campplus-zh-en", "ecapa-voxceleb")
 KINDS = {"as recorded": ("clean",), "other microphones": ("clean", "other")}
 # What is fitted, and what it is judged on: nobody is in both.
@@ -30,8 +30,7 @@ N_DRAWS = 200
 
 
 def llrs_of(calibration, drawn: Drawn):
-    pairs = zip(drawn.trials.scores, drawn.speech_s_a, drawn.speech_s_b, strict=True)
-    return np.array([calibration.llr(*pair) for pair in pairs])
+    return calibration.llrs(drawn.trials.scores, drawn.speech_s_a, drawn.speech_s_b)
 
 
 def fitted(drawn: Drawn):
@@ -45,10 +44,12 @@ def without_duration(drawn: Drawn):
 
 
 def judge(drawn: Drawn, calibration, plain) -> list[str]:
-    """The cells of a row: EER, minimum Cllr, Cllr before and after, false acceptance."""
+    """A row's cells: EER, minimum Cllr, Cllr before and after, errors at nominal rates."""
     trials = drawn.trials
     ends = np.full(len(drawn.a), 1e3)
-    before = replace(trials, scores=llrs_of(plain, replace(drawn, speech_s_a=ends, speech_s_b=ends)))
+    before = replace(
+        trials, scores=llrs_of(plain, replace(drawn, speech_s_a=ends, speech_s_b=ends))
+    )
     after = replace(trials, scores=llrs_of(calibration, drawn))
     cells = [f"{100 * measure(after, 'eer', 0).value:.2f} %"]
     for which, name in ((after, "min_cllr"), (before, "cllr"), (after, "cllr")):
@@ -81,7 +82,7 @@ def held_out(folder: Path, model: str):
 
 def write(calibrations):
     text = pprint.pformat(calibrations, width=96, sort_dicts=False, underscore_numbers=False)
-    (ROOT / "sidecar" / "scores" / "built_in.py").write_text(
+    BUILT_IN.write_text(
         '"""The calibrations of the catalog\'s models, by fingerprint.\n\n'
         "Written by ``tests/model/fit_calibration.py``; docs/scores.md says of what. Plain numbers,\n"
         'as in the files that ``calibrate`` writes.\n"""\n\n'
@@ -102,7 +103,7 @@ def main():
         held_out(options.pieces, model)
         everybody = load(options.pieces, model)
         calibrations[everybody.fingerprint] = asdict(fitted(draw(everybody)))
-        pprint.pprint(calibrations[everybody.fingerprint], sort_dicts=False)
+        print(calibrations[everybody.fingerprint])
     if options.write:
         write(calibrations)
 

@@ -24,15 +24,14 @@ import onnxruntime
 import soundfile
 import soxr
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sidecar.audio.waveform import Waveform
 from sidecar.config import Config
 from sidecar.engine.speech_engine import SpeechEngine
 from sidecar.tools.recording import parse_rttm
 
-AUDIO = ROOT.parent / "shared" / "audio"
+AUDIO = Path(__file__).resolve().parents[3] / "shared" / "audio"
 MODELS = ("campplus-zh-en", "ecapa-voxceleb")
 CORPORA = ("cohort", "librispeech", "conversations")
 RATE_HZ = 16_000

@@ -1,4 +1,4 @@
-"""Trials drawn from the pieces of ``people_material.py``, so that people and corpora count evenly."""
+"""Trials drawn from the pieces of ``people_material.py``, and people count evenly."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def draw(pieces: Pieces, kinds=("clean", "other"), seed=0) -> Drawn:
             n = N_STRANGERS * (25 if corpus == "librispeech" else 1)
             strangers.append((pick(one, n), pick(other, n)))
         for is_target, groups in ((True, targets), (False, strangers)):
-            groups = [group for group in groups if len(group[0])]
-            for a, b in groups:
-                weight = 1 / len(groups) / len(a)
+            found = [group for group in groups if len(group[0])]
+            for a, b in found:
+                weight = 1 / len(found) / len(a)
                 pairs.append((a, b, np.full(len(a), is_target), np.full(len(a), weight)))
     a, b, is_target, weights = (np.concatenate(column) for column in zip(*pairs, strict=True))
     _names, speakers = np.unique(pieces.speaker, return_inverse=True)
