@@ -9,7 +9,7 @@ are as good as the longest.
 
 The ratio approaches two bounds and never leaves them: n pairs of strangers cannot show that fewer
 than one in n would score so high, nor n people that fewer than one in n would score so low. So the
-bounds are ``ln n`` of the pairs, and ``-ln n`` of the people. It is as if one trial in n were of the
+bounds are ``ln n`` of the pairs, and ``-ln n`` of the people, as if one trial in n were of the
 other kind.
 
 Imports no numpy, since the reader of requests would wait for it.
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 # What is told of a voice of unknown or absurd length is what is told at the ends of these, seconds.
 _LEAST_S, _MOST_S = 0.1, 3600.0
 _MIN_TAIL = 2
+# No material here says anything of rarer strangers, nor would the tail's extrapolation.
+LEAST_FAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Calibration:
             each a pair: what it is, and what it gains with the reliability.
         stranger_tail: the share of strangers above so many standard deviations, as pairs
             ``(share, deviations)``, the share descending to what the material supports. Beyond
-            that the tail falls exponentially, which is slower than cosines' tails do.
+            that it is extrapolated, as far as ``LEAST_FAR``.
         speakers, targets, strangers: how many people, targets, and pairs of two people it was
             fitted on.
     """
@@ -92,7 +94,7 @@ class Calibration:
         """The ``llr`` that a share ``far`` of strangers reaches, and at least 0.
 
         Below 0 the voices speak more for two people than for one, however few strangers come so
-        high.
+        high. A ``far`` below ``LEAST_FAR`` is answered with that of ``LEAST_FAR``.
         """
         reliability = self._reliability(speech_s_a, speech_s_b)
         mean, spread = (
@@ -103,13 +105,20 @@ class Calibration:
         return max(0.0, self.llr(cosine, speech_s_a, speech_s_b))
 
     def _deviations(self, far: float) -> float:
-        """How many standard deviations above their mean a share ``far`` of strangers is."""
-        tail = [(math.log(share), deviations) for share, deviations in self.stranger_tail]
-        wanted = math.log(far)
-        behind = bisect([-share for share, _ in tail], -wanted)
-        right = min(max(behind, 1), len(tail) - 1)
-        (x, y), (to_x, to_y) = tail[right - 1], tail[right]
-        return y + (wanted - x) * (to_y - y) / (to_x - x)
+        """How many standard deviations above their mean a share ``far`` of strangers is.
+
+        Between the known shares, and beyond them, on straight lines between normal deviates, as a
+        DET curve is drawn.
+        """
+        from statistics import NormalDist  # noqa: PLC0415 - only who asks waits for it
+
+        normal = NormalDist()
+        places = [-normal.inv_cdf(share) for share, _ in self.stranger_tail]
+        wanted = -normal.inv_cdf(max(far, LEAST_FAR))
+        right = min(max(bisect(places, wanted), 1), len(places) - 1)
+        (_, low), (_, high) = self.stranger_tail[right - 1 : right + 1]
+        share = (wanted - places[right - 1]) / (places[right] - places[right - 1])
+        return low + share * (high - low)
 
     def _intercept(self, reliability: Any) -> Any:  # noqa: ANN401 - a number, or an array of them
         return self.constant + self.of_reliability * reliability
@@ -196,7 +205,7 @@ def _check(calibration: Calibration) -> None:
         raise ValueError("half_s must be above 0, and 0 between least and most")
     shares, deviations = zip(*tail, strict=True)
     if len(tail) < _MIN_TAIL or not all(0 < share < 1 for share in shares):
-        raise ValueError("the tail needs two shares between 0 and 1 at least")
+        raise ValueError("the tail needs two shares between 0 and 1")
     for descending in (shares, [-number for number in deviations]):
         if sorted(descending, reverse=True) != [*descending]:
             raise ValueError("the tail's shares must descend, and its deviations ascend")

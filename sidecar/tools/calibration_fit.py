@@ -18,11 +18,13 @@ from sidecar.scores.trials import Trials
 
 # Seconds at which an embedding may be half voice, half disturbance.
 _HALF_S = tuple(np.geomspace(0.1, 10.0, 21).round(3).tolist())
-# Shares of strangers that a tail is told for. Between two it is interpolated, and beyond the last
-# one that ``_MIN_STRANGERS`` pairs reach, extrapolated.
-_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.002)
-_MIN_BEYOND = 10
-# Weak: ten people's worth of evidence moves the weights as far as it wants.
+# Shares of strangers that a tail is told for, as far as so many pairs of people lie beyond. The
+# last two are far apart, since the line through them is followed further.
+_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
+_MIN_BEYOND = 5
+# In standard deviations: nine times of ten.
+_SURE = 1.28
+# Of the squared weights, beside a loss in which each person counts as 1: hardly any.
 _PENALTY = 0.01
 
 
@@ -97,10 +99,11 @@ def _strangers(
     order = np.argsort(-deviations)
     above = np.cumsum(weights[order])
     n_pairs = trials.n_stranger_pairs
-    shares = [share for share in _SHARES if share * n_pairs >= _MIN_BEYOND]
-    places = np.minimum(np.searchsorted(above, shares), len(above) - 1)
-    found = deviations[order][places]
-    return mean, spread, tuple(zip(shares, found.tolist(), strict=True))
+    shares = np.array([share for share in _SHARES if share * n_pairs >= _MIN_BEYOND])
+    # As far up as the share's interval reaches, so that no more strangers pass than were promised.
+    lowest = shares - _SURE * np.sqrt(shares / n_pairs)
+    found = deviations[order][np.searchsorted(above, lowest)]
+    return mean, spread, tuple(zip(shares.tolist(), found.tolist(), strict=True))
 
 
 def _line(x: Floats, y: Floats, weights: Floats) -> tuple[float, float]:

@@ -22,6 +22,17 @@ from sidecar.scores.trials import measure
 from sidecar.tools.calibration_fit import fit
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "sidecar" / "scores" / "built_in.py"
+HEAD = '''"""The calibrations of the catalog's models, by fingerprint: plain numbers.
+
+Written by ``tests/model/fit_calibration.py``; docs/scores.md says what they were fitted on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+BUILT_IN: Mapping[str, Mapping[str, Any]] = '''
 MODELS = ("campplus-zh-en", "ecapa-voxceleb")
 KINDS = {"as recorded": ("clean",), "other microphones": ("clean", "other")}
 # What is fitted, and what it is judged on: nobody is in both.
@@ -44,7 +55,7 @@ def without_duration(drawn: Drawn):
 
 
 def judge(drawn: Drawn, calibration, plain) -> list[str]:
-    """A row's cells: EER, minimum Cllr, Cllr before and after, errors at nominal rates."""
+    """EER, minimum Cllr, Cllr before and after, errors at nominal rates."""
     trials = drawn.trials
     ends = np.full(len(drawn.a), 1e3)
     before = replace(
@@ -82,14 +93,7 @@ def held_out(folder: Path, model: str):
 
 def write(calibrations):
     text = pprint.pformat(calibrations, width=96, sort_dicts=False, underscore_numbers=False)
-    BUILT_IN.write_text(
-        '"""The calibrations of the catalog\'s models, by fingerprint.\n\n'
-        "Written by ``tests/model/fit_calibration.py``; docs/scores.md says of what. Plain numbers,\n"
-        'as in the files that ``calibrate`` writes.\n"""\n\n'
-        "from __future__ import annotations\n\nfrom collections.abc import Mapping\n"
-        f"from typing import Any\n\nBUILT_IN: Mapping[str, Mapping[str, Any]] = {text}\n",
-        "utf-8",
-    )
+    BUILT_IN.write_text(HEAD + text + "\n", "utf-8")
 
 
 def main():
