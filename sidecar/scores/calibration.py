@@ -176,7 +176,10 @@ def read_numbers(numbers: Mapping[str, Any]) -> Calibration:
     """
     reals = {name: float(numbers[name]) for name in _REALS}
     counts = {name: int(numbers[name]) for name in _COUNTS}
-    pairs = {name: tuple(map(float, numbers[name])) for name in _PAIRS}
+    pairs = {}
+    for name in _PAIRS:
+        at_none, gain = numbers[name]
+        pairs[name] = float(at_none), float(gain)
     tail = tuple(
         (float(share), float(deviations)) for share, deviations in numbers["stranger_tail"]
     )
@@ -201,6 +204,8 @@ def _check(calibration: Calibration) -> None:
         raise ValueError("a number is not finite")
     if min(calibration.of_cosine, calibration.of_cosine + calibration.of_product) <= 0:
         raise ValueError("the ratio must ascend with the cosine")
+    if min(calibration.stranger_spread[0], sum(calibration.stranger_spread)) <= 0:
+        raise ValueError("strangers must have a spread")
     if not (calibration.half_s > 0 and calibration.least <= 0 <= calibration.most):
         raise ValueError("half_s must be above 0, and 0 between least and most")
     shares, deviations = zip(*tail, strict=True)
