@@ -64,4 +64,5 @@ class Config:
     background: bool = False
     parent_pid: int | None = None
     path_root: PathRoot = "any"
+    calibration: Path | None = None
     limits: Limits = DEFAULT_LIMITS

@@ -65,6 +65,8 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|none",
         help="confine audio given by path to a folder, or turn it off",
     )
+    calibration = "what calibrate wrote, in the place of the model's own"
+    add("--calibration", type=Path, metavar="FILE", help=calibration)
     add("--max-frame-mib", type=positive, default=64, metavar="N", help="default: %(default)s")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-format", choices=("text", "json"), default="text")
@@ -117,6 +119,7 @@ def read_config(options: argparse.Namespace) -> Config:
         background=options.background,
         parent_pid=options.parent_pid,
         path_root=options.path_root or "any",
+        calibration=options.calibration.expanduser() if options.calibration else None,
         limits=limits,
     )
 

@@ -5,6 +5,6 @@ of speaker verification, and trials with their intervals. Where embeddings come 
 here: nothing of audio, networks or requests may come in. What serves imports no numpy from here
 before it works.
 
-Rooms: .
+Rooms: none.
 Libraries: numpy.
 """

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # What is told of a voice of unknown or absurd length is what is told at the ends of these, seconds.
 _LEAST_S, _MOST_S = 0.1, 3600.0
-_MIN_TAIL = 2
+_MIN_TAIL, _HALF = 2, 0.5
 # No material here says anything of rarer strangers, nor would the tail's extrapolation.
 LEAST_FAR = 1e-6
 
@@ -107,15 +107,17 @@ class Calibration:
     def _deviations(self, far: float) -> float:
         """How many standard deviations above their mean a share ``far`` of strangers is.
 
-        Between the known shares, and beyond them, on straight lines between normal deviates, as a
-        DET curve is drawn.
+        Between known shares on straight lines between normal deviates, as a DET curve is drawn;
+        beyond the last as a normal distribution that is as much wider as it is there.
         """
         from statistics import NormalDist  # noqa: PLC0415 - only who asks waits for it
 
         normal = NormalDist()
         places = [-normal.inv_cdf(share) for share, _ in self.stranger_tail]
         wanted = -normal.inv_cdf(max(far, LEAST_FAR))
-        right = min(max(bisect(places, wanted), 1), len(places) - 1)
+        if wanted >= places[-1]:
+            return self.stranger_tail[-1][1] * wanted / places[-1]
+        right = max(bisect(places, wanted), 1)
         (_, low), (_, high) = self.stranger_tail[right - 1 : right + 1]
         share = (wanted - places[right - 1]) / (places[right] - places[right - 1])
         return low + share * (high - low)
@@ -211,6 +213,8 @@ def _check(calibration: Calibration) -> None:
     shares, deviations = zip(*tail, strict=True)
     if len(tail) < _MIN_TAIL or not all(0 < share < 1 for share in shares):
         raise ValueError("the tail needs two shares between 0 and 1")
+    if shares[-1] >= _HALF or deviations[-1] <= 0:
+        raise ValueError("the tail must end above the middle")
     for descending in (shares, [-number for number in deviations]):
         if sorted(descending, reverse=True) != [*descending]:
             raise ValueError("the tail's shares must descend, and its deviations ascend")

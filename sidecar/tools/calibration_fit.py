@@ -18,9 +18,8 @@ from sidecar.scores.trials import Trials
 
 # Seconds at which an embedding may be half voice, half disturbance.
 _HALF_S = tuple(np.geomspace(0.1, 10.0, 21).round(3).tolist())
-# Shares of strangers that a tail is told for, as far as so many pairs of people lie beyond. The
-# last two are far apart, since the line through them is followed further.
-_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
+# Shares of strangers that a tail is told for, as far as so many pairs of people lie beyond.
+_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 _MIN_BEYOND = 5
 # In standard deviations: nine times of ten.
 _SURE = 1.28

@@ -1,7 +1,8 @@
-"""Fits the calibrations that are built in, and prints how they do on people they never met.
+"""Fits calibrations: ``python tests/model/fit_calibration.py --pieces DIR [--write]``.
 
-``python tests/model/fit_calibration.py --pieces DIR [--write]``: DIR is what ``people_material.py``
-made. ``--write`` writes ``sidecar/scores/built_in.py``, fitted on everybody.
+DIR is what ``people_material.py`` made. Without ``--write`` it prints how calibrations do on people
+they never met: fitted on two corpora, judged on the third. With it, it writes those that are built
+in, ``sidecar/scores/built_in.py``, fitted on everybody.
 """
 
 from __future__ import annotations
@@ -99,15 +100,16 @@ def write(calibrations):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pieces", required=True, type=Path)
-    parser.add_argument("--model", action="append")
+    parser.add_argument("--model", action="append", choices=MODELS)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     calibrations = {}
     for model in options.model or MODELS:
-        held_out(options.pieces, model)
-        everybody = load(options.pieces, model)
-        calibrations[everybody.fingerprint] = asdict(fitted(draw(everybody)))
-        print(calibrations[everybody.fingerprint])
+        if options.write:
+            everybody = load(options.pieces, model)
+            calibrations[everybody.fingerprint] = asdict(fitted(draw(everybody)))
+        else:
+            held_out(options.pieces, model)
     if options.write:
         write(calibrations)
 

@@ -168,6 +168,8 @@ class TestFinding:
             {"stranger_tail": [[0.1, 0.0], [0.5, 1.0]]},
             {"stranger_tail": [[0.5, 1.0], [0.1, 0.0]]},
             {"stranger_tail": [[1.5, 0.0], [0.1, 1.0]]},
+            {"stranger_tail": [[0.7, 0.0], [0.6, 1.0]]},
+            {"stranger_tail": [[0.5, -1.0], [0.1, 0.0]]},
         ],
         ids=str,
     )

@@ -58,6 +58,8 @@ BEFORE_READING = (
     "requests.outbox",
     "requests.pipeline",
     "requests.server",
+    "scores.calibration",
+    "scores.decision",
     "wire.greeting",
     "wire.log",
     "wire.reader",
@@ -84,11 +86,14 @@ ROOMS = sorted(path.parent.name for path in (ROOT / "sidecar").glob("*/__init__.
 
 
 def named_in(room, what):
-    """The names in ``what: a, b.`` of a room's docstring, which may go over several lines."""
+    """The names in ``what: a, b.`` of a room's docstring, which may go over several lines.
+
+    ``none`` stands for no name.
+    """
     docstring = ast.get_docstring(ast.parse((ROOT / "sidecar" / room / "__init__.py").read_text()))
     line = re.search(rf"^{what}: ([^.]*)\.", docstring, re.MULTILINE)
     assert line, f"sidecar/{room}/__init__.py has no line {what!r}"
-    return set(re.split(r",\s+", line[1]))
+    return set(re.split(r",\s+", line[1])) - {"none"}
 
 
 MAY_ENTER = {room: named_in(room, "Rooms") for room in ROOMS} | LOOSE
