@@ -6,5 +6,5 @@ that serves may need a tool.
 
 Rooms: protocol, bundle, config, serve_options, audio, engine, hardware, networks, scores,
 store, wire.
-Libraries: msgpack, numpy, psutil, rich, sklearn, soundfile.
+Libraries: msgpack, numpy, psutil, rich, scipy, sklearn, soundfile.
 """

@@ -66,7 +66,8 @@ def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> int:
 def fit(heard: HeardTrials) -> tuple[Calibration, float | None]:
     """A calibration in which all people count evenly, and its Cllr on people it has not met.
 
-    For the latter each half of the people is judged by what the other half taught; None where one
+    It is the model's own, fitted to these trials, or one from nothing where the model has none. For
+    the Cllr each half of the people is judged by what the other half taught; None where one
     of them has not trials of both kinds.
 
     Raises:
@@ -74,16 +75,23 @@ def fit(heard: HeardTrials) -> tuple[Calibration, float | None]:
     """
     regression = importlib.import_module("sidecar.tools.calibration_fit")
     heard = replace(heard, trials=heard.trials.evenly_weighted())
-    calibration: Calibration = regression.fit(heard.trials, heard.speech_s_a, heard.speech_s_b)
+    known = find_calibration(heard.fingerprint)
+
+    def teach(some: HeardTrials) -> Calibration:
+        trials = some.trials, some.speech_s_a, some.speech_s_b
+        taught = regression.adapt(known, *trials) if known else regression.fit(*trials)
+        assert isinstance(taught, Calibration)
+        return taught
+
+    calibration = teach(heard)
     trials = heard.trials
     _names, places = np.unique([trials.speakers_a, trials.speakers_b], return_inverse=True)
     halves = places.reshape(2, -1) % 2
     costs = []
     for half in (0, 1):
-        known, unknown = (heard.where((halves == which).all(axis=0)) for which in (half, 1 - half))
+        met, new = (heard.where((halves == which).all(axis=0)) for which in (half, 1 - half))
         try:
-            taught = regression.fit(known.trials, known.speech_s_a, known.speech_s_b)
-            judged = unknown.calibrated(taught)
+            judged = new.calibrated(teach(met))
             costs.append(cllr(judged.scores, judged.is_target, judged.weights))
         except ValueError:
             return calibration, None

@@ -49,5 +49,6 @@ def draw(trials: Trials, path: Path) -> None:
 
 def _deviates(rates: Floats) -> Floats:
     """How many standard deviations these shares of a normal distribution reach."""
-    inside = np.clip(rates, _TICKS[0] / 10, 1 - _TICKS[0] / 10)
+    # What is beyond the picture is drawn along its edge.
+    inside = np.clip(rates, _TICKS[0], 1 - _TICKS[0])
     return np.array([NormalDist().inv_cdf(rate) for rate in inside.tolist()])

@@ -77,7 +77,7 @@ def about(heard: HeardTrials) -> Iterator[tuple[str | Text, str]]:
     yield "audios", f"{heard.n_audios:,}"
     if heard.n_skipped:
         n_bad = len(heard.refused)
-        yield warning, f"{heard.n_skipped:,} trials are left out, for {n_bad:,} audios refused"
+        yield warning, f"trials left out: {heard.n_skipped:,}, as audios were refused: {n_bad:,}"
     if heard.n_mislabelled:
         of_two = f"{heard.n_mislabelled:,} trials of two people have audios that others"
         yield warning, f"{of_two} tie to one person: some labels are wrong"

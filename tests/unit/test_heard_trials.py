@@ -62,7 +62,7 @@ def test_a_bad_audio_is_told_and_its_trials_are_counted(hear, monkeypatch, capsy
     assert len(heard.trials.scores) == 6
     told = " ".join(capsys.readouterr().err.split())
     assert "bad.wav: it is no audio" in told
-    assert ("WARNING", "2 trials are left out, for 1 audios refused") in [
+    assert ("WARNING", "trials left out: 2, as audios were refused: 1") in [
         (str(name), text) for name, text in heard_trials.about(heard)
     ]
 
