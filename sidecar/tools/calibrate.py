@@ -114,8 +114,7 @@ def _about(
     heard: HeardTrials, calibration: Calibration, crossed: float | None, options: argparse.Namespace
 ) -> Iterator[tuple[str | Text, str]]:
     yield from heard_trials.about(heard)
-    bounds = f"llr from {calibration.least:.1f} to {calibration.most:.1f}"
-    yield "bounds", f"{bounds}: so many people support no more"
+    yield "bounds", f"llr from {calibration.least:.1f} to {calibration.most:.1f}"
     own = heard.calibrated(calibration)
     yield "Cllr", f"{cllr(own.scores, own.is_target):.3f} on these trials themselves"
     if crossed is not None:

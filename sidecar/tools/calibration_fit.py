@@ -34,7 +34,7 @@ _MIN_VARIATION = 0.03
 _USUAL_STRETCH, _USUAL_MOVE, _FAR_AWAY = 0.5, 2.0, 1e4
 _REVERSED = "the cosines of one person are not above those of two"
 # Of the squared weights, beside a loss in which each person counts as 1: hardly any.
-_PENALTY = 0.01
+_PENALTY = 0.001
 
 
 def fit(trials: Trials, speech_s_a: Floats, speech_s_b: Floats) -> Calibration:

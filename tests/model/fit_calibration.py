@@ -38,7 +38,7 @@ MODELS = ("campplus-zh-en", "ecapa-voxceleb")
 KINDS = {"as recorded": ("clean",), "other microphones": ("clean", "other")}
 # What is fitted, and what it is judged on: nobody is in both.
 HELD_OUT = [(tuple(c for c in CORPORA if c != out), out) for out in CORPORA]
-N_DRAWS = 200
+N_DRAWS = 100
 
 
 def llrs_of(calibration, drawn: Drawn):

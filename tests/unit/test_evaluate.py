@@ -117,18 +117,31 @@ class TestCalibrate:
         assert found.llr(0.9, 4, 4) > 3 > -1 > found.llr(0.0, 4, 4)
         assert (found.speakers, found.targets, found.strangers) == (30, 300, 435)
 
-    def test_too_little_is_told(self, run, monkeypatch, tmp_path):
+    def test_the_models_own_is_fitted_to_a_few_people_and_that_is_told(
+        self, run, monkeypatch, tmp_path
+    ):
         pytest.importorskip("sklearn")
-        play(monkeypatch, "own.0", spread=0.2)
+        play(monkeypatch, CAMPPLUS, spread=0.2)
         code, _, err = run(calibrate, trials_of(6), "--out", str(tmp_path / "own.json"))
         assert code == 0
         assert "only 6 people with trials of one person: with fewer than 20" in err
         assert "only 6 trials of one person: with fewer than 200" in err
         assert "only 15 pairs of two people: with fewer than 300" in err
+        own, known = find_calibration(CAMPPLUS, tmp_path / "own.json"), find_calibration(CAMPPLUS)
+        assert own.half_s == known.half_s
+        assert own.stranger_tail == known.stranger_tail
+        assert own.llr(0.5, 4, 4) != known.llr(0.5, 4, 4)
+
+    def test_from_nothing_it_takes_more(self, run, monkeypatch, tmp_path):
+        pytest.importorskip("sklearn")
+        play(monkeypatch, "own.0", spread=0.2)
+        code, _, err = run(calibrate, trials_of(6), "--out", str(tmp_path / "own.json"))
+        assert code == 64
+        assert "it takes 50 pairs of two people, and there are 15" in err
 
     def test_trials_that_teach_the_contrary_are_refused(self, run, monkeypatch, tmp_path):
         pytest.importorskip("sklearn")
-        play(monkeypatch, "own.0")
+        play(monkeypatch, CAMPPLUS)
         text = (
             "0 p0-0.wav p0-1.wav\n0 p1-0.wav p1-1.wav\n1 p0-0.wav p1-0.wav\n1 p0-1.wav p1-1.wav\n"
         )
@@ -139,7 +152,7 @@ class TestCalibrate:
 
     def test_a_file_that_cannot_be_written(self, run, monkeypatch, tmp_path):
         pytest.importorskip("sklearn")
-        play(monkeypatch, "own.0")
+        play(monkeypatch, CAMPPLUS)
         code, _, err = run(calibrate, trials_of(8), "--out", str(tmp_path / "no" / "own.json"))
         assert code == 69
         assert "cannot be written" in err
