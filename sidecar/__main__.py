@@ -23,14 +23,16 @@ from sidecar.utf8_mode import restart_in_utf8_mode
 # Each is a module of ``sidecar.tools``, imported only when it runs.
 TOOLS = {
     "bench": "measure how fast this machine embeds, and against what",
+    "calibrate": "learn from trials of one's own what a model's scores mean",
     "convert": "make a model ready to run on the CPU, as its first start does",
     "demo": "tell the people in a conversation apart",
     "doctor": "say what this machine has, which device serves, and why",
+    "evaluate": "measure on trials of one's own how well a model tells people apart",
     "harness": "send the requests in a JSON file to a sidecar, and check the answers",
     "models": "list, fetch and verify models",
 }
-# They take a Python with torch and pip, and a bundle has its models inside.
-NOT_BUNDLED = ("bench", "convert", "models")
+# They take a Python with further packages, and a bundle has its models inside.
+NOT_BUNDLED = ("bench", "calibrate", "convert", "evaluate", "models")
 
 if TYPE_CHECKING:
     from types import ModuleType

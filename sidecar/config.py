@@ -67,4 +67,5 @@ class Config:
     path_root: PathRoot = "any"
     # Of the people; None: in memory.
     gallery: Path | None = None
+    calibration: Path | None = None
     limits: Limits = DEFAULT_LIMITS

@@ -72,6 +72,8 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where enrolled people are kept; default: in memory, until the end",
     )
+    calibration = "what calibrate wrote, in the place of the model's own"
+    add("--calibration", type=Path, metavar="FILE", help=calibration)
     add("--max-frame-mib", type=positive, default=64, metavar="N", help="default: %(default)s")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-format", choices=("text", "json"), default="text")
@@ -126,6 +128,7 @@ def read_config(options: argparse.Namespace) -> Config:
         parent_pid=options.parent_pid,
         path_root=options.path_root or "any",
         gallery=options.gallery,
+        calibration=options.calibration.expanduser() if options.calibration else None,
         limits=limits,
     )
 

@@ -231,9 +231,7 @@ def _warnings_of_voices(job: Job, params: ScoreParams) -> tuple[AudioWarning, ..
 def _voices(job: Job, params: ScoreParams, served: Served) -> tuple[StoredEmbedding, ...]:
     made = job.items
     return tuple(
-        voice
-        if isinstance(voice, StoredEmbedding)
-        else _stored(next(made), served)
+        voice if isinstance(voice, StoredEmbedding) else _stored(next(made), served)
         for voice in (params.a, params.b)
     )
 

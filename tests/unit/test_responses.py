@@ -18,7 +18,8 @@ from protocol.params import (
 )
 from protocol.quality import Quality, SpeechResult
 from sidecar.requests.jobs import Item, Job, Lane, Source, Stage
-from sidecar.requests.responses import Served, respond, score
+from sidecar.requests.responses import Served, respond
+from sidecar.requests.scoring import score
 
 SERVED = Served("tiny", "tiny.1", 2, "cpu", 16_000)
 AUDIO = PathAudio("/a.wav", start_s=1.5)
