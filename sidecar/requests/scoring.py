@@ -14,6 +14,8 @@ from protocol.reports import ScoreResult
 from sidecar.scores.calibration import Calibration, find_calibration
 from sidecar.scores.decision import OperatingPoint, decide
 
+_DEFAULT = OperatingPoint()
+
 
 class Calibrations:
     """What a cosine means, by the fingerprint of its embeddings.
@@ -47,7 +49,7 @@ class Calibrations:
 def score(
     a: StoredEmbedding,
     b: StoredEmbedding,
-    point: OperatingPoint = OperatingPoint(),
+    point: OperatingPoint = _DEFAULT,
     calibration: Calibration | None = None,
 ) -> ScoreResult:
     """Cosine similarity, a.b / (|a| |b|), and what it means at ``point``, where that can be told.
