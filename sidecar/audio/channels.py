@@ -71,7 +71,7 @@ def mix(samples: FloatArray, start_sample: int = 0) -> Waveform:
     warning = AudioWarning(
         "opposite_phase",
         f"the two channels cancel each other (their correlation is {correlation:.2f}): channel "
-        f"{channel}, the louder one, was embedded instead of their mean; one of them may be wired "
+        f"{channel}, the louder one, was taken instead of their mean; one of them may be wired "
         "the wrong way round",
         {"channel": channel},
     )

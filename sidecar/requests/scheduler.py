@@ -276,7 +276,9 @@ class Scheduler:
                 for item in source.items:
                     if and_what_runs or item.stage is Stage.WAITING:
                         finished += self._finish_item(item, error)
-                finished += self._finish_source(source, error)
+                # Of one that is cut the device may have all: that may finish, untold of.
+                is_given_up = and_what_runs or not source.is_cut
+                finished += self._finish_source(source, error if is_given_up else None)
             is_asked = job.question is Stage.WORKED_ON and and_what_runs
             if job in self._questions or is_asked:
                 finished += self._finish_question(job, error)

@@ -12,6 +12,7 @@ from protocol.methods import Params
 from protocol.params import Audio, SpeechParams, SpeechUse
 from protocol.payload import MAX_ARRAY_ITEMS
 from protocol.quality import SpeechResult
+from protocol.reports import AudioWarning
 from sidecar.audio.waveform import Decoded, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.speech.loader import DetectorLoader
@@ -95,6 +96,7 @@ class Hearing:
         """Where in it somebody speaks, with no more of it held than a piece."""
         listening = (yield from self._detector()).listen()
         rule, found, n_heard = SegmentRule(), list[Segment](), 0
+        odd: dict[str, AudioWarning] = {}
         with contextlib.closing(self._decoder.decode(audio, params, is_given_up)) as decoding:
             for step in decoding:
                 if step.part is None or not isinstance(step.part.waveform, Waveform):
@@ -102,6 +104,8 @@ class Hearing:
                     continue
                 samples = step.part.waveform.samples
                 n_heard += len(samples)
+                for warning in step.part.waveform.warnings:
+                    odd.setdefault(warning.kind, warning)
                 found += rule.feed(listening.feed(samples).tolist())
                 _check_count(found, n_heard)
                 yield replace(step, part=None, is_last=False)
@@ -113,7 +117,7 @@ class Hearing:
             tuple((start_s + a / SAMPLE_RATE_HZ, start_s + b / SAMPLE_RATE_HZ) for a, b in found),
             count_samples(found) / SAMPLE_RATE_HZ,
             n_heard / SAMPLE_RATE_HZ,
-            step.warnings,
+            (*step.warnings, *odd.values()),
         )
         yield Decoded(None, is_last=True, told=result)
 
@@ -152,8 +156,7 @@ def _hear(
     for start in range(0, waveform.n_samples, PIECE_SAMPLES):
         piece = waveform.samples[start : start + PIECE_SAMPLES]
         segments += rule.feed(listening.feed(piece).tolist())
-        if start + PIECE_SAMPLES < waveform.n_samples:
-            yield aside
+        yield aside
     segments += rule.feed(listening.finish().tolist())
     segments += rule.finish(waveform.n_samples)
     return Heard(waveform, segments)

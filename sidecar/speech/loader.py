@@ -130,8 +130,10 @@ class DetectorLoader:
 
     def join(self, timeout_s: float) -> None:
         """Wait until the thread has ended, if there is one."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        with self._changed:  # whoever has it starts the thread
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
 
     def _start(self, on_progress: Callable[[Progress], None]) -> None:
         self._state = State.LOADING

@@ -113,7 +113,7 @@ def labelled():
     """Each recording's samples, and for each of its frames whether people say it is speech."""
     for path in sorted(FOLDER.glob("labelled-*.flac")):
         samples = read(path)
-        rows = list(csv.DictReader(path.with_suffix(".csv").open()))
+        rows = csv.DictReader(path.with_suffix(".csv").read_text("utf-8").splitlines())
         spoken = [
             (round(float(r["start_s"]) * RATE_HZ), round(float(r["end_s"]) * RATE_HZ))
             for r in rows

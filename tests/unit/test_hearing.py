@@ -236,6 +236,14 @@ def test_times_are_those_of_the_audio_as_it_was_sent():
     assert told.duration_s == pytest.approx(4.992)
 
 
+def test_what_is_odd_about_some_of_it_is_told_once():
+    samples = samples_of(audio_of((30.0, 0.1)))
+    frames = np.stack([samples, -samples], axis=1)
+    told = told_of(PcmAudio(frames.tobytes(), "f32le", RATE_HZ, 2))
+    assert told.speech_s == 30
+    assert [warning.kind for warning in told.warnings] == ["opposite_phase"]
+
+
 @pytest.mark.parametrize("seconds", [0.001, 0.03])
 def test_the_shortest_audio_has_no_speech(seconds):
     told = told_of(audio_of((seconds, 0.1)))

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 
+from light_detector import open_light_detector
 from light_sidecar import LightEngine
 from mutations import check, expect, mutate, number_from, valid_frames, wav
 
@@ -31,7 +32,8 @@ def serve(stream):
     child_in, host_in = os.pipe()
     host_out, child_out = os.pipe()
     said = bytearray()
-    server = Server(Config(), Streams(child_in, child_out), LightEngine(Config()))
+    streams = Streams(child_in, child_out)
+    server = Server(Config(), streams, LightEngine(Config()), open_light_detector)
     exit_codes = []
 
     def write():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from unit.decoded_audio import steps_of
-from unit.scheduling import LIMITS, admit, run_one
+import pytest
+from unit.decoded_audio import outcomes_of, steps_of
+from unit.scheduling import LIMITS, admit, run_one, start
 
+from protocol.errors import Cancelled, DeadlineExceeded
 from protocol.quality import Quality
 from sidecar.audio.waveform import Decoded
 from sidecar.requests.jobs import Lane
@@ -78,6 +80,32 @@ def test_an_audio_is_answered_once_it_is_embedded_and_its_quality_is_known():
             item, finished = run_one(scheduler)
         assert finished == [admitted]
         assert item.quality == QUALITY
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_what_runs_may_finish_though_nobody_listens_any_more(runs):
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1)
+    source = scheduler.next_undecoded(Lane.FILES, 0.0)
+    scheduler.decoded(source, cut(100), 1.0)
+    if runs:
+        item = start(scheduler, 2.0)
+        assert scheduler.cancel(1) == []
+        assert scheduler.completed([item], ["embedding"], 3.0) == [admitted]
+        assert outcomes_of(admitted) == ["embedding"]
+    else:
+        assert scheduler.cancel(1) == [admitted]
+        [outcome] = outcomes_of(admitted)
+        assert isinstance(outcome, Cancelled)
+
+
+def test_what_is_late_is_late_though_it_is_embedded():
+    scheduler = Scheduler(LIMITS)
+    admitted = admit(scheduler, 1, deadline_at=5.0)
+    scheduler.decoded(scheduler.next_undecoded(Lane.FILES, 0.0), cut(100), 1.0)
+    run_one(scheduler)
+    assert scheduler.expire(5.0) == [admitted]
+    assert isinstance(admitted.sources[0].error, DeadlineExceeded)
 
 
 def test_what_is_only_listened_to_goes_on_however_much_is_decoded():
