@@ -42,6 +42,8 @@ def valid_frames(rng, path):
             "embed_segments",
             {"audio": {"path": path}, "segments": [[0, 0.1]] * 20, "progress": True},
         ),
+        lambda: ("embed", {"audio": pcm(0.6), "speech": rng.choice(["auto", "require", "all"])}),
+        lambda: ("speech", {"audio": {"path": path}}),
         lambda: ("score", {"a": STORED, "b": STORED}),
         lambda: ("score", {"a": pcm(0.1), "b": STORED}),
         lambda: ("health", {}),
