@@ -133,8 +133,8 @@ def decide_among(
         return Identification(np.empty(0), np.empty(0), 1.0, None, math.inf, point.at)
     llrs = calibration.llrs(cosines, speech_s, speech_s_people)
     # Near the upper bound ratios are the same to the last digit: then the cosine decides.
-    tied = np.flatnonzero(llrs == llrs.max())
-    first = int(tied[np.argmax(cosines[tied])])
+    highest_llrs = np.flatnonzero(llrs == llrs.max())
+    first = int(highest_llrs[cosines[highest_llrs].argmax()])
     threshold = point.threshold(calibration, speech_s, float(speech_s_people[first]), n_people)
     weights = llrs - math.log(n_people) + point.log_odds
     highest = max(0.0, float(weights.max()))  # that of nobody is 0

@@ -22,6 +22,7 @@ _HALF_S = tuple(np.geomspace(0.1, 10.0, 21).round(3).tolist())
 # Shares of strangers that a tail is told for, as far as so many pairs of people lie beyond.
 _SHARES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 _MIN_BEYOND = 5
+# Pairs of two people from which on their scores are a distribution.
 MIN_STRANGERS = 50
 # In standard deviations. Pairs of one speaker hang together, so one would be too few.
 _SURE = 2.0
@@ -46,7 +47,10 @@ def fit(trials: Trials, speech_s_a: Floats, speech_s_b: Floats) -> Calibration:
         ValueError: there are no targets, too few non-targets, or the cosines of one person are not
             above those of two.
     """
-    require_strangers(trials)
+    if trials.n_stranger_pairs < MIN_STRANGERS:
+        raise ValueError(
+            f"it takes {MIN_STRANGERS} pairs of two people, and there are {trials.n_stranger_pairs}"
+        )
     reliabilities = {k: _reliability(speech_s_a, speech_s_b, k) for k in _HALF_S}
     regressions = {k: _regress(trials, reliabilities[k]) for k in _HALF_S}
     half_s = min(_HALF_S, key=lambda k: regressions[k].loss)
@@ -70,8 +74,8 @@ def adapt(
 ) -> Calibration:
     """``known``, stretched and moved to fit ``trials``, whose scores are cosines.
 
-    What lengths do, the bounds, and how rare the rarest strangers are, stay as they were, unless
-    the trials know more: a few people can tell how another microphone moves scores, but not that.
+    What lengths do stays as it was, and so do the bounds, unless the trials support more. How high
+    strangers score is measured anew where there are ``MIN_STRANGERS`` pairs of them.
 
     Raises:
         ValueError: there are no targets or no non-targets, or the ratios of one person are not
@@ -93,19 +97,7 @@ def adapt(
 
     stretch, move = minimize(loss, np.zeros(2)).x.tolist()
     scale = math.exp(stretch)
-    reliability = _reliability(speech_s_a, speech_s_b, known.half_s)
-    of_two = ~trials.is_target
-    shares = trials.weights[of_two] / trials.weights[of_two].sum()
-    at_none, gain = known.stranger_mean
-    off = trials.scores[of_two] - (at_none + gain * reliability[of_two])
-    mean = float(shares @ off)
-    usual = known.stranger_spread[0] + known.stranger_spread[1] * reliability[of_two]
-    deviations = (off - mean) / usual
-    wider = float(shares @ np.abs(deviations)) * _PER_MEAN_DISTANCE
-    tail = known.stranger_tail
-    if trials.n_stranger_pairs >= MIN_STRANGERS:
-        tail = _tail(trials, deviations / wider)
-    return replace(
+    own = replace(
         known,
         constant=scale * known.constant + move,
         of_cosine=scale * known.of_cosine,
@@ -113,21 +105,26 @@ def adapt(
         of_product=scale * known.of_product,
         least=min(known.least, -math.log(trials.n_target_speakers)),
         most=max(known.most, math.log(trials.n_stranger_pairs)),
-        stranger_mean=(at_none + mean, gain),
-        stranger_spread=(wider * known.stranger_spread[0], wider * known.stranger_spread[1]),
-        stranger_tail=tail,
         speakers=trials.n_speakers,
         targets=int(trials.is_target.sum()),
         strangers=trials.n_stranger_pairs,
     )
-
-
-def require_strangers(trials: Trials) -> None:
-    """Raise ``ValueError`` where too few people are strangers to each other."""
-    if trials.n_stranger_pairs < MIN_STRANGERS:
-        raise ValueError(
-            f"it takes {MIN_STRANGERS} pairs of two people, and there are {trials.n_stranger_pairs}"
-        )
+    if own.strangers < MIN_STRANGERS:
+        return own
+    of_two = ~trials.is_target
+    reliability = _reliability(speech_s_a, speech_s_b, known.half_s)[of_two]
+    shares = trials.weights[of_two] / trials.weights[of_two].sum()
+    (at_none, gain), (spread, spread_gain) = known.stranger_mean, known.stranger_spread
+    off = trials.scores[of_two] - (at_none + gain * reliability)
+    mean = float(shares @ off)
+    deviations = (off - mean) / (spread + spread_gain * reliability)
+    wider = float(shares @ np.abs(deviations)) * _PER_MEAN_DISTANCE
+    return replace(
+        own,
+        stranger_mean=(at_none + mean, gain),
+        stranger_spread=(wider * spread, wider * spread_gain),
+        stranger_tail=_tail(trials, deviations / wider),
+    )
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _evaluate(options: argparse.Namespace, progress: ProgressLine) -> int:
     progress.clear()
     print(json.dumps(report, indent=2)) if options.json else _show(report, heard)
     if options.det:
-        draw(heard.trials, options.det)
+        draw(heard.trials if calibration is None else heard.calibrated(calibration), options.det)
     return EXIT_OK
 
 

@@ -133,18 +133,23 @@ def embed_each(
     """Each path's result of ``embed``, or why there is none."""
     heard: dict[Path, Result | str] = {}
     waiting: deque[tuple[Path, Future[Result]]] = deque()
-    for number, path in enumerate([*paths, *[None] * _IN_FLIGHT], start=1):
-        if path is not None:
-            waiting.append((path, send(EmbedParams(as_audio(path), speech=speech))[1]))
-            progress.show("embedding", f"audio {number} of {len(paths)}")
-        if waiting and (path is None or len(waiting) == _IN_FLIGHT):
-            first, future = waiting.popleft()
-            while not future.done():  # on Windows, Ctrl-C is noticed between two waits
-                concurrent.futures.wait([future], POLL_S)
-            try:
-                heard[first] = future.result()
-            except RemoteError as error:
-                heard[first] = error.message
+
+    def take_first() -> None:
+        path, future = waiting.popleft()
+        while not future.done():  # on Windows, Ctrl-C is noticed between two waits
+            concurrent.futures.wait([future], POLL_S)
+        try:
+            heard[path] = future.result()
+        except RemoteError as error:
+            heard[path] = error.message
+
+    for number, path in enumerate(paths, start=1):
+        progress.show("embedding", f"audio {number} of {len(paths)}")
+        waiting.append((path, send(EmbedParams(as_audio(path), speech=speech))[1]))
+        if len(waiting) == _IN_FLIGHT:
+            take_first()
+    while waiting:
+        take_first()
     progress.clear()
     return heard
 

@@ -131,6 +131,11 @@ class TestAdapt:
         own = adapt(known, apart, *sides)
         assert 0.3 < own.of_cosine / known.of_cosine < 3
         assert (own.least, own.most, own.half_s) == (known.least, known.most, known.half_s)
+        assert (own.stranger_mean, own.stranger_spread, own.stranger_tail) == (
+            known.stranger_mean,
+            known.stranger_spread,
+            known.stranger_tail,
+        )
 
     def test_strangers_that_are_nearer_raise_the_threshold(self, known):
         trials, *sides, _ = made(n_people=30, n_each=4)
