@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from protocol.quality import Quality
 from sidecar.audio.waveform import Waveform
 from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.speech.around_speech import around_speech
 from sidecar.speech.quality import measure
 from sidecar.speech.segments import STEP_SAMPLES, Segment, count_samples
 
@@ -36,10 +37,9 @@ class Heard:
         return measure(waveform.samples, self._is_speech(), waveform.stereo, speech_s=self.speech_s)
 
     def speech(self) -> Waveform:
-        """The segments alone, joined."""
+        """The speech, and what surrounds it closely."""
         assert self.segments
-        parts = [self.waveform.samples[start:end] for start, end in self.segments]
-        return replace(self.waveform, samples=np.concatenate(parts))
+        return replace(self.waveform, samples=around_speech(self.waveform.samples, self.segments))
 
     def _is_speech(self) -> NDArray[np.bool_] | None:
         """For each step whether its middle lies in a segment."""

@@ -13,9 +13,6 @@ from protocol.params import EmbedParams, PathAudio, PcmAudio, SpeechParams
 from protocol.python import RemoteError, SpeakerSidecar
 
 RATE_HZ = 16_000
-# As long as 938 steps of the detector, and nearly 30 s: what follows lies on its steps as it does
-# alone.
-SILENCE_SAMPLES = 938 * 512
 
 
 @pytest.fixture(scope="module")
@@ -47,29 +44,15 @@ def behind_silence(samples, n_samples):
     return np.concatenate([silence, samples]).astype(np.float32)
 
 
-def cosines(client, utterances, n_samples):
-    """Of the speech of each utterance behind silence, to that of the utterance alone."""
-    found = []
-    for samples in utterances:
-        alone, _ = embed(client, pcm_of(samples), "auto")
-        behind, _ = embed(client, pcm_of(behind_silence(samples, n_samples)), "auto")
-        found.append(float(alone @ behind))
-    print(f"cosine: lowest {min(found):.4f}, mean {np.mean(found):.4f}")
-    return np.array(found)
-
-
 def test_behind_half_a_minute_of_silence_the_speech_is_what_it_is_alone(client, utterances):
-    found = cosines(client, utterances[::5], SILENCE_SAMPLES)
-    # Some begin a step earlier or later: the detector remembers the silence.
-    assert np.median(found) >= 0.999
-    assert found.min() >= 0.985
-
-
-def test_wherever_the_steps_lie_it_is_nearly_so(client, utterances):
-    """Segments begin and end up to 32 ms elsewhere; CAM++ tells 10 ms apart by 0.013."""
-    found = cosines(client, utterances[::5], 30 * RATE_HZ)
-    assert found.min() >= 0.97
-    assert found.mean() >= 0.985
+    found = []
+    for samples in utterances[::5]:
+        behind, _ = embed(client, pcm_of(behind_silence(samples, 30 * RATE_HZ + 123)), "auto")
+        for speech in ("auto", "all"):
+            alone, _ = embed(client, pcm_of(samples), speech)
+            found.append(float(alone @ behind))
+    print(f"cosine: lowest {min(found):.4f}, mean {np.mean(found):.4f}")
+    assert min(found) >= 0.99
 
 
 def test_what_is_no_speech_has_no_embedding(client, speech_detector_network):
