@@ -84,8 +84,9 @@ class Lane:
         def pytest(*words: str) -> None:
             run("-m", "pytest", "-q", "-p", "no:cacheprovider", *words)
 
-        with self._step("a model, fetched and converted"):
-            run("-m", "sidecar", "models", "fetch", "campplus-zh-en")
+        with self._step("models, fetched and converted"):
+            for model in ("campplus-zh-en", "silero-vad"):
+                run("-m", "sidecar", "models", "fetch", model)
         with self._step("protocol and unit tests"):
             pytest("tests/protocol", "tests/unit")
         with self._step("end-to-end tests of the source"):
