@@ -20,8 +20,6 @@ from protocol.errors import (
     Cancelled,
     DeadlineExceeded,
     Draining,
-    InvalidParams,
-    Overloaded,
     SidecarError,
 )
 from protocol.gallery_params import QUESTIONS
@@ -37,6 +35,7 @@ from protocol.params import (
 )
 from sidecar.audio.waveform import Decoded, Part
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
+from sidecar.requests.admission import InFlight, check_count, check_load
 from sidecar.requests.decode_queue import DecodeQueue
 from sidecar.requests.device_queue import DeviceQueue
 from sidecar.requests.jobs import Item, Job, Lane, Outcome, Source, Stage
@@ -112,25 +111,15 @@ class Scheduler:
             InvalidParams: it could never fit.
             Overloaded: it does not fit now.
         """
-        limits = self._limits
+        n_audios, n_bytes = self._n_audios + max(1, len(audios)), self._n_bytes + job.n_bytes
         if self._draining:
             raise Draining("shutting down: send the request to the next process")
-        _check_count("items", len(audios), limits.max_batch_items, "max_batch_items")
+        check_count("items", len(audios), self._limits.max_batch_items, "max_batch_items")
         if isinstance(job.params, EmbedSegmentsParams):
             n_segments = len(job.params.segments)
-            _check_count("segments", n_segments, limits.max_segments, "max_segments")
-        n_audios, n_bytes = self._n_audios + max(1, len(audios)), self._n_bytes + job.n_bytes
-        if n_audios > limits.max_in_flight or n_bytes > limits.max_queued_bytes:
-            raise Overloaded(
-                f"{self._n_audios} audios of {self._n_bytes} bytes are in flight; with this "
-                f"request it would be {n_audios} of {n_bytes} bytes, over the limit of "
-                f"{limits.max_in_flight} of {limits.max_queued_bytes}; wait for an answer first",
-                retry_after_ms=retry_after_ms,
-                in_flight=self._n_audios,
-                max_in_flight=limits.max_in_flight,
-                queued_bytes=self._n_bytes,
-                max_queued_bytes=limits.max_queued_bytes,
-            )
+            check_count("segments", n_segments, self._limits.max_segments, "max_segments")
+        now_in_flight = InFlight(self._n_audios, self._n_bytes)
+        check_load(now_in_flight, InFlight(n_audios, n_bytes), self._limits, retry_after_ms)
         # Which may last for hours.
         is_long = isinstance(job.params, (EmbedWindowsParams, EmbedSegmentsParams, SpeechParams))
         job.is_live = len(audios) <= _MOST_LIVE_AUDIOS and not is_long
@@ -342,16 +331,6 @@ class Scheduler:
     def _leave_queue(self, item: Item) -> None:
         self._ready.remove(item)
         self._undecoded.item_waits_no_more(item)
-
-
-def _check_count(what: str, n: int, at_most: int, limit: str) -> None:
-    if n > at_most:
-        raise InvalidParams(
-            f"{n} {what} are too many for one request: the limit is {at_most}; send several "
-            "requests",
-            kind="batch_too_large",
-            **{limit: at_most},
-        )
 
 
 def _lane_of(audio: Audio) -> Lane:
