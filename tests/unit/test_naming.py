@@ -75,7 +75,7 @@ def test_voices_are_enrolled_from_their_first_turns_and_the_others_named():
     naming = name_turns(conversation, RECORDING, gallery)
     enrolments = [(p.name, p.id, p.audio.start_s) for p in gallery.asked[:4]]
     assert enrolments == [("A", None, 0), (None, "p-A", 4), ("B", None, 2), (None, "p-B", 6)]
-    assert gallery.asked[4:] == [IdentifyParams(PathAudio("/a.wav", 8.0, 10.0), top=2)]
+    assert gallery.asked[4:] == [IdentifyParams(PathAudio(str(RECORDING), 8.0, 10.0), top=2)]
     assert named(naming) == [(5, 0, True)]
     assert naming.named[0].probability == 0.9
     assert [one.speech_s for one in naming.enrolled] == [4, 4]

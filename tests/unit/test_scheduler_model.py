@@ -58,6 +58,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.decoding, self.running = [], []
         self.ready = []
         self.questions, self.asked = [], []
+        self.found_at, self.n_found = {}, 0
         self.cancelled = set()
         self.is_draining = False
         self.n_live_in_a_row = 0
@@ -81,13 +82,16 @@ class AnyInterleaving(RuleBasedStateMachine):
     def find_questions(self):
         """A question is asked once all items of its job are embedded, in that order."""
         self.questions = [job for job in self.questions if job.question is Stage.WAITING]
-        self.questions += [
+        found = [
             job
             for job in self.open.values()
             if job.question is Stage.WAITING
             and job not in self.questions
             and all(one.stage is Stage.DONE for one in (*job.sources, *job.items))
         ]
+        self.n_found += 1
+        self.found_at.update((job.id, self.n_found) for job in found)
+        self.questions += found
         assert all(job.fault is None for job in self.questions), "asked although an item failed"
 
     # What hosts do
@@ -126,8 +130,10 @@ class AnyInterleaving(RuleBasedStateMachine):
         job, late = self.scheduler.next_question(self.now)
         self.note(late)
         in_time = [one for one in waiting if one.question is not Stage.DONE]
-        assert job is (in_time[0] if in_time else None)
+        assert (job in in_time) == bool(in_time)
         if job is not None:
+            first_at = min(self.found_at[one.id] for one in in_time)
+            assert self.found_at[job.id] == first_at, "another one came before"
             assert job.question is Stage.WORKED_ON
             assert job.id in self.open
             self.asked.append(job)
