@@ -11,7 +11,7 @@ from protocol.errors import BadAudio
 from protocol.methods import Params
 from protocol.params import Audio, SpeechParams, SpeechUse
 from protocol.payload import MAX_ARRAY_ITEMS
-from protocol.quality import SpeechResult
+from protocol.quality import NEEDED_SPEECH_S, SpeechResult
 from protocol.reports import AudioWarning
 from sidecar.audio.waveform import Decoded, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from sidecar.speech.detector import SpeechDetector
     from sidecar.speech.heard import Heard
 
-# Less speech than this is taken for none: a word.
-NEEDED_S = 0.5
 # What is heard in one step, between which others have their turn: about 9 ms of work.
 PIECE_SAMPLES = 8 * SAMPLE_RATE_HZ
 
@@ -84,7 +82,7 @@ class Hearing:
         heard = yield from _hear(waveform, detector, aside)
         assert step.part is not None
         assert heard.speech_s is not None
-        if heard.speech_s < NEEDED_S:
+        if heard.speech_s < NEEDED_SPEECH_S:
             raise _no_speech(heard.speech_s)
         if use == "auto":
             step = replace(step, part=replace(step.part, waveform=heard.speech()))
@@ -177,9 +175,9 @@ def _no_speech(speech_s: float) -> BadAudio:
         "nobody speaks in it" if speech_s == 0 else f"somebody speaks in it for {speech_s:.2f} s"
     )
     return BadAudio(
-        f"{found}, and {NEEDED_S:g} s of speech are needed: send more of it, or speech: all to "
-        "use it as it is",
+        f"{found}, and {NEEDED_SPEECH_S:g} s of speech are needed: send more of it, or speech: "
+        "all to use it as it is",
         kind="no_speech",
         speech_s=speech_s,
-        needed_s=NEEDED_S,
+        needed_s=NEEDED_SPEECH_S,
     )

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
+from unit.test_calibration import PLAIN
 
 from protocol.errors import BadAudio, Cancelled, IncompatibleEmbeddings, InvalidParams
 from protocol.messages import Failure, Result, decode_from_child
@@ -255,6 +257,22 @@ def test_a_score_has_the_qualities_of_the_audios_alone():
     told = answered(job)[0].result
     assert "quality_a" not in told
     assert told["quality_b"]["speech_s"] == 1.25
+
+
+@pytest.mark.parametrize(
+    ("speech_s", "same"), [(None, None), (0.0, None), (0.49, None), (0.5, True)]
+)
+def test_what_is_no_speech_is_not_the_same_person_however_alike(speech_s, same):
+    stored = StoredEmbedding(struct.pack("<2f", 3.0, 4.0), "tiny.1", 4.0)
+    quiet = replace(stored, speech_s=speech_s)
+    for a, b in ((stored, quiet), (quiet, stored)):
+        told = score(a, b, calibration=PLAIN)
+        assert told.cosine == pytest.approx(1.0)
+        assert (told.same, told.llr is None, told.probability is None) == (
+            same,
+            same is None,
+            same is None,
+        )
 
 
 def test_speech_is_told_without_an_embedding():
