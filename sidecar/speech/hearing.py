@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol.errors import BadAudio
+from protocol.gallery_params import EnrollParams
 from protocol.methods import Params
 from protocol.params import Audio, SpeechParams, SpeechUse
 from protocol.payload import MAX_ARRAY_ITEMS
@@ -54,7 +55,8 @@ class Hearing:
         use: SpeechUse | None = getattr(params, "speech", None)
         if use is None:  # windows, segments, probe
             return self._decoder.decode(audio, params, is_given_up)
-        if use == "all":
+        # An enrolment has to know how much speech there is.
+        if use == "all" and not isinstance(params, EnrollParams):
             return self._embedded_first(audio, params, is_given_up)
         return self._heard_first(audio, params, use, is_given_up)
 
@@ -75,14 +77,14 @@ class Hearing:
     def _heard_first(
         self, audio: Audio, params: Params, use: SpeechUse, is_given_up: Callable[[], bool]
     ) -> Generator[Decoded, None, None]:
-        """Nothing of it, where there is too little speech; else its speech, or all of it."""
+        """Its speech, or all of it; nothing, where ``use`` asks for more speech than there is."""
         detector = yield from self._detector()
         step, waveform = yield from _whole(self._decoder.decode(audio, params, is_given_up))
         aside = replace(step, part=None, is_last=False, held_bytes=waveform.samples.nbytes)
         heard = yield from _hear(waveform, detector, aside)
         assert step.part is not None
         assert heard.speech_s is not None
-        if heard.speech_s < NEEDED_SPEECH_S:
+        if use != "all" and heard.speech_s < NEEDED_SPEECH_S:
             raise _no_speech(heard.speech_s)
         if use == "auto":
             step = replace(step, part=replace(step.part, waveform=heard.speech()))
