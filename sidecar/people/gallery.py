@@ -30,13 +30,15 @@ from sidecar.scores.calibration import Calibration
 from sidecar.scores.decision import OperatingPoint
 
 
-def open_gallery(file: Path | None, fingerprint: str, calibration: Calibration | None) -> Gallery:
+def open_gallery(
+    file: Path | None, fingerprint: str, dim: int, calibration: Calibration | None
+) -> Gallery:
     """The gallery in ``file``, which is made where there is none; None: one in memory.
 
     Raises:
         GalleryUnavailable: see ``GalleryFile``.
     """
-    return Gallery(file, fingerprint, calibration)
+    return Gallery(file, fingerprint, dim, calibration)
 
 
 class Gallery(Registry):
@@ -50,10 +52,11 @@ class Gallery(Registry):
         self,
         file: Path | None,
         fingerprint: str,
+        dim: int,
         calibration: Calibration | None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(file, fingerprint, now)
+        super().__init__(file, fingerprint, dim, now)
         self._recognition = Recognition(calibration)
 
     def enroll(
@@ -62,7 +65,6 @@ class Gallery(Registry):
         """A new person, or more of one; ``quality``: of the audio, if it is one."""
         heard = [self._heard(voice) for voice in voices]
         with self._file.writing() as revision:
-            self._require_dim(*(voice.unit for voice in heard))
             now_ms = self._now_ms()
             person = self._enrolled(params, now_ms)
             is_new = not person.number
@@ -106,14 +108,13 @@ class Gallery(Registry):
         """Whether it is that person; the most alike of their prints counts."""
         unit = self._unit(voice)
         with self._file.reading():
-            self._require_dim(unit)
             person = self._records.person(params.id)
             complete = [kept for kept in self._records.prints_of(person) if kept.is_complete]
         usable = [kept for kept in complete if kept.fingerprint == self._fingerprint]
         if complete and not usable:
             raise self._incompatible("all prints of this person are", complete[0].fingerprint)
-        prints = PrintMatrix(len(unit))
-        prints.put(as_columns(usable, len(unit)))
+        prints = PrintMatrix(self._dim)
+        prints.put(as_columns(usable, self._dim))
         nearest = self._recognition.with_adapted(prints.nearest(unit), voice.speech_s)
         if not len(nearest.people):
             raise UnknownPerson(
@@ -153,7 +154,6 @@ class Gallery(Registry):
             if self._matrix is None and self._others:
                 raise self._incompatible("all prints of the gallery are", next(iter(self._others)))
             if self._matrix is not None:
-                self._require_dim(unit)
                 enrolled = self._matrix.nearest(unit)
                 nearest = self._recognition.with_adapted(enrolled, voice.speech_s)
                 if len(nearest.people):
@@ -260,12 +260,9 @@ class Gallery(Registry):
     def _unit(self, voice: Voice) -> Vector:
         if voice.fingerprint != self._fingerprint:
             raise self._incompatible("the embedding is", voice.fingerprint)
+        if len(voice.embedding) != self._dim:
+            raise InvalidParams(
+                f"an embedding has {len(voice.embedding)} numbers, but this model's have "
+                f"{self._dim}"
+            )
         return voice.unit
-
-    def _require_dim(self, *units: Vector) -> None:
-        dim = self._records.dim(self._fingerprint) or len(units[0])
-        for unit in units:
-            if len(unit) != dim:
-                raise InvalidParams(
-                    f"an embedding has {len(unit)} numbers, but this model's have {dim}"
-                )

@@ -176,12 +176,6 @@ class Records:
         """
         return dict(self._execute(query, (fingerprint, PRINT_S)).fetchall())
 
-    def dim(self, fingerprint: str) -> int | None:
-        """How many numbers an embedding of this model has; None: there is none here."""
-        query = "SELECT length(total) / 4 FROM print WHERE fingerprint = ? LIMIT 1"
-        row = self._execute(query, (fingerprint,)).fetchone()
-        return row[0] if row else None
-
     def has_print(self, print_id: str) -> bool:
         """Whether there is a print of this id, whoever's."""
         query = "SELECT 1 FROM print WHERE id = ?"
