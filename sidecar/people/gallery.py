@@ -64,6 +64,9 @@ class Gallery(Registry):
     ) -> EnrollResult:
         """A new person, or more of one; ``quality``: of the audio, if it is one."""
         heard = [self._heard(voice) for voice in voices]
+        with self._file.reading():
+            self._catch_up()
+        # Nothing is read once it is kept: an error would say that it is not.
         with self._file.writing() as revision:
             now_ms = self._now_ms()
             person = self._enrolled(params, now_ms)
@@ -83,8 +86,6 @@ class Gallery(Registry):
             for mine in enrolment.changed:
                 mine.person = person.number
                 self._records.keep_print(mine, revision)
-        with self._file.reading():
-            self._catch_up()
             alike = self._somebody_alike(person, enrolment.used)
             report = self._reports([person])[0]
         missing_s = needed_s(enrolment.prints)
@@ -202,7 +203,7 @@ class Gallery(Registry):
             return None
         others = self._matrix.nearest(total / np.float32(length)).without(person.number)
         number = self._recognition.sounds_like(others, sum(voice.speech_s for voice in used))
-        return None if number is None else self._records.numbered(number)
+        return None if number is None else self._records.find_numbered(number)
 
     def _match(self, compared: Comparison, place: int) -> MatchReport:
         person = self._records.numbered(int(compared.nearest.people[place]))

@@ -110,8 +110,14 @@ class Records:
 
     def numbered(self, number: int) -> Person:
         """The person of this number, who must be there."""
-        query = "SELECT * FROM person WHERE number = ?"
-        return _person(self._execute(query, (number,)).fetchone())
+        found = self.find_numbered(number)
+        assert found is not None
+        return found
+
+    def find_numbered(self, number: int) -> Person | None:
+        """The person of this number, if there is one."""
+        row = self._execute("SELECT * FROM person WHERE number = ?", (number,)).fetchone()
+        return _person(row) if row else None
 
     def people_behind(self, number: int, most: int) -> list[Person]:
         """Up to ``most`` people who were enrolled after the person of this number."""

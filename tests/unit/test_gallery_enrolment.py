@@ -181,6 +181,14 @@ def test_somebody_who_is_there_already_is_named(gallery, anna, bob):
     assert not enrol(opened(), "Anna", anna.says(), anna.says()).warnings
 
 
+def test_once_it_is_kept_nothing_can_fail_any_more(gallery, anna):
+    enrol(gallery, "Anna", anna.says())
+    statements = []
+    gallery._file.connection.set_trace_callback(statements.append)
+    assert kinds(enrol(gallery, "Carla", anna.says())) == ["sounds_like"]
+    assert statements[-1] == "COMMIT"
+
+
 def test_a_poor_recording_is_told(gallery, anna):
     poor = dataclasses.replace(CLEAN, flags=("clipped", "little_speech", "noisy"))
     told = enrol(gallery, "Anna", anna.says(), quality=poor)

@@ -179,7 +179,7 @@ CHANGES = {
     "nothing": lambda content: first_print(content).update(total=b""),
     "another dim": lambda content: first_print(content).update(total=np.ones(4, "<f4").tobytes()),
     "all of another dim": lambda content: [
-        kept.update(total=np.ones(4, "<f4").tobytes())
+        kept.update(total=np.full(4, 0.1, "<f4").tobytes())
         for person in content["people"]
         for kept in person["prints"]
     ],
