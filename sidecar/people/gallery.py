@@ -246,7 +246,7 @@ class Gallery(Registry):
                 cosine = float(kept.unit @ heard.unit)
                 alone = self._recognition.decide(cosine, heard.speech_s, kept.speech_s, point)
                 assert compared.threshold is not None
-                if alone is not None and alone.llr >= compared.threshold:
+                if alone is not None and alone.llr >= max(0.0, compared.threshold):
                     return True
         return False
 

@@ -111,7 +111,8 @@ class Recognition:
             print_s = float(nearest.speech_s[found.best])
             strict = _stricter(point).threshold(calibration, speech_s, print_s, len(found.llrs))
             n_possible = np.count_nonzero(found.llrs >= found.threshold)
-            is_sure = bool(n_possible == 1 and found.llrs[found.best] >= strict)
+            # Whatever the host takes for probable: never what speaks for two people.
+            is_sure = bool(n_possible == 1 and found.llrs[found.best] >= max(0.0, strict))
         return Comparison(
             nearest,
             found.llrs,
