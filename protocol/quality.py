@@ -13,6 +13,10 @@ Flag: TypeAlias = Literal[
     "silent", "little_speech", "quiet", "clipped", "narrow_band", "noisy", "opposite_phase"
 ]
 
+# Less speech than this is taken for none: a word. Of two fans or muted microphones the embeddings
+# are as alike as those of one voice.
+NEEDED_SPEECH_S = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:

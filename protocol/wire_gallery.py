@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from protocol.errors import InvalidParams
@@ -32,6 +33,9 @@ MAX_NAME_BYTES, MAX_PERSON_ID_BYTES = 256, 64
 _DEFAULT_TOP, _MAX_TOP = 5, 1000
 _MAX_ENROLLED_TOGETHER = 256
 _MAX_IDS = 10_000
+# Control characters, and what separates lines and paragraphs. All else is part of somebody's name:
+# other blanks, joiners, and what a later version of Unicode brings.
+_ENDS_LINE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 
 
 def _read_enroll(values: Fields) -> EnrollParams:
@@ -142,10 +146,10 @@ def read_id(values: Fields, name: str) -> str:
 def read_name(values: Fields) -> str:
     """What people call somebody: one line, with no blanks around it."""
     name = values.text("name").strip()
-    if not 1 <= len(name.encode()) <= MAX_NAME_BYTES or not name.isprintable():
+    if not 1 <= len(name.encode()) <= MAX_NAME_BYTES or _ENDS_LINE.search(name):
         raise InvalidParams(
-            f"{values.place}.name must be one line of 1 to {MAX_NAME_BYTES} bytes that can be "
-            "printed"
+            f"{values.place}.name must be one line of 1 to {MAX_NAME_BYTES} bytes, without "
+            "control characters"
         )
     return name
 

@@ -23,6 +23,7 @@ from sidecar.people.gallery import open_gallery
 from sidecar.people.voices import Voice
 
 MODEL = "made.0123456789abcdef"
+DIM = 192
 AUDIO = PcmAudio(b"", "f32le", 16_000, 1)
 
 
@@ -31,7 +32,7 @@ def enrol_for_ever(file: Path, seed: int) -> None:
 
     Before somebody is forgotten, the id and "?".
     """
-    gallery = open_gallery(file, MODEL, None)
+    gallery = open_gallery(file, MODEL, DIM, None)
     chance = np.random.default_rng(seed)
     people: list[tuple[str, np.ndarray, int]] = []
     print("open", flush=True)
@@ -48,9 +49,9 @@ def enrol_for_ever(file: Path, seed: int) -> None:
             person, direction, n_audios = people[number]
             params = EnrollParams(id=person, audio=AUDIO)
         else:
-            number, direction, n_audios = len(people), chance.standard_normal(192), 0
+            number, direction, n_audios = len(people), chance.standard_normal(DIM), 0
             params = EnrollParams(name=f"person {chance.integers(10**15):015d}", audio=AUDIO)
-        embedding = (direction + 0.3 * chance.standard_normal(192)).astype(np.float32)
+        embedding = (direction + 0.3 * chance.standard_normal(DIM)).astype(np.float32)
         told = gallery.enroll(params, [Voice(embedding, 3.0, MODEL)], None)
         people[number : number + 1] = [(told.id, direction, n_audios + 1)]
         print(told.id, n_audios + 1, flush=True)
@@ -59,7 +60,7 @@ def enrol_for_ever(file: Path, seed: int) -> None:
 def enrol_often(file: Path, seed: int, n_audios: int, person: str | None = None) -> None:
     """So many audios of a new person, and as many of ``person``; prints "done"."""
     chance = np.random.default_rng(seed)
-    gallery = open_gallery(file, MODEL, None)
+    gallery = open_gallery(file, MODEL, DIM, None)
     own = None
     for _ in range(n_audios):
         for params in (
@@ -68,7 +69,7 @@ def enrol_often(file: Path, seed: int, n_audios: int, person: str | None = None)
         ):
             if params is not None:
                 # All sound alike, so that each person has one print.
-                embedding = (1 + 0.3 * chance.standard_normal(192)).astype(np.float32)
+                embedding = (1 + 0.3 * chance.standard_normal(DIM)).astype(np.float32)
                 told = gallery.enroll(params, [Voice(embedding, 3.0, MODEL)], None)
                 own = own or told.id
     gallery.close()
@@ -134,7 +135,7 @@ def _bytes_of(file: Path) -> bytes:
 
 def audios_in(file: Path) -> dict[str, int]:
     """How many audios of each person are there, as the gallery tells it; the file must be sound."""
-    gallery = open_gallery(file, MODEL, None)
+    gallery = open_gallery(file, MODEL, DIM, None)
     audios: dict[str, int] = {}
     after = None
     while True:

@@ -17,7 +17,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 import psutil
-from unit.gallery_voices import MODEL, PlainCalibration, Speaker, enrol, identify
+from unit.gallery_voices import DIM, MODEL, PlainCalibration, Speaker, enrol, identify
 
 from protocol.gallery_params import PeopleParams
 from sidecar.people.gallery import open_gallery
@@ -34,14 +34,14 @@ def main() -> None:
     calibration = find_calibration(fingerprint) or PlainCalibration()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "people.db"
-        gallery = open_gallery(file, fingerprint, calibration)
+        gallery = open_gallery(file, fingerprint, DIM, calibration)
         _fill(gallery, n_people, fingerprint)
         gallery.close()
         print(f"{n_people} people, {type(calibration).__name__}")
         print(f"file: {file.stat().st_size / 2**20:.0f} MiB")
 
         before = psutil.Process().memory_info().rss
-        gallery, took_s = _timed(lambda: open_gallery(file, fingerprint, calibration))
+        gallery, took_s = _timed(lambda: open_gallery(file, fingerprint, DIM, calibration))
         grown = psutil.Process().memory_info().rss - before
         print(f"open: {took_s:.2f} s, {grown / 2**20:.0f} MiB more resident")
 
@@ -71,7 +71,7 @@ def _fill(gallery, n_people, fingerprint):
     chance = np.random.default_rng(0)
     for first in range(0, n_people, _PAGE):
         with gallery._file.writing() as revision:
-            totals = chance.standard_normal((min(_PAGE, n_people - first), 192))
+            totals = chance.standard_normal((min(_PAGE, n_people - first), DIM))
             totals *= 5 / np.linalg.norm(totals, axis=1, keepdims=True)
             for number, total in enumerate(totals.astype(np.float32), first):
                 person = Person(new_id(), f"person {number}", 0, 0)

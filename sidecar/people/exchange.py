@@ -40,13 +40,13 @@ def size_of(prints: Sequence[Print]) -> int:
     return 512 + sum(256 + kept.total.nbytes for kept in prints)
 
 
-def read_export(data: bytes, fingerprint: str, dim: int | None) -> list[Kept]:
+def read_export(data: bytes, fingerprint: str, dim: int) -> list[Kept]:
     """The people in ``data``, none of them kept yet.
 
     Args:
         data: what ``write_export`` gave, by this version or another.
         fingerprint: of the model that serves.
-        dim: how many numbers its embeddings have; None: any.
+        dim: how many numbers its embeddings have.
 
     Raises:
         InvalidParams: it is no export, damaged, or of a newer version.
@@ -69,11 +69,11 @@ def read_export(data: bytes, fingerprint: str, dim: int | None) -> list[Kept]:
     except SidecarError as error:
         raise InvalidParams(f"params.data cannot be read: {error.message}") from error
     people = [
-        _read_person(as_fields(item, f"params.data.people[{place}]"), fingerprint)
+        _read_person(as_fields(item, f"params.data.people[{place}]"), fingerprint, dim)
         for place, item in enumerate(values.array("people"))
     ]
     values.finish()
-    _check_together(people, dim)
+    _check_together(people)
     return people
 
 
@@ -99,7 +99,7 @@ def _person_map(person: Person, prints: Sequence[Print]) -> dict[str, object]:
     }
 
 
-def _read_person(values: Fields, fingerprint: str) -> Kept:
+def _read_person(values: Fields, fingerprint: str, dim: int) -> Kept:
     person = Person(
         read_id(values, "id"),
         read_name(values),
@@ -110,14 +110,14 @@ def _read_person(values: Fields, fingerprint: str) -> Kept:
     if len(items) > _MAX_KEPT:
         raise InvalidParams(f"{values.place}.prints has {len(items)} items: {_MAX_KEPT} at most")
     prints = [
-        _read_print(as_fields(item, f"{values.place}.prints[{place}]"), fingerprint)
+        _read_print(as_fields(item, f"{values.place}.prints[{place}]"), fingerprint, dim)
         for place, item in enumerate(items)
     ]
     values.finish()
     return person, prints
 
 
-def _read_print(values: Fields, fingerprint: str) -> Print:
+def _read_print(values: Fields, fingerprint: str, dim: int) -> Print:
     total = values.binary("total")
     if not total or len(total) % 4:
         raise InvalidParams(f"{values.place}.total must hold whole 32-bit floats")
@@ -139,19 +139,23 @@ def _read_print(values: Fields, fingerprint: str) -> Print:
             a=kept.fingerprint,
             b=fingerprint,
         )
+    if len(kept.total) != dim:
+        raise InvalidParams(
+            f"{values.place}.total has {len(kept.total)} numbers, but this model's have {dim}"
+        )
     if not 0 < kept.speech_s <= _MAX_SPEECH_S:
-        raise InvalidParams(f"{values.place}.speech_s must be above 0, but is {kept.speech_s}")
+        raise InvalidParams(
+            f"{values.place}.speech_s must be above 0, and at most {_MAX_SPEECH_S:g}, but is "
+            f"{kept.speech_s}"
+        )
     # A mean of unit vectors is no longer than 1. NaN is not, either.
     if not 0 < float(np.linalg.norm(kept.total.astype(np.float64))) <= 1.001 * kept.speech_s:
         raise InvalidParams(f"{values.place}.total is no sum of unit vectors")
     return kept
 
 
-def _check_together(people: Sequence[Kept], dim: int | None) -> None:
+def _check_together(people: Sequence[Kept]) -> None:
     prints = [kept for _, held in people for kept in held]
-    dims = {len(kept.total) for kept in prints} | ({dim} if dim else set())
-    if len(dims) > 1:
-        raise InvalidParams(f"params.data has embeddings of different dims: {sorted(dims)}")
     for ids in ([person.id for person, _ in people], [kept.id for kept in prints]):
         if len(set(ids)) < len(ids):
             raise InvalidParams("params.data has an id twice")

@@ -30,13 +30,15 @@ from sidecar.scores.calibration import Calibration
 from sidecar.scores.decision import OperatingPoint
 
 
-def open_gallery(file: Path | None, fingerprint: str, calibration: Calibration | None) -> Gallery:
+def open_gallery(
+    file: Path | None, fingerprint: str, dim: int, calibration: Calibration | None
+) -> Gallery:
     """The gallery in ``file``, which is made where there is none; None: one in memory.
 
     Raises:
         GalleryUnavailable: see ``GalleryFile``.
     """
-    return Gallery(file, fingerprint, calibration)
+    return Gallery(file, fingerprint, dim, calibration)
 
 
 class Gallery(Registry):
@@ -50,10 +52,11 @@ class Gallery(Registry):
         self,
         file: Path | None,
         fingerprint: str,
+        dim: int,
         calibration: Calibration | None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(file, fingerprint, now)
+        super().__init__(file, fingerprint, dim, now)
         self._recognition = Recognition(calibration)
 
     def enroll(
@@ -61,8 +64,10 @@ class Gallery(Registry):
     ) -> EnrollResult:
         """A new person, or more of one; ``quality``: of the audio, if it is one."""
         heard = [self._heard(voice) for voice in voices]
+        with self._file.reading():
+            self._catch_up()
+        # Nothing is read once it is kept: an error would say that it is not.
         with self._file.writing() as revision:
-            self._require_dim(*(voice.unit for voice in heard))
             now_ms = self._now_ms()
             person = self._enrolled(params, now_ms)
             is_new = not person.number
@@ -81,8 +86,6 @@ class Gallery(Registry):
             for mine in enrolment.changed:
                 mine.person = person.number
                 self._records.keep_print(mine, revision)
-        with self._file.reading():
-            self._catch_up()
             alike = self._somebody_alike(person, enrolment.used)
             report = self._reports([person])[0]
         missing_s = needed_s(enrolment.prints)
@@ -106,14 +109,13 @@ class Gallery(Registry):
         """Whether it is that person; the most alike of their prints counts."""
         unit = self._unit(voice)
         with self._file.reading():
-            self._require_dim(unit)
             person = self._records.person(params.id)
             complete = [kept for kept in self._records.prints_of(person) if kept.is_complete]
         usable = [kept for kept in complete if kept.fingerprint == self._fingerprint]
         if complete and not usable:
             raise self._incompatible("all prints of this person are", complete[0].fingerprint)
-        prints = PrintMatrix(len(unit))
-        prints.put(as_columns(usable, len(unit)))
+        prints = PrintMatrix(self._dim)
+        prints.put(as_columns(usable, self._dim))
         nearest = self._recognition.with_adapted(prints.nearest(unit), voice.speech_s)
         if not len(nearest.people):
             raise UnknownPerson(
@@ -153,7 +155,6 @@ class Gallery(Registry):
             if self._matrix is None and self._others:
                 raise self._incompatible("all prints of the gallery are", next(iter(self._others)))
             if self._matrix is not None:
-                self._require_dim(unit)
                 enrolled = self._matrix.nearest(unit)
                 nearest = self._recognition.with_adapted(enrolled, voice.speech_s)
                 if len(nearest.people):
@@ -202,7 +203,7 @@ class Gallery(Registry):
             return None
         others = self._matrix.nearest(total / np.float32(length)).without(person.number)
         number = self._recognition.sounds_like(others, sum(voice.speech_s for voice in used))
-        return None if number is None else self._records.numbered(number)
+        return None if number is None else self._records.find_numbered(number)
 
     def _match(self, compared: Comparison, place: int) -> MatchReport:
         person = self._records.numbered(int(compared.nearest.people[place]))
@@ -245,7 +246,7 @@ class Gallery(Registry):
                 cosine = float(kept.unit @ heard.unit)
                 alone = self._recognition.decide(cosine, heard.speech_s, kept.speech_s, point)
                 assert compared.threshold is not None
-                if alone is not None and alone.llr >= compared.threshold:
+                if alone is not None and alone.llr >= max(0.0, compared.threshold):
                     return True
         return False
 
@@ -260,12 +261,9 @@ class Gallery(Registry):
     def _unit(self, voice: Voice) -> Vector:
         if voice.fingerprint != self._fingerprint:
             raise self._incompatible("the embedding is", voice.fingerprint)
+        if len(voice.embedding) != self._dim:
+            raise InvalidParams(
+                f"an embedding has {len(voice.embedding)} numbers, but this model's have "
+                f"{self._dim}"
+            )
         return voice.unit
-
-    def _require_dim(self, *units: Vector) -> None:
-        dim = self._records.dim(self._fingerprint) or len(units[0])
-        for unit in units:
-            if len(unit) != dim:
-                raise InvalidParams(
-                    f"an embedding has {len(unit)} numbers, but this model's have {dim}"
-                )

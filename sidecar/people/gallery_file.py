@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sidecar.people.network_share import is_on_network
 from sidecar.people.schema import MIGRATIONS, is_ours, migrate, version_of
 
 BUSY_S = 5.0
+_RETRY_S = 0.01
 _OWNER_ONLY = 0o600
 # What SQLite says of an error: Python 3.10 passes on no code. Each with the kind, and what to do.
 _FAULTS: tuple[tuple[str, str, str], ...] = (
@@ -127,11 +129,13 @@ class GalleryFile:
 
     def _prepare(self) -> None:
         execute = self.connection.execute
-        if not is_ours(self.connection):
+        with self.reading():  # another process may be making it
+            ours, version = is_ours(self.connection), version_of(self.connection)
+        if not ours:
             raise GalleryUnavailable(
                 f"{self}: that file is another program's database: give another name"
             )
-        version, newest = version_of(self.connection), len(MIGRATIONS)
+        newest = len(MIGRATIONS)
         if version > newest:
             raise GalleryUnavailable(
                 f"{self} has the format {version}, and this version knows {newest}: it was written "
@@ -152,11 +156,25 @@ class GalleryFile:
             migrate(self.connection)
 
     def _choose_journal(self, file: Path) -> None:
-        if not is_on_network(file):
+        if is_on_network(file) or not self._is_given_a_wal():
+            self.connection.execute("PRAGMA journal_mode = TRUNCATE")
+
+    def _is_given_a_wal(self) -> bool:
+        give_up_at = time.perf_counter() + BUSY_S
+        # For this SQLite itself does not wait, though others may be at the same.
+        while (mode := self._ask_for_wal(give_up_at)) is None:
+            time.sleep(_RETRY_S)
+        return mode == "wal"
+
+    def _ask_for_wal(self, give_up_at: float) -> str | None:
+        """The mode that it has then; None: another has the file at this moment."""
+        try:
             (mode,) = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            if mode == "wal":
-                return
-        self.connection.execute("PRAGMA journal_mode = TRUNCATE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.perf_counter() >= give_up_at:
+                raise
+            return None
+        return str(mode)
 
     def _roll_back(self) -> None:
         """Where nothing was committed."""

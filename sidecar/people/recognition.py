@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol.quality import NEEDED_SPEECH_S
 from protocol.reports import AudioWarning
 from sidecar.people import told
 from sidecar.people.print_matrix import Nearest
@@ -72,7 +73,7 @@ class Recognition:
         self, cosine: float, speech_s_a: float | None, speech_s_b: float, point: OperatingPoint
     ) -> Decision | None:
         """What a cosine says; None: that cannot be told."""
-        if self.calibration is None or speech_s_a is None:
+        if self.calibration is None or speech_s_a is None or speech_s_a < NEEDED_SPEECH_S:
             return None
         return decide(self.calibration, cosine, speech_s_a, speech_s_b, point)
 
@@ -102,7 +103,7 @@ class Recognition:
     ) -> Comparison:
         """Whose voice it is, of ``speech_s`` of speech."""
         calibration = self.calibration
-        if calibration is None or speech_s is None:
+        if calibration is None or speech_s is None or speech_s < NEEDED_SPEECH_S:
             return Comparison(nearest)
         found = decide_among(calibration, nearest.cosines, nearest.speech_s, speech_s, point)
         is_sure = False
@@ -110,7 +111,8 @@ class Recognition:
             print_s = float(nearest.speech_s[found.best])
             strict = _stricter(point).threshold(calibration, speech_s, print_s, len(found.llrs))
             n_possible = np.count_nonzero(found.llrs >= found.threshold)
-            is_sure = bool(n_possible == 1 and found.llrs[found.best] >= strict)
+            # Whatever the host takes for probable: never what speaks for two people.
+            is_sure = bool(n_possible == 1 and found.llrs[found.best] >= max(0.0, strict))
         return Comparison(
             nearest,
             found.llrs,

@@ -110,8 +110,14 @@ class Records:
 
     def numbered(self, number: int) -> Person:
         """The person of this number, who must be there."""
-        query = "SELECT * FROM person WHERE number = ?"
-        return _person(self._execute(query, (number,)).fetchone())
+        found = self.find_numbered(number)
+        assert found is not None
+        return found
+
+    def find_numbered(self, number: int) -> Person | None:
+        """The person of this number, if there is one."""
+        row = self._execute("SELECT * FROM person WHERE number = ?", (number,)).fetchone()
+        return _person(row) if row else None
 
     def people_behind(self, number: int, most: int) -> list[Person]:
         """Up to ``most`` people who were enrolled after the person of this number."""
@@ -175,12 +181,6 @@ class Records:
             ) WHERE speech_s >= ?2 GROUP BY fingerprint
         """
         return dict(self._execute(query, (fingerprint, PRINT_S)).fetchall())
-
-    def dim(self, fingerprint: str) -> int | None:
-        """How many numbers an embedding of this model has; None: there is none here."""
-        query = "SELECT length(total) / 4 FROM print WHERE fingerprint = ? LIMIT 1"
-        row = self._execute(query, (fingerprint,)).fetchone()
-        return row[0] if row else None
 
     def has_print(self, print_id: str) -> bool:
         """Whether there is a print of this id, whoever's."""

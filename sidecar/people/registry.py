@@ -24,7 +24,9 @@ from sidecar.people.told import person_report, print_report
 
 
 class Registry:
-    """The people in ``file``; None: in memory. ``fingerprint``: of the model that serves.
+    """The people in ``file``; None: in memory.
+
+    ``fingerprint``: of the model that serves; ``dim``: how many numbers its embeddings have.
 
     For one thread alone; other processes may have the same file. Every method raises
     ``GalleryUnavailable`` where the file cannot be used, and ``UnknownPerson`` for an id that is
@@ -32,11 +34,16 @@ class Registry:
     """
 
     def __init__(
-        self, file: Path | None, fingerprint: str, now: Callable[[], float] = time.time
+        self,
+        file: Path | None,
+        fingerprint: str,
+        dim: int,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._file = GalleryFile(file)
         self._records = Records(self._file.connection)
         self._fingerprint = fingerprint
+        self._dim = dim
         self._now = now
         # The prints of this model, as of a revision of the file; None: there are none.
         self._matrix: PrintMatrix | None = None
@@ -123,8 +130,7 @@ class Registry:
         """Take in what was exported, all or nothing; raises what ``read_export`` does."""
         added = replaced = kept_as_is = 0
         with self._file.writing() as revision:
-            dim = self._records.dim(self._fingerprint)
-            for sent, prints in read_export(params.data, self._fingerprint, dim):
+            for sent, prints in read_export(params.data, self._fingerprint, self._dim):
                 person = self._records.find(sent.id)
                 if person is not None and not params.replace:
                     kept_as_is += 1
@@ -167,10 +173,10 @@ class Registry:
                 if self._matrix is None:
                     # With some room: memory that is not written takes none.
                     room = int(1.1 * self._records.count_complete(self._fingerprint))
-                    self._matrix = PrintMatrix(prints.totals.shape[1], room)
+                    self._matrix = PrintMatrix(self._dim, room)
                 self._matrix.put(prints)
         except ValueError as error:
-            raise self._file.damaged("a print has another size than the others") from error
+            raise self._file.damaged("a print has another size than its model's") from error
         self._others = self._records.other_models(self._fingerprint)
         self._seen = revision
 

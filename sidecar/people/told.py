@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from protocol.gallery_reports import PersonReport, PrintReport
-from protocol.quality import Quality
+from protocol.quality import NEEDED_SPEECH_S, Quality
 from protocol.reports import AudioWarning
 from sidecar.people.enrolment import MAX_PRINTS, Enrolment
 from sidecar.people.records import PRINT_S, Overview, Person, Print
@@ -115,4 +115,11 @@ def not_told(speech_s: float | None, *, is_calibrated: bool) -> Sequence[AudioWa
             "speech_s of the embedding's quality with it"
         )
         return (AudioWarning("speech_unknown", message, {}),)
+    if speech_s < NEEDED_SPEECH_S:
+        message = (
+            f"{speech_s:.1f} s of speech: {NEEDED_SPEECH_S:g} s are needed to tell whose voice it "
+            "is, so only cosines are told"
+        )
+        details = {"speech_s": speech_s, "needed_s": NEEDED_SPEECH_S}
+        return (AudioWarning("too_little_speech", message, details),)
     return ()

@@ -34,7 +34,9 @@ class Voice:
     @property
     def unit(self) -> Vector:
         """The embedding, of length 1; raises ``InvalidParams`` where it has no direction."""
-        length = float(np.linalg.norm(self.embedding.astype(np.float64)))
+        # The length of large numbers, and of tiny ones, is no float32.
+        values = self.embedding.astype(np.float64)
+        length = float(np.linalg.norm(values))
         if not 0 < length < np.inf:
             raise InvalidParams("an embedding must hold finite numbers, and not zeros alone")
-        return (self.embedding / length).astype(np.float32)
+        return (values / length).astype(np.float32)

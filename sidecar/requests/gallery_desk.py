@@ -96,7 +96,7 @@ class GalleryDesk:
             served = self._outbox.served
             assert served is not None  # nobody is asked before
             self._gallery = open_gallery(
-                self._config.gallery, served.fingerprint, served.calibration
+                self._config.gallery, served.fingerprint, served.dim, served.calibration
             )
         return self._gallery
 

@@ -27,7 +27,8 @@ class Outbox:
         served: by what embeddings are made; None while the model still loads.
         outcomes: how many requests came out how: ``ok``, or the kind of their error.
         job_outcomes: the same, of those alone that went through the pipeline.
-        is_closed: nothing more is dispatched or told; a shutdown's answer is the last frame.
+        is_closed: nothing more is dispatched, answered or told; a shutdown's answer is the last
+            frame.
     """
 
     def __init__(self, writer: FrameWriter) -> None:
@@ -38,7 +39,9 @@ class Outbox:
         self.is_closed = False
 
     def finish(self, job: Job) -> None:
-        """Answer ``job``, all of whose items are done."""
+        """Answer ``job``, all of whose items are done; not once it is closed."""
+        if self.is_closed:
+            return
         try:
             response = respond(job, self.served)
         except Exception:  # noqa: BLE001 - the job is out of the scheduler: only this answers it

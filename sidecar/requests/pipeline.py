@@ -131,7 +131,7 @@ class Pipeline:
             self._answer(self._scheduler.fail_waiting(error))
 
     def fail_all(self, error: SidecarError) -> None:
-        """Answer all that is in flight with ``error``."""
+        """Answer all that is in flight with ``error``, but what the gallery is asked just now."""
         with self.lock:
             self._answer(self._scheduler.fail_all(error))
 
@@ -141,14 +141,15 @@ class Pipeline:
             return self._idle.wait_for(lambda: self._scheduler.is_idle, timeout_s)
 
     def stop(self, timeout_s: float) -> None:
-        """End the threads, waiting for the worker and the asker for at most ``timeout_s`` each."""
+        """End the threads, waiting for the asker and the worker for at most ``timeout_s``."""
+        stop_by = time.perf_counter() + timeout_s
         with self.lock:
             self._stopped = True
             self._decoders.stop()
             self._embeddable.notify_all()
             self._askable.notify_all()
-        self._worker.join(timeout_s)
-        self._asker.join(timeout_s)
+        for thread in (self._asker, self._worker):
+            thread.join(max(0.0, stop_by - time.perf_counter()))
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         for job in jobs:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from protocol.errors import SidecarError
-from protocol.gallery_reports import GalleryResult
+from protocol.gallery_reports import EnrollResult, GalleryResult, IdentifyResult, VerifyResult
 from protocol.messages import encode_error, encode_result, error_map
 from protocol.params import (
     EmbedBatchParams,
@@ -111,7 +111,7 @@ def _result(job: Job, served: Served | None) -> Answer:
     params = job.params
     if job.answer is not None:
         assert not isinstance(job.answer, SidecarError)  # it was sorted out before
-        return job.answer
+        return _with_warnings_of_audio(job, job.answer)
     if isinstance(params, (ProbeParams, SpeechParams)):
         [source] = job.sources
         assert source.told is not None
@@ -226,6 +226,14 @@ def _warnings_of_voices(job: Job, params: ScoreParams) -> tuple[AudioWarning, ..
         if not isinstance(voice, StoredEmbedding)
         for warning in _warnings_of(next(made))
     )
+
+
+def _with_warnings_of_audio(job: Job, answer: GalleryResult) -> GalleryResult:
+    """What the gallery says, with what is odd about the audio that it was asked about."""
+    if not isinstance(answer, (EnrollResult, VerifyResult, IdentifyResult)):
+        return answer
+    odd = tuple(warning for item in job.items for warning in _warnings_of(item))
+    return replace(answer, warnings=(*odd, *answer.warnings))
 
 
 def _voices(job: Job, params: ScoreParams, served: Served) -> tuple[StoredEmbedding, ...]:

@@ -253,7 +253,7 @@ class Scheduler:
         return self._give_up(list(self._jobs.values()), error)
 
     def fail_all(self, error: SidecarError) -> list[Job]:
-        """Give up everything."""
+        """Give up everything but what the gallery is asked: it may have been kept already."""
         return self._give_up(list(self._jobs.values()), error, and_what_runs=True)
 
     def _give_up(
@@ -268,8 +268,7 @@ class Scheduler:
                 # Of one that is cut the device may have all: that may finish, untold of.
                 is_given_up = and_what_runs or not source.is_cut
                 finished += self._finish_source(source, error if is_given_up else None)
-            is_asked = job.question is Stage.WORKED_ON and and_what_runs
-            if job in self._questions or is_asked:
+            if job in self._questions:
                 finished += self._finish_question(job, error)
         return finished
 

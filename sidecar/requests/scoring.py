@@ -10,6 +10,7 @@ from pathlib import Path
 
 from protocol.errors import IncompatibleEmbeddings, InvalidParams, ModelUnavailable
 from protocol.params import StoredEmbedding
+from protocol.quality import NEEDED_SPEECH_S
 from protocol.reports import ScoreResult
 from sidecar.scores.calibration import Calibration, find_calibration
 from sidecar.scores.decision import OperatingPoint, decide
@@ -72,6 +73,8 @@ def score(
     cosine = math.fsum(p * q for p, q in zip(x, y, strict=True)) / norms
     cosine = max(-1.0, min(1.0, cosine))
     if calibration is None or a.speech_s is None or b.speech_s is None:
+        return ScoreResult(cosine, a.fingerprint)
+    if min(a.speech_s, b.speech_s) < NEEDED_SPEECH_S:
         return ScoreResult(cosine, a.fingerprint)
     told = decide(calibration, cosine, a.speech_s, b.speech_s, point)
     return ScoreResult(

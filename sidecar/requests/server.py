@@ -291,7 +291,10 @@ class Server:
             _log.warning("ending with code %d instead: %s", last.code, last.reason)
             if last.code:
                 self._enter("failed", last.reason)
+        stop_by = time.perf_counter() + STOP_S
         self._pipeline.fail_all(last.error)
+        # What the gallery is asked just now may be kept or not: it has a moment to tell which.
+        self._pipeline.wait_until_idle(STOP_S)
         with self._pipeline.lock:
             self._outbox.close()
             if last.shutdown_id is not None:
@@ -299,8 +302,8 @@ class Server:
                 cancelled = since["cancelled"]
                 result = ShutdownResult(since.total() - cancelled, cancelled)
                 self._outbox.send_result(last.shutdown_id, result)
-        self._pipeline.stop(STOP_S)
-        self._speech.join(STOP_S)
+        self._pipeline.stop(max(0.0, stop_by - time.perf_counter()))
+        self._speech.join(max(0.0, stop_by - time.perf_counter()))
         if not self._writer.close(last.flush_s):
             _log.warning("the host did not read all responses in time")
         return last.code

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol.errors import BadAudio
+from protocol.gallery_params import EnrollParams
 from protocol.methods import Params
 from protocol.params import Audio, SpeechParams, SpeechUse
 from protocol.payload import MAX_ARRAY_ITEMS
-from protocol.quality import SpeechResult
+from protocol.quality import NEEDED_SPEECH_S, SpeechResult
 from protocol.reports import AudioWarning
 from sidecar.audio.waveform import Decoded, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from sidecar.speech.detector import SpeechDetector
     from sidecar.speech.heard import Heard
 
-# Less speech than this is taken for none: a word.
-NEEDED_S = 0.5
 # What is heard in one step, between which others have their turn: about 9 ms of work.
 PIECE_SAMPLES = 8 * SAMPLE_RATE_HZ
 
@@ -56,7 +55,8 @@ class Hearing:
         use: SpeechUse | None = getattr(params, "speech", None)
         if use is None:  # windows, segments, probe
             return self._decoder.decode(audio, params, is_given_up)
-        if use == "all":
+        # An enrolment has to know how much speech there is.
+        if use == "all" and not isinstance(params, EnrollParams):
             return self._embedded_first(audio, params, is_given_up)
         return self._heard_first(audio, params, use, is_given_up)
 
@@ -77,14 +77,14 @@ class Hearing:
     def _heard_first(
         self, audio: Audio, params: Params, use: SpeechUse, is_given_up: Callable[[], bool]
     ) -> Generator[Decoded, None, None]:
-        """Nothing of it, where there is too little speech; else its speech, or all of it."""
+        """Its speech, or all of it; nothing, where ``use`` asks for more speech than there is."""
         detector = yield from self._detector()
         step, waveform = yield from _whole(self._decoder.decode(audio, params, is_given_up))
         aside = replace(step, part=None, is_last=False, held_bytes=waveform.samples.nbytes)
         heard = yield from _hear(waveform, detector, aside)
         assert step.part is not None
         assert heard.speech_s is not None
-        if heard.speech_s < NEEDED_S:
+        if use != "all" and heard.speech_s < NEEDED_SPEECH_S:
             raise _no_speech(heard.speech_s)
         if use == "auto":
             step = replace(step, part=replace(step.part, waveform=heard.speech()))
@@ -177,9 +177,9 @@ def _no_speech(speech_s: float) -> BadAudio:
         "nobody speaks in it" if speech_s == 0 else f"somebody speaks in it for {speech_s:.2f} s"
     )
     return BadAudio(
-        f"{found}, and {NEEDED_S:g} s of speech are needed: send more of it, or speech: all to "
-        "use it as it is",
+        f"{found}, and {NEEDED_SPEECH_S:g} s of speech are needed: send more of it, or speech: "
+        "all to use it as it is",
         kind="no_speech",
         speech_s=speech_s,
-        needed_s=NEEDED_S,
+        needed_s=NEEDED_SPEECH_S,
     )

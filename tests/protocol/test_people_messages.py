@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.errors import InvalidParams
+from protocol.fields import Fields
 from protocol.gallery_params import (
     EnrollParams,
     ExportPeopleParams,
@@ -26,6 +28,7 @@ from protocol.params import (
     SpeechParams,
     StoredEmbedding,
 )
+from protocol.wire_gallery import read_name
 from protocol.wire_params import write_params
 
 FILE = FileAudio(b"file")
@@ -109,3 +112,28 @@ def test_nor_is_it_told_of_speech_that_is_not_known():
     assert write_params(ScoreParams(STORED, STORED))["a"].keys() == {"embedding", "fingerprint"}
     known = StoredEmbedding(bytes(16), "f", 0.0)
     assert write_params(ScoreParams(known, STORED))["a"]["speech_s"] == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "山田\u3000太郎",  # an ideographic space
+        "\u0646\u06cc\u200c\u0634",  # a zero-width non-joiner, as Persian has it
+        "ක්\u200dරිස්",  # a zero-width joiner, as Sinhala has it
+        "Jean\u00a0Luc",
+        "👩\u200d🔬",
+        "\U0003134f",  # which older versions of Unicode do not know
+        "m" * 256,
+    ],
+)
+def test_people_are_called_what_they_are_called(text):
+    assert read_name(Fields({"name": f" {text}\u3000"}, "params")) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " \u3000", "a\nb", "a\x00b", "a\x1b[31mb", "a\x85b", "a\u2028b", "a\u2029b", "m" * 257],
+)
+def test_a_name_is_one_line(text):
+    with pytest.raises(InvalidParams, match="one line"):
+        read_name(Fields({"name": text}, "params"))

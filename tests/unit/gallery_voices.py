@@ -57,8 +57,8 @@ OPENED = []
 PLAIN = PlainCalibration()
 
 
-def opened(file=None, model=MODEL, calibration=PLAIN, **options):
-    OPENED.append(Gallery(file, model, calibration, **options))
+def opened(file=None, model=MODEL, calibration=PLAIN, dim=DIM, **options):
+    OPENED.append(Gallery(file, model, dim, calibration, **options))
     return OPENED[-1]
 
 

@@ -201,6 +201,15 @@ def test_a_mixture_of_two_voices_leads_only_so_far(shared):
         gallery.close()
 
 
+def test_a_host_that_is_sure_beforehand_makes_nobody_else_the_person(gallery, anna):
+    person = enrol(gallery, "Anna", anna.says(9.0)).id
+    # More like two people than like one, which the prior outweighs.
+    told = adapt(gallery, Speaker(2).says(9.0), prior=1 - 1e-12)
+    assert told.person.id == person
+    assert told.matches[0].llr < 0
+    assert told.adapted is None
+
+
 def test_without_what_was_enrolled_an_adapted_print_is_nothing(gallery, anna):
     person = enrol(gallery, "Anna", anna.says(20.0)).id
     for _ in range(4):

@@ -14,6 +14,7 @@ from unit.gallery_voices import (
     identify,
     kinds,
     opened,
+    verify,
 )
 
 from protocol.errors import IncompatibleEmbeddings, InvalidParams, UnknownPerson
@@ -180,6 +181,14 @@ def test_somebody_who_is_there_already_is_named(gallery, anna, bob):
     assert not enrol(opened(), "Anna", anna.says(), anna.says()).warnings
 
 
+def test_once_it_is_kept_nothing_can_fail_any_more(gallery, anna):
+    enrol(gallery, "Anna", anna.says())
+    statements = []
+    gallery._file.connection.set_trace_callback(statements.append)
+    assert kinds(enrol(gallery, "Carla", anna.says())) == ["sounds_like"]
+    assert statements[-1] == "COMMIT"
+
+
 def test_a_poor_recording_is_told(gallery, anna):
     poor = dataclasses.replace(CLEAN, flags=("clipped", "little_speech", "noisy"))
     told = enrol(gallery, "Anna", anna.says(), quality=poor)
@@ -202,7 +211,19 @@ def test_what_is_no_voice_is_refused(gallery, embedding):
         enrol(gallery, "Nobody", Voice(embedding.astype(np.float32), 5.0, MODEL))
 
 
+@pytest.mark.parametrize("size", [3e38, 1e-44])
+def test_of_a_voice_of_any_length_the_direction_counts(gallery, anna, size):
+    person = enrol(gallery, "Anna", anna.says()).id
+    signs = np.sign(anna.direction).astype(np.float32)
+    signs *= np.float32(size)
+    assert verify(gallery, person, Voice(signs, 5.0, MODEL)).cosine == pytest.approx(
+        verify(gallery, person, Voice(np.sign(signs), 5.0, MODEL)).cosine, abs=1e-4
+    )
+
+
 def test_another_dim_is_refused(gallery, anna):
+    with pytest.raises(InvalidParams, match=r"4 numbers.*192"):
+        enrol(gallery, "the first one", Speaker(2, dim=4).says())
     enrol(gallery, "Anna", anna.says())
     with pytest.raises(InvalidParams, match=r"4 numbers.*192"):
         enrol(gallery, "Bob", Speaker(2, dim=4).says())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.gallery_voices import CLEAN, MODEL, Speaker, enrol, identify, opened
+from unit.gallery_voices import CLEAN, DIM, MODEL, Speaker, enrol, identify, opened
 
 from protocol.errors import IncompatibleEmbeddings, InvalidParams, SidecarError, UnknownPerson
 from protocol.gallery_params import ExportPeopleParams, ImportPeopleParams, PeopleParams
@@ -178,6 +178,11 @@ CHANGES = {
     "half a number": lambda content: first_print(content).update(total=b"\0" * 7),
     "nothing": lambda content: first_print(content).update(total=b""),
     "another dim": lambda content: first_print(content).update(total=np.ones(4, "<f4").tobytes()),
+    "all of another dim": lambda content: [
+        kept.update(total=np.full(4, 0.1, "<f4").tobytes())
+        for person in content["people"]
+        for kept in person["prints"]
+    ],
     "prints without end": lambda content: content["people"][0].update(
         prints=[{**first_print(content), "id": str(number)} for number in range(18)]
     ),
@@ -258,7 +263,7 @@ def test_no_bit_may_be_another(place, bit):
 def test_whatever_is_in_it_is_refused_or_read(content):
     packed = pack({"people": content})
     try:
-        people = read_export(MARK + hashlib.sha256(packed).digest() + packed, MODEL, None)
+        people = read_export(MARK + hashlib.sha256(packed).digest() + packed, MODEL, DIM)
     except SidecarError:
         return
     assert people == []

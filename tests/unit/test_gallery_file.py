@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -164,6 +165,39 @@ def test_a_writer_that_hangs_is_told(file, anna):
         # Whoever only reads need not wait.
         assert names(gallery) == []
     enrol(gallery, "Anna", anna.says())
+    gallery.close()
+
+
+def test_two_that_make_one_at_once_both_have_it(file, anna, monkeypatch):
+    connect = gallery_file._connect
+
+    def connect_at_the_same_moment(path):
+        connection = connect(path)
+
+        def be_faster(statement):
+            if "sqlite_master" in statement:
+                connection.set_trace_callback(None)
+                with database(file) as execute, contextlib.suppress(sqlite3.OperationalError):
+                    execute("PRAGMA busy_timeout = 0")
+                    schema.migrate(execute.__self__)
+
+        connection.set_trace_callback(be_faster)
+        return connection
+
+    monkeypatch.setattr(gallery_file, "_connect", connect_at_the_same_moment)
+    gallery = opened(file)
+    enrol(gallery, "Anna", anna.says())
+    gallery.close()
+
+
+def test_who_begins_a_log_waits_for_others(file, anna, monkeypatch):
+    file.touch()
+    with database(file) as execute:
+        execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(gallery_file, "BUSY_S", 60)
+        monkeypatch.setattr(gallery_file.time, "sleep", lambda _: execute("ROLLBACK"))
+        gallery = opened(file)
+    assert gallery._file.connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     gallery.close()
 
 

@@ -102,6 +102,18 @@ def test_without_speech_seconds_there_are_cosines_alone(gallery):
     assert kinds(verify(gallery, person, anna.says(None))) == ["speech_unknown"]
 
 
+def test_who_does_not_speak_is_nobody_however_alike(gallery):
+    anna = Speaker(1)
+    person = enrol(gallery, "Anna", anna.says()).id
+    told = identify(gallery, anna.says(0.49), speech="all", adapt=True)
+    assert (told.decision, told.threshold, kinds(told)) == ("unknown", None, ["too_little_speech"])
+    assert told.matches[0].probability is None
+    verified = verify(gallery, person, anna.says(0.0), speech="all")
+    assert (verified.same, verified.llr, kinds(verified)) == (None, None, ["too_little_speech"])
+    assert verified.warnings[0].details == {"speech_s": 0.0, "needed_s": 0.5}
+    assert verify(gallery, person, anna.says(0.5)).same
+
+
 def test_verify(gallery):
     anna = Speaker(1)
     person = enrol(gallery, "Anna", anna.says()).id

@@ -116,6 +116,21 @@ def test_all_is_handed_over_before_anybody_listens():
     assert rest[-1].quality is not None
 
 
+def test_an_enrolment_of_all_waits_until_its_speech_is_counted():
+    params = EnrollParams(name="Anna", audio=SPOKEN, speech="all")
+    loader = Loader()
+    steps = decoding(params, SPOKEN, loader)
+    assert not next(steps).until()
+    loader.failure = ModelUnavailable("no detector")
+    with pytest.raises(ModelUnavailable):
+        next(steps)
+    silent = audio_of((2.0, 0.0))
+    for audio, spoken_s in ((SPOKEN, SPOKEN_S), (silent, 0.0)):
+        told = steps_of(params, audio)
+        np.testing.assert_array_equal(part_of(told).samples, samples_of(audio))
+        assert told[-1].quality.speech_s == pytest.approx(spoken_s)
+
+
 @pytest.mark.parametrize("use", ["auto", "require"])
 @pytest.mark.parametrize("spoken_s", [0.0, 0.256, 0.384])
 def test_less_than_half_a_second_of_speech_is_refused(use, spoken_s):

@@ -6,7 +6,7 @@ import threading
 
 from unit.staged_pipeline import PATIENCE_S, Stages, finish, run
 
-from protocol.errors import Cancelled, UnknownPerson
+from protocol.errors import Cancelled, DeviceError, UnknownPerson
 from protocol.gallery_params import PeopleParams
 from sidecar.requests.jobs import Job
 
@@ -84,6 +84,26 @@ def test_what_is_asked_already_is_neither_cancelled_nor_late():
     finish(pipeline)
     assert stages.answers[1] == "the gallery's answer"
     assert stages.asked == [1]
+
+
+def test_a_fault_of_another_does_not_answer_what_is_asked():
+    asked, may_answer = threading.Event(), threading.Event()
+
+    class Slow(Asked):
+        def ask(self, job):
+            asked.set()
+            assert may_answer.wait(PATIENCE_S)
+            return super().ask(job)
+
+    pipeline, stages = run(Slow, audios=[])
+    pipeline.admit(Job(1, PeopleParams(), 1, 0.0), [], retry_after_ms=1)
+    assert asked.wait(PATIENCE_S)
+    pipeline.admit(Job(2, PeopleParams(), 1, 0.0), [], retry_after_ms=1)
+    pipeline.fail_all(DeviceError("the card is gone"))
+    assert stages.answers.keys() == {2}
+    may_answer.set()
+    finish(pipeline)
+    assert stages.answers[1] == "the gallery's answer"
 
 
 def test_a_fault_of_the_gallery_ends_the_process_rather_than_answer_nobody():

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
+from unit.test_calibration import PLAIN
 
 from protocol.errors import BadAudio, Cancelled, IncompatibleEmbeddings, InvalidParams
+from protocol.gallery_params import PeopleParams, VerifyParams
+from protocol.gallery_reports import PeopleReport, VerifyResult
 from protocol.messages import Failure, Result, decode_from_child
 from protocol.params import (
     EmbedBatchParams,
@@ -17,6 +21,7 @@ from protocol.params import (
     StoredEmbedding,
 )
 from protocol.quality import Quality, SpeechResult
+from protocol.reports import AudioWarning
 from sidecar.requests.jobs import Item, Job, Lane, Source, Stage
 from sidecar.requests.responses import Served, respond
 from sidecar.requests.scoring import score
@@ -255,6 +260,38 @@ def test_a_score_has_the_qualities_of_the_audios_alone():
     told = answered(job)[0].result
     assert "quality_a" not in told
     assert told["quality_b"]["speech_s"] == 1.25
+
+
+@pytest.mark.parametrize(
+    ("speech_s", "same"), [(None, None), (0.0, None), (0.49, None), (0.5, True)]
+)
+def test_what_is_no_speech_is_not_the_same_person_however_alike(speech_s, same):
+    stored = StoredEmbedding(struct.pack("<2f", 3.0, 4.0), "tiny.1", 4.0)
+    quiet = replace(stored, speech_s=speech_s)
+    for a, b in ((stored, quiet), (quiet, stored)):
+        told = score(a, b, calibration=PLAIN)
+        assert told.cosine == pytest.approx(1.0)
+        assert (told.same, told.llr is None, told.probability is None) == (
+            same,
+            same is None,
+            same is None,
+        )
+
+
+def test_who_it_is_comes_with_what_is_odd_about_the_audio():
+    job = finished(VerifyParams("7", AUDIO), Embedding(3.0, 4.0))
+    told = (AudioWarning("poor_quality", "it is noisy", {}),)
+    job.answer = VerifyResult("7", "Anna", 0.5, *[None] * 5, 3.0, "tiny.1", warnings=told)
+    job.sources[0].warnings = (AudioWarning("missing_end", "it is cut", {}),)
+    job.sources[0].items[0].warnings = (AudioWarning("opposite_phase", "it cancels", {}),)
+    warnings = answered(job)[0].result["warnings"]
+    assert [one["kind"] for one in warnings] == ["missing_end", "opposite_phase", "poor_quality"]
+
+
+def test_a_list_of_people_is_told_as_it_is():
+    job = Job(7, PeopleParams(), 10, arrived_at=1.0)
+    job.answer = PeopleReport(())
+    assert answered(job)[0].result == {"people": []}
 
 
 def test_speech_is_told_without_an_embedding():
