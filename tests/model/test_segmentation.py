@@ -50,7 +50,7 @@ def test_it_is_pyannotes(network, chunks):
     with np.load(Path(__file__).with_name("segmentation_reference.npz")) as kept:
         expected, step = kept["probabilities"], int(kept["every"])
     for samples, frames in zip(chunks, expected, strict=True):
-        assert np.abs(heard(network, samples)[::step] - frames).max() <= 1e-4
+        assert np.abs(heard(network, samples)[::step] - frames).max() <= 1e-5
 
 
 @pytest.mark.parametrize("n_samples", [2_000, 16_000, 48_123, 160_000])
