@@ -12,7 +12,6 @@ Shapes: a waveform is ``[batch, n_samples]``, a sequence ``[batch, channels, n_f
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
 from pathlib import Path
 
@@ -117,7 +116,7 @@ def frame_centre_s(frame: int) -> float:
     return (frame * HOP_SAMPLES + _RECEPTIVE_SAMPLES / 2) / SAMPLE_RATE_HZ
 
 
-def band_pass_filters(low_hz: Tensor, band_hz: Tensor) -> Tensor:
+def band_pass_filters(low_hz: Tensor, band_hz: Tensor, angle: Tensor, window: Tensor) -> Tensor:
     """The filters, ``[2 x n_bands, 1, 251]``: those with a cosine, then those with a sine.
 
     A band from f1 to f2 Hz has the impulse response of an ideal band-pass,
@@ -129,14 +128,12 @@ def band_pass_filters(low_hz: Tensor, band_hz: Tensor) -> Tensor:
     Args:
         low_hz: ``[n_bands, 1]``, as the checkpoint has it.
         band_hz: the same.
+        angle: 2 pi t of the filter's first half, ``[1, 125]``, in radians for each Hz.
+        window: the window's first half, ``[125]``.
     """
     low = _LEAST_HZ + low_hz.abs()
     high = (low + _LEAST_HZ + band_hz.abs()).clamp(max=SAMPLE_RATE_HZ / 2)
     width = high - low
-    steps = torch.arange(-_HALF_FILTER, 0, dtype=low.dtype)
-    window = torch.hamming_window(2 * _HALF_FILTER + 1, periodic=False, dtype=low.dtype)
-    window = window[:_HALF_FILTER]
-    angle = 2 * math.pi * steps / SAMPLE_RATE_HZ
     cosine = ((high * angle).sin() - (low * angle).sin()) / (angle / 2) * window
     sine = ((low * angle).cos() - (high * angle).cos()) / (angle / 2) * window
     cosines = torch.cat([cosine, 2 * width, cosine.flip(1)], dim=1)
@@ -156,7 +153,7 @@ def _arranged(checkpoint: Weights) -> Weights:
     bank = "sincnet.conv1d.0.filterbank."
     weights = dict(checkpoint["state_dict"])
     # In float64: in float32 the sines' differences are wrong by 4e-6, and probabilities by 1e-4.
-    low_hz, band_hz = (weights[f"{bank}{name}_hz_"].double() for name in ("low", "band"))
-    filters = band_pass_filters(low_hz, band_hz)
+    parts = (weights[f"{bank}{name}_"].double() for name in ("low_hz", "band_hz", "n", "window"))
+    filters = band_pass_filters(*parts)
     others = {name: weight for name, weight in weights.items() if not name.startswith(bank)}
     return {**others, "sincnet.filters": filters}
