@@ -67,7 +67,7 @@ def test_onnx_runtime_hears_what_torch_does(weights, network, chunks, tmp_path):
     segmenter = engine.Segmenter(made)
     for samples in chunks:
         difference = np.abs(np.exp(segmenter.hear(samples)) - heard(network, samples)).max()
-        assert difference <= 1e-5
+        assert difference <= 1e-4
     assert segmenter.hear(chunks[0][:16_000]).shape == (589, 7)
 
 
