@@ -1,0 +1,102 @@
+"""What one chunk tells: who of its own speakers speaks in which of its frames.
+
+A chunk is ten seconds, as the segmentation network was trained on. Chunks overlap, so that each
+moment is heard several times, in different company; they begin on the grid of the network's frames,
+so that the frames of all chunks are frames of the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidecar.config import SAMPLE_RATE_HZ
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+# Of the segmentation network: samples from one frame to the next, and those that a frame hears.
+FRAME_SAMPLES, HEARD_SAMPLES = 270, 991
+CHUNK_SAMPLES = 10 * SAMPLE_RATE_HZ
+# Where the first frame's stretch of FRAME_SAMPLES begins: it lies in the middle of what is heard.
+_FIRST_SAMPLE = (HEARD_SAMPLES - FRAME_SAMPLES) // 2
+
+# To whom a speaker is told apart from others, speech of half a second or less says little.
+_LEAST_SOLO_S = 0.5
+# What is embedded of one speaker of a chunk: more costs time, and makes the embedding no better.
+_MOST_EMBEDDED_S = 5.0
+
+# Speakers, class by class, as the network has them: nobody, each alone, each two together.
+_SPEAKERS_OF_CLASS = np.array(
+    [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """What was heard in one chunk.
+
+    Attributes:
+        first_frame: of the recording, at which it begins.
+        probabilities: float32, shape (n_frames, 3): that each of its own speakers speaks.
+        speaks: bool, the same shape: by the most probable class.
+    """
+
+    first_frame: int
+    probabilities: FloatArray
+    speaks: BoolArray
+
+    @property
+    def speakers(self) -> tuple[int, ...]:
+        """Those of its own who speak at all."""
+        return tuple(int(speaker) for speaker in np.flatnonzero(self.speaks.any(axis=0)))
+
+    def solo_s(self, speaker: int) -> float:
+        """For how long that one speaks alone, in seconds."""
+        return int(self._solo(speaker).sum()) * FRAME_SAMPLES / SAMPLE_RATE_HZ
+
+    def voice(self, speaker: int, samples: FloatArray) -> FloatArray:
+        """What is to be embedded of that speaker: of ``samples``, those of the chunk.
+
+        It is their speech without that of others, the first five seconds of it; where there is
+        hardly any, all of their speech. Empty, if the chunk's audio ends before it.
+        """
+        is_solo_enough = self.solo_s(speaker) >= _LEAST_SOLO_S
+        frames = self._solo(speaker) if is_solo_enough else self.speaks[:, speaker]
+        pieces = [samples[start:end] for start, end in _stretches(frames)]
+        voice: FloatArray = np.concatenate(pieces or [samples[:0]])
+        return voice[: round(_MOST_EMBEDDED_S * SAMPLE_RATE_HZ)]
+
+    def _solo(self, speaker: int) -> BoolArray:
+        solo: BoolArray = self.speaks[:, speaker] & (self.speaks.sum(axis=1) == 1)
+        return solo
+
+
+def chunk_of(first_frame: int, log_probabilities: FloatArray) -> Chunk:
+    """The chunk that the network has heard.
+
+    Args:
+        first_frame: see ``Chunk``.
+        log_probabilities: shape (n_frames, 7), of the network's classes.
+    """
+    speaks = _SPEAKERS_OF_CLASS[log_probabilities.argmax(axis=1)] > 0
+    return Chunk(first_frame, np.exp(log_probabilities) @ _SPEAKERS_OF_CLASS, speaks)
+
+
+def frame_start(frame: int) -> int:
+    """The sample of the recording (or chunk) at which the stretch of a frame begins."""
+    return frame * FRAME_SAMPLES + _FIRST_SAMPLE
+
+
+def runs(flags: BoolArray) -> list[tuple[int, int]]:
+    """Where ``flags``, shape (n,), are set: each run's start, and the place behind its end."""
+    edges = np.diff(flags.astype(np.int8), prepend=0, append=0)
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+def _stretches(frames: BoolArray) -> Sequence[tuple[int, int]]:
+    return [(frame_start(start), frame_start(end)) for start, end in runs(frames)]
