@@ -29,6 +29,8 @@ _LEAST_SOLO_S = 0.5
 # What is embedded of one speaker of a chunk: more costs time, and makes the embedding no better.
 _MOST_EMBEDDED_S = 5.0
 
+_MOST_ACTIVE = 255
+
 # Speakers, class by class, as the network has them: nobody, each alone, each two together.
 _SPEAKERS_OF_CLASS = np.array(
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32
@@ -41,13 +43,20 @@ class Chunk:
 
     Attributes:
         first_frame: of the recording, at which it begins.
-        probabilities: float32, shape (n_frames, 3): that each of its own speakers speaks.
+        activity: uint8, shape (n_frames, 3): how probable it is that each of its own speakers
+            speaks, in 255ths. Chunks are kept by the thousand.
         speaks: bool, the same shape: by the most probable class.
     """
 
     first_frame: int
-    probabilities: FloatArray
+    activity: NDArray[np.uint8]
     speaks: BoolArray
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """The activity as probabilities, float32."""
+        probabilities: FloatArray = self.activity.astype(np.float32) / np.float32(_MOST_ACTIVE)
+        return probabilities
 
     @property
     def speakers(self) -> tuple[int, ...]:
@@ -83,7 +92,9 @@ def chunk_of(first_frame: int, log_probabilities: FloatArray) -> Chunk:
         log_probabilities: shape (n_frames, 7), of the network's classes.
     """
     speaks = _SPEAKERS_OF_CLASS[log_probabilities.argmax(axis=1)] > 0
-    return Chunk(first_frame, np.exp(log_probabilities) @ _SPEAKERS_OF_CLASS, speaks)
+    probabilities = np.exp(log_probabilities) @ _SPEAKERS_OF_CLASS
+    activity = np.rint(np.clip(probabilities, 0, 1) * _MOST_ACTIVE).astype(np.uint8)
+    return Chunk(first_frame, activity, speaks)
 
 
 def frame_start(frame: int) -> int:

@@ -39,6 +39,14 @@ class LocalSpeaker:
     solo_s: float
     unit: FloatArray
 
+    @classmethod
+    def heard(
+        cls, chunk: int, speaker: int, solo_s: float, embedding: FloatArray
+    ) -> LocalSpeaker | None:
+        """One whose voice gave that embedding; None: it has no direction."""
+        length = np.linalg.norm(embedding)
+        return cls(chunk, speaker, solo_s, embedding / length) if length > 0 else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class People:

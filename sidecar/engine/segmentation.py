@@ -10,6 +10,7 @@ from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.engine import device_check
 from sidecar.engine.cpu_fault import fault
 from sidecar.engine.onnx_library import ort
+from sidecar.store.catalog import SEGMENTATION
 from sidecar.store.converted_files import ONNX_OPSET, Converted, Origin
 
 CHUNK_SAMPLES = 10 * SAMPLE_RATE_HZ
@@ -64,10 +65,16 @@ class Segmenter:
         return frames
 
 
-def converted_origin(fingerprint: str) -> Origin:
-    """What the conversion of the weights with that fingerprint depends on."""
-    reference = device_check.reference_name(fingerprint)
-    return Origin(fingerprint, "onnxruntime", f"opset {ONNX_OPSET}", reference)
+def fingerprint() -> str:
+    """Names the weights of the catalog."""
+    [file] = SEGMENTATION.files
+    return f"{SEGMENTATION.id}.{file.sha256[:16]}"
+
+
+def converted_origin(made_by: str) -> Origin:
+    """What the conversion of the weights with the fingerprint ``made_by`` depends on."""
+    reference = device_check.reference_name(made_by)
+    return Origin(made_by, "onnxruntime", f"opset {ONNX_OPSET}", reference)
 
 
 def probes() -> list[FloatArray]:

@@ -1,0 +1,98 @@
+"""A recording as it comes, cut into chunks, and each of them heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidecar.audio.sample_buffer import SampleBuffer
+from sidecar.audio.waveform import Part, Waveform
+from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.diarization.chunks import CHUNK_SAMPLES, FRAME_SAMPLES, Chunk, chunk_of
+
+FloatArray = NDArray[np.float32]
+
+# A chunk begins about every second in the first minute, and every two seconds from then on: where
+# there is little to go by, each chunk more tells something.
+_HOPS_FRAMES = 59, 119
+_FIRST_SAMPLES = 50 * SAMPLE_RATE_HZ
+# A shorter voice tells nothing.
+_LEAST_VOICE_SAMPLES = SAMPLE_RATE_HZ // 10
+# How many speakers a chunk has at most, by which voices are numbered.
+_SPEAKERS = 3
+
+
+class Segments(Protocol):
+    """What hears who speaks when in a chunk; see ``Segmenter``."""
+
+    def hear(self, chunk: FloatArray) -> FloatArray:
+        """The logarithms of the classes' probabilities, shape (n_frames, 7)."""
+
+
+@dataclass(slots=True, eq=False)
+class HeardActivity:
+    """What was heard so far: the ``chunks``, of ``n_samples`` of the recording."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    n_samples: int = 0
+
+
+def speaker_of(index: int) -> tuple[int, int]:
+    """The chunk's number and its own speaker, whose voice the part ``index`` is."""
+    return divmod(index, _SPEAKERS)
+
+
+class HeardChunks:
+    """Takes samples in, and gives the voices of each chunk that is complete.
+
+    Attributes:
+        activity: what was heard so far.
+    """
+
+    def __init__(self, segmenter: Segments) -> None:
+        self._segmenter = segmenter
+        self._samples = SampleBuffer(1)
+        self._next_start = 0
+        self._heard_to = 0
+        self.activity = HeardActivity()
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory that the samples take which are held."""
+        return self._samples.n_bytes
+
+    def append(self, samples: FloatArray) -> None:
+        """Take in what comes next, shape (n_samples,)."""
+        self._samples.append(samples[:, None])
+
+    def has_chunk(self, *, is_end: bool) -> bool:
+        """Whether a chunk is complete; ``is_end``: nothing more comes, and the rest is one."""
+        end = self._samples.end
+        if self._next_start + CHUNK_SAMPLES > end:
+            if not is_end or self._heard_to >= end:
+                return False
+            # The last one ends with the recording, and with less than a frame of silence.
+            last = -(-(end - CHUNK_SAMPLES) // FRAME_SAMPLES) * FRAME_SAMPLES
+            self._next_start = max(0, last)
+        return True
+
+    def next_voices(self) -> Iterator[Part]:
+        """Hear the chunk that is complete: what is to be embedded of it."""
+        start, number = self._next_start, len(self.activity.chunks)
+        end = min(start + CHUNK_SAMPLES, self._samples.end)
+        samples = self._samples.copy(start, end)[:, 0]
+        chunk = chunk_of(start // FRAME_SAMPLES, self._segmenter.hear(samples))
+        self.activity.chunks.append(chunk)
+        self.activity.n_samples = self._heard_to = end
+        hop_frames = _HOPS_FRAMES[start >= _FIRST_SAMPLES]
+        self._next_start = start + hop_frames * FRAME_SAMPLES
+        # The last chunk may begin before the next one.
+        self._samples.drop_before(min(self._next_start, self._samples.end - CHUNK_SAMPLES))
+        for speaker in chunk.speakers:
+            voice = chunk.voice(speaker, samples)
+            if len(voice) >= _LEAST_VOICE_SAMPLES:
+                yield Part(number * _SPEAKERS + speaker, Waveform(voice, start))
