@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protocol.errors import ModelUnavailable
@@ -27,7 +28,9 @@ def from_store(config: Config) -> Open[Segmenter]:
         should_stop: Callable[[], bool],
         on_progress: Callable[[Progress], None],
     ) -> Segmenter:
-        converted = _find(config) or _convert(config, before_fetch, should_stop, on_progress)
+        converted = find_converted(config.models_dir) or _convert(
+            config, before_fetch, should_stop, on_progress
+        )
         # It imports ONNX Runtime, which no start waits for.
         from sidecar.engine.segmentation import Segmenter  # noqa: PLC0415
 
@@ -36,15 +39,15 @@ def from_store(config: Config) -> Open[Segmenter]:
     return open_segmenter
 
 
-def _find(config: Config) -> Converted | None:
-    """What lies converted in the user's folder, or in the bundle."""
+def find_converted(models_dir: Path | None) -> Converted | None:
+    """The network, where it lies ready: in ``models_dir`` (None: the user's), or in the bundle."""
     from sidecar.engine.loading import converted_root  # noqa: PLC0415
     from sidecar.engine.segmentation import converted_origin, fingerprint  # noqa: PLC0415
     from sidecar.store import converted_files  # noqa: PLC0415
     from sidecar.store.weights import default_models_dir  # noqa: PLC0415
 
     bundled, origin = bundle_models_dir(), converted_origin(fingerprint())
-    for folder in (config.models_dir or default_models_dir(), bundled):
+    for folder in (models_dir or default_models_dir(), bundled):
         if folder is not None:
             is_own = folder != bundled
             found = converted_files.find(converted_root(folder), origin, is_own=is_own)
@@ -77,7 +80,7 @@ def _convert(
         raise ModelUnavailable(
             f"the model that {DOES} could not be converted: {error}", kind="damaged"
         ) from error
-    found = _find(config)
+    found = find_converted(models_dir)
     if found is None:
         raise ModelUnavailable(
             f"the converted model that {DOES} did not last in {converted_root(models_dir)}",
