@@ -12,6 +12,7 @@ from protocol.methods import Params
 from protocol.params import Audio
 from protocol.reports import AudioWarning
 from sidecar.audio.waveform import Decoded, Waveform
+from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.engine.lazy_loader import LazyLoader
 from sidecar.speech.hearing import Hearing
 
@@ -63,5 +64,10 @@ class Diarizing:
                     for part in heard.next_voices():
                         yield replace(told, part=part, held_bytes=step.held_bytes + heard.n_bytes)
                     yield replace(told, held_bytes=step.held_bytes + heard.n_bytes)
-        warnings = (*step.warnings, *odd.values())
-        yield Decoded(None, is_last=True, warnings=warnings, activity=heard.activity)
+        yield Decoded(
+            None,
+            is_last=True,
+            warnings=(*step.warnings, *odd.values()),
+            duration_s=heard.activity.n_samples / SAMPLE_RATE_HZ,
+            activity=heard.activity,
+        )
