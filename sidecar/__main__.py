@@ -26,6 +26,7 @@ TOOLS = {
     "calibrate": "learn from trials of one's own what a model's scores mean",
     "convert": "make a model ready to run on the CPU, as its first start does",
     "demo": "tell the people in a conversation apart",
+    "diarize": "say who speaks when in recordings",
     "doctor": "say what this machine has, which device serves, and why",
     "evaluate": "measure on trials of one's own how well a model tells people apart",
     "harness": "send the requests in a JSON file to a sidecar, and check the answers",
