@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,16 @@ CHUNK_SAMPLES = 10 * SAMPLE_RATE_HZ
 # Where the first frame's stretch of FRAME_SAMPLES begins: it lies in the middle of what is heard.
 _FIRST_SAMPLE = (HEARD_SAMPLES - FRAME_SAMPLES) // 2
 
-# To whom a speaker is told apart from others, speech of half a second or less says little.
-_LEAST_SOLO_S = 0.5
-# What is embedded of one speaker of a chunk: more costs time, and makes the embedding no better.
-_MOST_EMBEDDED_S = 5.0
+# Frames of a chunk: the first, and the one behind the last.
+Stretch: TypeAlias = tuple[int, int]
+
+# A stretch as long as this says by itself whose it is: the network now and then takes two people
+# for one. Of speech of half a second or less in all, what others say at the same time is kept.
+LEAST_STRETCH_S, _LEAST_SOLO_S = 0.75, 0.5
+# What is embedded of one stretch: more costs time, and makes the embedding no better.
+MOST_EMBEDDED_S = 5.0
+# A shorter voice tells nothing.
+_LEAST_VOICE_SAMPLES = SAMPLE_RATE_HZ // 10
 
 _MOST_ACTIVE = 255
 
@@ -35,6 +42,13 @@ _MOST_ACTIVE = 255
 _SPEAKERS_OF_CLASS = np.array(
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32
 )
+
+
+class Voice(NamedTuple):
+    """What is to be embedded: samples of one speaker, from one ``stretch``; None: from several."""
+
+    stretch: Stretch | None
+    samples: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,19 +79,22 @@ class Chunk:
 
     def solo_s(self, speaker: int) -> float:
         """For how long that one speaks alone, in seconds."""
-        return int(self._solo(speaker).sum()) * FRAME_SAMPLES / SAMPLE_RATE_HZ
+        return _seconds(0, int(self._solo(speaker).sum()))
 
-    def voice(self, speaker: int, samples: FloatArray) -> FloatArray:
+    def voices(self, speaker: int, samples: FloatArray) -> list[Voice]:
         """What is to be embedded of that speaker: of ``samples``, those of the chunk.
 
-        It is their speech without that of others, the first five seconds of it; where there is
-        hardly any, all of their speech. Empty, if the chunk's audio ends before it.
+        It is each stretch in which they speak alone for long enough; where there is none, all of
+        their speech without that of others, joined; and where there is hardly any of that either,
+        all of their speech. Without what lies behind the end of ``samples``.
         """
-        is_solo_enough = self.solo_s(speaker) >= _LEAST_SOLO_S
-        frames = self._solo(speaker) if is_solo_enough else self.speaks[:, speaker]
-        pieces = [samples[start:end] for start, end in _stretches(frames)]
-        voice: FloatArray = np.concatenate(pieces or [samples[:0]])
-        return voice[: round(_MOST_EMBEDDED_S * SAMPLE_RATE_HZ)]
+        alone = [run for run in runs(self._solo(speaker)) if _seconds(*run) >= LEAST_STRETCH_S]
+        voices = [Voice(run, _joined([run], samples)) for run in alone]
+        if not voices:
+            is_solo_enough = self.solo_s(speaker) >= _LEAST_SOLO_S
+            frames = self._solo(speaker) if is_solo_enough else self.speaks[:, speaker]
+            voices = [Voice(None, _joined(runs(frames), samples))]
+        return [voice for voice in voices if len(voice.samples) >= _LEAST_VOICE_SAMPLES]
 
     def _solo(self, speaker: int) -> BoolArray:
         solo: BoolArray = self.speaks[:, speaker] & (self.speaks.sum(axis=1) == 1)
@@ -109,5 +126,12 @@ def runs(flags: BoolArray) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
-def _stretches(frames: BoolArray) -> Sequence[tuple[int, int]]:
-    return [(frame_start(start), frame_start(end)) for start, end in runs(frames)]
+def _seconds(start: int, end: int) -> float:
+    return (end - start) * FRAME_SAMPLES / SAMPLE_RATE_HZ
+
+
+def _joined(stretches: Sequence[Stretch], samples: FloatArray) -> FloatArray:
+    """The first five seconds of these stretches of frames."""
+    pieces = [samples[frame_start(start) : frame_start(end)] for start, end in stretches]
+    joined: FloatArray = np.concatenate(pieces or [samples[:0]])
+    return joined[: round(MOST_EMBEDDED_S * SAMPLE_RATE_HZ)]

@@ -13,6 +13,7 @@ from sidecar.audio.sample_buffer import SampleBuffer
 from sidecar.audio.waveform import Part, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.chunks import CHUNK_SAMPLES, FRAME_SAMPLES, Chunk, chunk_of
+from sidecar.diarization.speakers import VoicePlace
 
 FloatArray = NDArray[np.float32]
 
@@ -20,10 +21,6 @@ FloatArray = NDArray[np.float32]
 # there is little to go by, each chunk more tells something.
 _HOPS_FRAMES = 59, 119
 _FIRST_SAMPLES = 50 * SAMPLE_RATE_HZ
-# A shorter voice tells nothing.
-_LEAST_VOICE_SAMPLES = SAMPLE_RATE_HZ // 10
-# How many speakers a chunk has at most, by which voices are numbered.
-_SPEAKERS = 3
 
 
 class Segments(Protocol):
@@ -35,15 +32,14 @@ class Segments(Protocol):
 
 @dataclass(slots=True, eq=False)
 class HeardActivity:
-    """What was heard so far: the ``chunks``, of ``n_samples`` of the recording."""
+    """What was heard so far, in the first ``n_samples`` of the recording.
+
+    ``voices`` tells for each part that is embedded whose it is.
+    """
 
     chunks: list[Chunk] = field(default_factory=list)
+    voices: list[VoicePlace] = field(default_factory=list)
     n_samples: int = 0
-
-
-def speaker_of(index: int) -> tuple[int, int]:
-    """The chunk's number and its own speaker, whose voice the part ``index`` is."""
-    return divmod(index, _SPEAKERS)
 
 
 class HeardChunks:
@@ -93,6 +89,6 @@ class HeardChunks:
         # The last chunk may begin before the next one.
         self._samples.drop_before(min(self._next_start, self._samples.end - CHUNK_SAMPLES))
         for speaker in chunk.speakers:
-            voice = chunk.voice(speaker, samples)
-            if len(voice) >= _LEAST_VOICE_SAMPLES:
-                yield Part(number * _SPEAKERS + speaker, Waveform(voice, start))
+            for voice in chunk.voices(speaker, samples):
+                self.activity.voices.append(VoicePlace(number, speaker, voice.stretch))
+                yield Part(len(self.activity.voices) - 1, Waveform(voice.samples, start))

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.diarization.chunks import FRAME_SAMPLES, MOST_EMBEDDED_S, Chunk, Stretch
 from sidecar.diarization.clustering import average_linkage
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 # Two clusters whose members are this far from each other, on average, are two people.
-MAX_DISTANCE = 0.6
+MAX_DISTANCE = 0.57
+# A stretch goes to somebody else only if its cosine with them is higher by this.
+_CLEARLY = 0.1
 # Who speaks alone for less is no evidence of a person; they go to whom they are most like.
 _LEAST_EVIDENCE_S = 1.0
 # Of so many at most, those who speak longest, the clusters are made: it takes memory for each two.
 _MOST_CLUSTERED = 1500
+
+
+class VoicePlace(NamedTuple):
+    """Whose voice was embedded: the chunk's number, which speaker of it, and which stretch."""
+
+    chunk: int
+    speaker: int
+    stretch: Stretch | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,20 +45,14 @@ class LocalSpeaker:
         speaker: which one of the chunk.
         solo_s: how long they speak alone, in seconds.
         unit: their embedding's direction, float32, shape (dim,).
+        stretches: those that were embedded by themselves, with the directions.
     """
 
     chunk: int
     speaker: int
     solo_s: float
     unit: FloatArray
-
-    @classmethod
-    def heard(
-        cls, chunk: int, speaker: int, solo_s: float, embedding: FloatArray
-    ) -> LocalSpeaker | None:
-        """One whose voice gave that embedding; None: it has no direction."""
-        length = np.linalg.norm(embedding)
-        return cls(chunk, speaker, solo_s, embedding / length) if length > 0 else None
+    stretches: tuple[tuple[Stretch, FloatArray], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,10 +62,42 @@ class People:
     Attributes:
         centroids: float32, shape (n, dim): each one's direction.
         of_local: who it is, for (chunk, speaker).
+        elsewhere: for (chunk, speaker), the stretches that are somebody else's, and whose.
     """
 
     centroids: FloatArray
     of_local: dict[tuple[int, int], int]
+    elsewhere: dict[tuple[int, int], list[tuple[Stretch, int]]] = field(default_factory=dict)
+
+
+def local_speakers(
+    chunks: Sequence[Chunk], embedded: Iterable[tuple[VoicePlace, FloatArray]]
+) -> list[LocalSpeaker]:
+    """The speakers of ``chunks``, by what was embedded of them; without embeddings of length 0.
+
+    A speaker's direction is the mean of the stretches', by how much was embedded of each.
+    """
+    units: defaultdict[tuple[int, int], list[tuple[Stretch | None, FloatArray]]]
+    units = defaultdict(list)
+    for place, embedding in embedded:
+        length = np.linalg.norm(embedding)
+        if length > 0:
+            units[place.chunk, place.speaker].append((place.stretch, embedding / length))
+    found = []
+    for (chunk, speaker), heard in units.items():
+        total = np.sum([_weight(stretch) * unit for stretch, unit in heard], axis=0)
+        length = np.linalg.norm(total)
+        if length > 0:
+            alone = tuple((stretch, unit) for stretch, unit in heard if stretch is not None)
+            solo_s = chunks[chunk].solo_s(speaker)
+            found.append(LocalSpeaker(chunk, speaker, solo_s, total / length, alone))
+    return found
+
+
+def _weight(stretch: Stretch | None) -> np.float32:
+    """By how much of it was embedded."""
+    n_frames = 1 if stretch is None else stretch[1] - stretch[0]
+    return np.float32(min(n_frames, MOST_EMBEDDED_S * SAMPLE_RATE_HZ / FRAME_SAMPLES))
 
 
 def find_people(
@@ -71,12 +110,15 @@ def find_people(
     if not local:
         return None
     long_enough = [one for one in local if one.solo_s >= _LEAST_EVIDENCE_S]
-    evidence = sorted(long_enough or local, key=lambda one: -one.solo_s)[:_MOST_CLUSTERED]
+    if len(long_enough) < least:
+        long_enough = list(local)
+    evidence = sorted(long_enough, key=lambda one: -one.solo_s)[:_MOST_CLUSTERED]
     units = np.stack([one.unit for one in evidence])
     labels = average_linkage(units, MAX_DISTANCE, least, most)
     weights = np.array([[one.solo_s] for one in evidence], np.float32)
     centroids = _centroids(units, weights, labels)
-    return _numbered(centroids, _assign(local, centroids))
+    assigned = _assign(local, centroids)
+    return _numbered(centroids, assigned, _elsewhere(local, assigned, centroids))
 
 
 def _centroids(units: FloatArray, weights: FloatArray, labels: IntArray) -> FloatArray:
@@ -113,8 +155,37 @@ def _best(likeness: FloatArray) -> Sequence[int]:
     )
 
 
-def _numbered(centroids: FloatArray, of_local: dict[tuple[int, int], int]) -> People:
-    """Those who were assigned anything, numbered as they come in first."""
-    in_order = list(dict.fromkeys(of_local[key] for key in sorted(of_local)))
+def _elsewhere(
+    local: Sequence[LocalSpeaker], assigned: dict[tuple[int, int], int], centroids: FloatArray
+) -> dict[tuple[int, int], list[tuple[Stretch, int]]]:
+    """The stretches of speakers who have several that are clearly more like somebody else."""
+    elsewhere: defaultdict[tuple[int, int], list[tuple[Stretch, int]]] = defaultdict(list)
+    for one in local:
+        if len(one.stretches) > 1:
+            key = one.chunk, one.speaker
+            for stretch, unit in one.stretches:
+                likeness = centroids @ unit
+                best = int(likeness.argmax())
+                if likeness[best] - likeness[assigned[key]] > _CLEARLY:
+                    elsewhere[key].append((stretch, best))
+    return dict(elsewhere)
+
+
+def _numbered(
+    centroids: FloatArray,
+    of_local: dict[tuple[int, int], int],
+    elsewhere: dict[tuple[int, int], list[tuple[Stretch, int]]],
+) -> People:
+    """Those to whom anything was assigned, numbered as they come in first."""
+    whose = [of_local[key] for key in sorted(of_local)]
+    whose += [person for key in sorted(elsewhere) for _, person in elsewhere[key]]
+    in_order = list(dict.fromkeys(whose))
     number = {person: index for index, person in enumerate(in_order)}
-    return People(centroids[in_order], {key: number[who] for key, who in of_local.items()})
+    return People(
+        centroids[in_order],
+        {key: number[who] for key, who in of_local.items()},
+        {
+            key: [(stretch, number[who]) for stretch, who in moved]
+            for key, moved in elsewhere.items()
+        },
+    )

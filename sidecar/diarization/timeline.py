@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,16 @@ from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.chunks import Chunk, frame_start, runs
 from sidecar.diarization.speakers import People
 
-FloatArray = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
+PlaceArray = NDArray[np.int16]
 
 # So many people are expected to speak at once where one or two are said to: the network misses
 # more than it imagines.
 _COUNTS_FROM = 0.4
 _MOST_AT_ONCE = 2
+# What is less comes of rounding where a stretch was taken away from somebody.
+_LEAST_SCORE = 1e-3
+# About five minutes.
+_BLOCK_FRAMES = 18_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,8 @@ def turns_of(
     How many speak at a moment is the mean of what the chunks expect of it; who they are is those
     whose mean probability is the greatest. ``exclusive``: one at a time.
     """
-    most = 1 if exclusive else _MOST_AT_ONCE
-    speaks = _who_speaks(chunks, people, most)
-    overlaps = speaks.sum(axis=1) > 1
+    who = _who_speaks(chunks, people, 1 if exclusive else _MOST_AT_ONCE)
+    overlaps = (who >= 0).sum(axis=1) > 1
     end_s = n_samples / SAMPLE_RATE_HZ
     turns = [
         Turn(
@@ -50,33 +52,63 @@ def turns_of(
             person,
             bool(overlaps[start:end].any()),
         )
-        for person in range(speaks.shape[1])
-        for start, end in runs(speaks[:, person])
+        for person in range(len(people.centroids))
+        for start, end in runs((who == person).any(axis=1))
         if frame_start(start) < n_samples
     ]
     return sorted(turns, key=lambda turn: (turn.start_s, turn.person))
 
 
-def _who_speaks(chunks: Sequence[Chunk], people: People, most: int) -> BoolArray:
+def _who_speaks(chunks: Sequence[Chunk], people: People, most: int) -> PlaceArray:
+    """For each frame who speaks, shape (n_frames, most); -1: nobody, or nobody else."""
     n_frames = max(chunk.first_frame + len(chunk.speaks) for chunk in chunks)
+    who = np.full((n_frames, most), -1, np.int16)
+    # In blocks, as a recording may be long, and may have many people.
+    first = 0
+    for block_start in range(0, n_frames, _BLOCK_FRAMES):
+        block_end = min(block_start + _BLOCK_FRAMES, n_frames)
+        while chunks[first].first_frame + len(chunks[first].speaks) <= block_start:
+            first += 1
+        numbers = range(first, len(chunks))
+        inside = [n for n in numbers if chunks[n].first_frame < block_end]
+        who[block_start:block_end] = _who_of_block(
+            {n: chunks[n] for n in inside}, people, block_start, block_end, most
+        )
+    return who
+
+
+def _who_of_block(
+    chunks: Mapping[int, Chunk], people: People, start: int, end: int, most: int
+) -> PlaceArray:
     n_people = len(people.centroids)
+    around = max(len(chunk.speaks) for chunk in chunks.values())
+    # With room on both sides, since chunks reach over the edges.
+    n_frames, offset = end - start + 2 * around, around - start
     heard = np.zeros(n_frames, np.float32)
     expected = np.zeros(n_frames, np.float32)
     score = np.zeros((n_frames, n_people), np.float32)
-    for number, chunk in enumerate(chunks):
-        here = slice(chunk.first_frame, chunk.first_frame + len(chunk.speaks))
+    for number, chunk in chunks.items():
+        at = chunk.first_frame + offset
+        here = slice(at, at + len(chunk.speaks))
+        probabilities = chunk.probabilities
         heard[here] += 1
-        expected[here] += chunk.probabilities.sum(axis=1)
+        expected[here] += probabilities.sum(axis=1)
         for speaker in chunk.speakers:
             person = people.of_local.get((number, speaker))
-            if person is not None:
-                score[here, person] += chunk.probabilities[:, speaker]
-    expected /= np.maximum(heard, 1)
-    n_speaking = np.floor(expected + 1 - _COUNTS_FROM).astype(int)
+            if person is None:
+                continue
+            score[here, person] += probabilities[:, speaker]
+            for (first, last), other in people.elsewhere.get((number, speaker), ()):
+                moved = probabilities[first:last, speaker]
+                score[at + first : at + last, person] -= moved
+                score[at + first : at + last, other] += moved
+    inside = slice(around, around + end - start)
+    score = score[inside]
+    n_speaking = np.floor(expected[inside] / np.maximum(heard[inside], 1) + 1 - _COUNTS_FROM)
     order = np.argsort(-score, axis=1)
-    speaks = np.zeros((n_frames, n_people), bool)
+    who = np.full((end - start, most), -1, np.int16)
     for rank in range(min(most, n_people)):
         frames = np.flatnonzero(n_speaking > rank)
-        speaks[frames, order[frames, rank]] = True
-    speaks &= score > 0
-    return speaks
+        chosen = order[frames, rank]
+        who[frames, rank] = np.where(score[frames, chosen] > _LEAST_SCORE, chosen, -1)
+    return who

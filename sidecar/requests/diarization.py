@@ -10,8 +10,8 @@ from protocol.errors import BadAudio, SidecarError
 from protocol.gallery_reports import IdentifyResult
 from protocol.reports import AudioWarning
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.diarization.heard_chunks import HeardActivity, speaker_of
-from sidecar.diarization.speakers import FloatArray, LocalSpeaker, find_people
+from sidecar.diarization.heard_chunks import HeardActivity
+from sidecar.diarization.speakers import FloatArray, VoicePlace, find_people, local_speakers
 from sidecar.diarization.timeline import Turn, turns_of
 from sidecar.people.voices import Voice
 from sidecar.requests.jobs import Job
@@ -49,7 +49,7 @@ def diarization_of(
     )
     exactly = params.n_speakers
     least, most = exactly or params.min_speakers or 1, exactly or params.max_speakers
-    people = find_people(list(_local_speakers(job, heard)), least, most)
+    people = find_people(local_speakers(heard.chunks, _embedded(job, heard)), least, most)
     if people is None:
         return result
     turns = turns_of(heard.chunks, people, heard.n_samples, exclusive=params.exclusive)
@@ -85,15 +85,11 @@ def diarization_of(
     )
 
 
-def _local_speakers(job: Job, heard: HeardActivity) -> Iterator[LocalSpeaker]:
+def _embedded(job: Job, heard: HeardActivity) -> Iterator[tuple[VoicePlace, FloatArray]]:
     for item in job.items:
-        chunk, speaker = speaker_of(item.index)
         assert item.outcome is not None
         assert not isinstance(item.outcome, SidecarError)  # then there is no question
-        solo_s = heard.chunks[chunk].solo_s(speaker)
-        local = LocalSpeaker.heard(chunk, speaker, solo_s, item.outcome.values)
-        if local is not None:
-            yield local
+        yield heard.voices[item.index], item.outcome.values
 
 
 def _speaker(label: str, centroid: FloatArray, turns: list[Turn]) -> SpeakerReport:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.diarization import timeline
 from sidecar.diarization.chunks import (
     CHUNK_SAMPLES,
     FRAME_SAMPLES,
@@ -17,7 +18,7 @@ from sidecar.diarization.chunks import (
     runs,
 )
 from sidecar.diarization.clustering import average_linkage
-from sidecar.diarization.speakers import LocalSpeaker, find_people
+from sidecar.diarization.speakers import LocalSpeaker, VoicePlace, find_people, local_speakers
 from sidecar.diarization.timeline import turns_of
 
 N_FRAMES = 589
@@ -59,25 +60,91 @@ def test_a_chunk_knows_its_speakers_and_how_long_each_speaks_alone():
     assert chunk.probabilities[250] == pytest.approx([0.99, 0.99, 0.0], abs=0.01)
 
 
-def test_what_is_embedded_of_a_speaker_is_their_speech_alone():
-    log_probabilities = heard((FIRST, 200), (FIRST_AND_SECOND, 100), (SECOND, 60), (NOBODY, 229))
+def test_each_stretch_in_which_a_speaker_is_alone_is_embedded():
+    chunk = chunk_of(
+        0, heard((FIRST, 100), (FIRST_AND_SECOND, 100), (SECOND, 60), (NOBODY, 29), (FIRST, 300))
+    )
     samples = np.arange(CHUNK_SAMPLES, dtype=np.float32)
-    chunk = chunk_of(0, log_probabilities)
-    first, second = chunk.voice(0, samples), chunk.voice(1, samples)
-    assert (first[0], first[-1]) == (frame_start(0), frame_start(200) - 1)
-    assert (second[0], second[-1]) == (frame_start(300), frame_start(360) - 1)
+    first, second = chunk.voices(0, samples), chunk.voices(1, samples)
+    assert [voice.stretch for voice in first] == [(0, 100), (289, 589)]
+    assert [voice.stretch for voice in second] == [(200, 260)]
+    for voice in (*first, *second):
+        start, end = (frame_start(frame) for frame in voice.stretch)
+        assert voice.samples[0] == start
+        assert voice.samples[-1] == min(end, start + 5 * SAMPLE_RATE_HZ) - 1
+
+
+def test_short_stretches_are_joined():
+    chunk = chunk_of(0, heard((FIRST, 40), (NOBODY, 10), (FIRST, 40), (SECOND, 499)))
+    [voice] = chunk.voices(0, np.arange(CHUNK_SAMPLES, dtype=np.float32))
+    assert voice.stretch is None
+    assert len(voice.samples) == 80 * FRAME_SAMPLES
+    assert frame_start(50) in voice.samples
+    assert frame_start(45) not in voice.samples
 
 
 def test_a_speaker_who_is_never_alone_is_embedded_with_the_other_one():
     chunk = chunk_of(0, heard((FIRST, 200), (FIRST_AND_SECOND, 100), (NOBODY, 289)))
-    assert len(chunk.voice(1, np.zeros(CHUNK_SAMPLES, np.float32))) == 100 * FRAME_SAMPLES
+    [voice] = chunk.voices(1, np.zeros(CHUNK_SAMPLES, np.float32))
+    assert voice.stretch is None
+    assert len(voice.samples) == 100 * FRAME_SAMPLES
 
 
-def test_five_seconds_are_embedded_at_most_and_nothing_behind_the_end():
+def test_nothing_is_embedded_behind_the_end_or_that_is_a_click():
     chunk = chunk_of(0, heard((FIRST, 589)))
-    assert len(chunk.voice(0, np.zeros(CHUNK_SAMPLES, np.float32))) == 5 * SAMPLE_RATE_HZ
-    assert len(chunk.voice(0, np.zeros(1000, np.float32))) == 1000 - frame_start(0)
-    assert len(chunk.voice(0, np.zeros(10, np.float32))) == 0
+    [voice] = chunk.voices(0, np.zeros(5000, np.float32))
+    assert len(voice.samples) == 5000 - frame_start(0)
+    assert chunk.voices(0, np.zeros(10, np.float32)) == []
+    assert chunk_of(0, heard((FIRST, 5), (NOBODY, 584))).voices(0, np.zeros(CHUNK_SAMPLES)) == []
+
+
+def test_a_speaker_is_the_mean_of_the_stretches():
+    chunk = chunk_of(0, heard((FIRST, 100), (NOBODY, 189), (FIRST, 300)))
+    ada, bob = voice(1), voice(2)
+    embedded = [
+        (VoicePlace(0, 0, (0, 100)), 7 * ada),
+        (VoicePlace(0, 0, (289, 589)), bob),
+        (VoicePlace(0, 1, None), 0 * ada),
+    ]
+    [local] = local_speakers([chunk], embedded)
+    five_seconds = 5 * SAMPLE_RATE_HZ / FRAME_SAMPLES
+    wanted = 100 * ada + five_seconds * bob
+    assert local.unit == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-6)
+    assert local.solo_s == pytest.approx(400 * FRAME_S)
+    assert [stretch for stretch, _ in local.stretches] == [(0, 100), (289, 589)]
+
+
+def test_a_stretch_that_is_clearly_somebody_elses_goes_to_them():
+    """The network took Bob's stretch for Ada's."""
+    ada, bob = voice(1), voice(2)
+    chunks = [
+        chunk_of(0, heard((FIRST, 589))),
+        chunk_of(600, heard((FIRST, 589))),
+        chunk_of(1200, heard((FIRST, 300), (NOBODY, 39), (FIRST, 250))),
+    ]
+    embedded = [
+        (VoicePlace(0, 0, (0, 589)), like(ada, 0)),
+        (VoicePlace(1, 0, (0, 589)), like(bob, 1)),
+        (VoicePlace(2, 0, (0, 300)), like(ada, 2)),
+        (VoicePlace(2, 0, (339, 589)), like(bob, 3)),
+    ]
+    people = find_people(local_speakers(chunks, embedded))
+    turns = turns_of(chunks, people, frame_start(1789))
+    assert [turn.person for turn in turns] == [0, 1, 0, 1]
+    assert turns[-1].start_s == pytest.approx(frame_start(1539) / SAMPLE_RATE_HZ)
+    # One that is as much like the one as like the other stays where it is.
+    embedded[-1] = (VoicePlace(2, 0, (339, 589)), like(ada + bob, 3))
+    people = find_people(local_speakers(chunks, embedded))
+    assert [turn.person for turn in turns_of(chunks, people, frame_start(1789))] == [0, 1, 0, 0]
+
+
+def test_a_long_recording_is_put_together_block_by_block(monkeypatch):
+    chunks, local, speaker = conversation(0)
+    people = find_people(local)
+    whole = turns_of(chunks, people, frame_start(len(speaker)))
+    for block in (100, 589, 1000):
+        monkeypatch.setattr(timeline, "_BLOCK_FRAMES", block)
+        assert turns_of(chunks, people, frame_start(len(speaker))) == whole
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -183,5 +250,5 @@ def test_turns_end_where_the_audio_does():
 
 def test_where_nobody_speaks_there_is_nobody():
     assert find_people([]) is None
-    silent = Chunk(0, np.zeros((589, 3), np.float32), np.zeros((589, 3), bool))
+    silent = Chunk(0, np.zeros((589, 3), np.uint8), np.zeros((589, 3), bool))
     assert silent.speakers == ()
