@@ -19,6 +19,7 @@ from sidecar.speech.hearing import Hearing
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
     from sidecar.engine.segmentation import Segmenter
+    from sidecar.speech.detector import SpeechDetector
 
 
 class Diarizing:
@@ -26,12 +27,19 @@ class Diarizing:
 
     Args:
         hearing: see ``Hearing``.
-        loader: has the segmentation network, or gets it.
+        segmenter: has the segmentation network, or gets it.
+        detector: has what hears speech, or gets it; without it music may be taken for somebody.
     """
 
-    def __init__(self, hearing: Hearing, loader: LazyLoader[Segmenter]) -> None:
+    def __init__(
+        self,
+        hearing: Hearing,
+        segmenter: LazyLoader[Segmenter],
+        detector: LazyLoader[SpeechDetector],
+    ) -> None:
         self._hearing = hearing
-        self._loader = loader
+        self._segmenter = segmenter
+        self._detector = detector
 
     def decode(
         self, audio: Audio, params: Params, is_given_up: Callable[[], bool] = lambda: False
@@ -50,7 +58,9 @@ class Diarizing:
     ) -> Generator[Decoded, None, None]:
         from sidecar.diarization.heard_chunks import HeardChunks  # noqa: PLC0415
 
-        heard = HeardChunks((yield from self._loader.awaited()))
+        segmenter = yield from self._segmenter.awaited()
+        yield from self._detector.settling()
+        heard = HeardChunks(segmenter, self._detector.network)
         odd: dict[str, AudioWarning] = {}
         with contextlib.closing(self._hearing.decode(audio, params, is_given_up)) as decoding:
             for step in decoding:
@@ -64,6 +74,7 @@ class Diarizing:
                     for part in heard.next_voices():
                         yield replace(told, part=part, held_bytes=step.held_bytes + heard.n_bytes)
                     yield replace(told, held_bytes=step.held_bytes + heard.n_bytes)
+        heard.finish()
         yield Decoded(
             None,
             is_last=True,

@@ -14,18 +14,25 @@ if TYPE_CHECKING:
     # They import numpy, for which the reader does not wait.
     from sidecar.engine.encoder import Encoder
     from sidecar.engine.segmentation import Segmenter
+    from sidecar.speech.detector import SpeechDetector
 
 
 class DiarizingEngine:
-    """Decodes, hears and embeds as ``engine`` does; ``loader`` gets what segments."""
+    """Decodes, hears and embeds as ``engine`` does; see ``Diarizing``."""
 
-    def __init__(self, engine: HearingEngine, loader: LazyLoader[Segmenter]) -> None:
+    def __init__(
+        self,
+        engine: HearingEngine,
+        segmenter: LazyLoader[Segmenter],
+        detector: LazyLoader[SpeechDetector],
+    ) -> None:
         self._engine = engine
-        self._loader = loader
+        self._segmenter = segmenter
+        self._detector = detector
 
     def import_libraries(self) -> Diarizing:
         """See ``SpeechEngine``."""
-        return Diarizing(self._engine.import_libraries(), self._loader)
+        return Diarizing(self._engine.import_libraries(), self._segmenter, self._detector)
 
     def open(
         self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]

@@ -14,6 +14,7 @@ from sidecar.audio.waveform import Part, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.chunks import CHUNK_SAMPLES, FRAME_SAMPLES, Chunk, chunk_of
 from sidecar.diarization.speakers import VoicePlace
+from sidecar.speech.detector import SpeechDetector
 
 FloatArray = NDArray[np.float32]
 
@@ -34,23 +35,30 @@ class Segments(Protocol):
 class HeardActivity:
     """What was heard so far, in the first ``n_samples`` of the recording.
 
-    ``voices`` tells for each part that is embedded whose it is.
+    ``voices`` tells for each part that is embedded whose it is. ``speech`` is how probable speech
+    is in each step of the detector, in 255ths, piece by piece; empty: nobody has listened.
     """
 
     chunks: list[Chunk] = field(default_factory=list)
     voices: list[VoicePlace] = field(default_factory=list)
+    speech: list[NDArray[np.uint8]] = field(default_factory=list)
     n_samples: int = 0
 
 
 class HeardChunks:
     """Takes samples in, and gives the voices of each chunk that is complete.
 
+    Args:
+        segmenter: hears who speaks when in a chunk.
+        detector: hears whether anybody speaks; None: nobody listens for that.
+
     Attributes:
         activity: what was heard so far.
     """
 
-    def __init__(self, segmenter: Segments) -> None:
+    def __init__(self, segmenter: Segments, detector: SpeechDetector | None = None) -> None:
         self._segmenter = segmenter
+        self._listening = None if detector is None else detector.listen()
         self._samples = SampleBuffer(1)
         self._next_start = 0
         self._heard_to = 0
@@ -64,6 +72,13 @@ class HeardChunks:
     def append(self, samples: FloatArray) -> None:
         """Take in what comes next, shape (n_samples,)."""
         self._samples.append(samples[:, None])
+        if self._listening is not None:
+            self._keep_speech(self._listening.feed(samples))
+
+    def finish(self) -> None:
+        """Nothing more comes, and every chunk was heard."""
+        if self._listening is not None:
+            self._keep_speech(self._listening.finish())
 
     def has_chunk(self, *, is_end: bool) -> bool:
         """Whether a chunk is complete; ``is_end``: nothing more comes, and the rest is one."""
@@ -92,3 +107,6 @@ class HeardChunks:
             for voice in chunk.voices(speaker, samples):
                 self.activity.voices.append(VoicePlace(number, speaker, voice.stretch))
                 yield Part(len(self.activity.voices) - 1, Waveform(voice.samples, start))
+
+    def _keep_speech(self, probabilities: FloatArray) -> None:
+        self.activity.speech.append(np.rint(255 * probabilities).astype(np.uint8))

@@ -18,8 +18,10 @@ from sidecar.diarization.clustering import average_linkage
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
-# Two clusters whose members are this far from each other, on average, are two people.
-MAX_DISTANCE = 0.57
+# Two clusters whose members are this far from each other, on average, are two people: by the
+# network that embeds, and for any other one.
+_MAX_DISTANCES = {"campplus": 0.57, "ecapa": 0.61}
+_MAX_DISTANCE = 0.59
 # A stretch goes to somebody else only if its cosine with them is higher by this.
 _CLEARLY = 0.1
 # Who speaks alone for less is no evidence of a person; they go to whom they are most like.
@@ -100,12 +102,24 @@ def _weight(stretch: Stretch | None) -> np.float32:
     return np.float32(min(n_frames, MOST_EMBEDDED_S * SAMPLE_RATE_HZ / FRAME_SAMPLES))
 
 
-def find_people(
-    local: Sequence[LocalSpeaker], least: int = 1, most: int | None = None
-) -> People | None:
-    """Who is who, with at least ``least`` and at most ``most`` people where there are so many.
+def max_distance(fingerprint: str) -> float:
+    """From where on two clusters of that model's embeddings are two people."""
+    return _MAX_DISTANCES.get(fingerprint.partition(".")[0], _MAX_DISTANCE)
 
-    None: there is nobody.
+
+def find_people(
+    local: Sequence[LocalSpeaker],
+    most_apart: float = _MAX_DISTANCE,
+    least: int = 1,
+    most: int | None = None,
+) -> People | None:
+    """Who is who; None: there is nobody.
+
+    Args:
+        local: who was heard.
+        most_apart: see ``max_distance``.
+        least: how many people there are at least, where so many were heard.
+        most: how many there are at most.
     """
     if not local:
         return None
@@ -114,7 +128,7 @@ def find_people(
         long_enough = list(local)
     evidence = sorted(long_enough, key=lambda one: -one.solo_s)[:_MOST_CLUSTERED]
     units = np.stack([one.unit for one in evidence])
-    labels = average_linkage(units, MAX_DISTANCE, least, most)
+    labels = average_linkage(units, most_apart, least, most)
     weights = np.array([[one.solo_s] for one in evidence], np.float32)
     centroids = _centroids(units, weights, labels)
     assigned = _assign(local, centroids)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.chunks import Chunk, frame_start, runs
 from sidecar.diarization.speakers import People
+from sidecar.speech.segments import STEP_SAMPLES
 
 PlaceArray = NDArray[np.int16]
 
@@ -20,6 +21,9 @@ _COUNTS_FROM = 0.4
 _MOST_AT_ONCE = 2
 # What is less comes of rounding where a stretch was taken away from somebody.
 _LEAST_SCORE = 1e-3
+# Turns of a second and more in which speech is never this probable are none. Of shorter ones the
+# detector misses too many.
+_MUSIC_FROM_S, _LEAST_SPEECH = 1.0, round(0.2 * 255)
 # About five minutes.
 _BLOCK_FRAMES = 18_000
 
@@ -57,6 +61,25 @@ def turns_of(
         if frame_start(start) < n_samples
     ]
     return sorted(turns, key=lambda turn: (turn.start_s, turn.person))
+
+
+def spoken(turns: Sequence[Turn], speech: Sequence[NDArray[np.uint8]]) -> list[Turn]:
+    """Those of ``turns`` that are no music: what is long, and never sounds like speech, is some.
+
+    Args:
+        turns: of a recording.
+        speech: what the speech detector heard in it, see ``HeardActivity``; may be empty.
+    """
+    if not speech:
+        return list(turns)
+    steps = np.concatenate(speech)
+
+    def is_spoken(turn: Turn) -> bool:
+        first, last = (int(s * SAMPLE_RATE_HZ / STEP_SAMPLES) for s in (turn.start_s, turn.end_s))
+        is_short = turn.end_s - turn.start_s < _MUSIC_FROM_S
+        return is_short or int(steps[first : last + 1].max(initial=0)) >= _LEAST_SPEECH
+
+    return [turn for turn in turns if is_spoken(turn)]
 
 
 def _who_speaks(chunks: Sequence[Chunk], people: People, most: int) -> PlaceArray:

@@ -137,10 +137,14 @@ class LazyLoader(Generic[_Network]):
         Raises:
             ModelUnavailable: it cannot be had.
         """
+        yield from self.settling()
+        return self.loaded()
+
+    def settling(self) -> Generator[Decoded, None, None]:
+        """Nothing is done of the audio before it is there, or cannot be had."""
         self.need()
         while not self.is_settled:
             yield Decoded(None, until=lambda: self.is_settled)
-        return self.loaded()
 
     def join(self, timeout_s: float) -> None:
         """Wait until the thread has ended, if there is one."""

@@ -11,8 +11,14 @@ from protocol.gallery_reports import IdentifyResult
 from protocol.reports import AudioWarning
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.heard_chunks import HeardActivity
-from sidecar.diarization.speakers import FloatArray, VoicePlace, find_people, local_speakers
-from sidecar.diarization.timeline import Turn, turns_of
+from sidecar.diarization.speakers import (
+    FloatArray,
+    VoicePlace,
+    find_people,
+    local_speakers,
+    max_distance,
+)
+from sidecar.diarization.timeline import Turn, spoken, turns_of
 from sidecar.people.voices import Voice
 from sidecar.requests.jobs import Job
 from sidecar.requests.responses import Served
@@ -49,10 +55,13 @@ def diarization_of(
     )
     exactly = params.n_speakers
     least, most = exactly or params.min_speakers or 1, exactly or params.max_speakers
-    people = find_people(local_speakers(heard.chunks, _embedded(job, heard)), least, most)
+    local = local_speakers(heard.chunks, _embedded(job, heard))
+    people = find_people(local, max_distance(served.fingerprint), least, most)
     if people is None:
         return result
-    turns = turns_of(heard.chunks, people, heard.n_samples, exclusive=params.exclusive)
+    turns = spoken(
+        turns_of(heard.chunks, people, heard.n_samples, exclusive=params.exclusive), heard.speech
+    )
     if len(turns) > MAX_TURNS:
         raise BadAudio(
             f"it has {len(turns):,} turns, and no answer holds more than {MAX_TURNS:,}: ask for a "

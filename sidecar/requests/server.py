@@ -91,7 +91,7 @@ class Server:
         self._speech = LazyLoader(open_detector, self.is_stopping, speech_opening.DOES)
         self._segmenter = LazyLoader(open_segmenter, self.is_stopping, diarization_opening.DOES)
         hearing = HearingEngine(engine, self._speech, at_start=config.speech)
-        diarizing = DiarizingEngine(hearing, self._segmenter)
+        diarizing = DiarizingEngine(hearing, self._segmenter, self._speech)
         desk = GalleryDesk(config, self._outbox)
         self._pipeline = Pipeline(self._scheduler, diarizing, desk, self._outbox, self)
         for loader in (self._speech, self._segmenter):

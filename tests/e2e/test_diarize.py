@@ -194,3 +194,15 @@ def test_a_broken_recording_is_refused_as_a_whole(host):
     assert_error(answer, -32010, "non_finite")
     assert time.perf_counter() - began_at < 30
     assert host.call("health").result["activity"]["in_flight"] == 0
+
+
+def test_what_hears_speech_is_waited_for_and_done_without(start_light, gate):
+    host = start_light(LIGHT_DETECTOR=f"gate:{gate}")
+    host.wait_for_state("ready")
+    waiting = host.request("diarize", {"audio": TWO})
+    host.wait_until_queued(1)
+    gate.touch()
+    assert assert_result(host.answer(waiting))["turns"]
+    without = start_light(LIGHT_DETECTOR="no:offline")
+    without.wait_for_state("ready")
+    assert diarize(without, TWO)["turns"]

@@ -6,7 +6,7 @@ from sidecar.engine.lazy_loader import LazyLoader
 
 
 class FakeLoader:
-    awaited = LazyLoader.awaited
+    awaited, settling = LazyLoader.awaited, LazyLoader.settling
 
     def __init__(self, network=None):
         self.network = network

@@ -19,7 +19,7 @@ from sidecar.diarization.chunks import (
 )
 from sidecar.diarization.clustering import average_linkage
 from sidecar.diarization.speakers import LocalSpeaker, VoicePlace, find_people, local_speakers
-from sidecar.diarization.timeline import turns_of
+from sidecar.diarization.timeline import Turn, spoken, turns_of
 
 N_FRAMES = 589
 DIM = 16
@@ -117,25 +117,24 @@ def test_a_speaker_is_the_mean_of_the_stretches():
 def test_a_stretch_that_is_clearly_somebody_elses_goes_to_them():
     """The network took Bob's stretch for Ada's."""
     ada, bob = voice(1), voice(2)
-    chunks = [
-        chunk_of(0, heard((FIRST, 589))),
-        chunk_of(600, heard((FIRST, 589))),
-        chunk_of(1200, heard((FIRST, 300), (NOBODY, 39), (FIRST, 250))),
-    ]
+    alone = [chunk_of(600 * n, heard((FIRST, 589))) for n in range(4)]
+    chunks = [*alone, chunk_of(2400, heard((FIRST, 300), (NOBODY, 39), (FIRST, 250)))]
     embedded = [
-        (VoicePlace(0, 0, (0, 589)), like(ada, 0)),
-        (VoicePlace(1, 0, (0, 589)), like(bob, 1)),
-        (VoicePlace(2, 0, (0, 300)), like(ada, 2)),
-        (VoicePlace(2, 0, (339, 589)), like(bob, 3)),
+        (VoicePlace(n, 0, (0, 589)), like(person, n))
+        for n, person in enumerate((ada, ada, bob, bob))
     ]
-    people = find_people(local_speakers(chunks, embedded))
-    turns = turns_of(chunks, people, frame_start(1789))
-    assert [turn.person for turn in turns] == [0, 1, 0, 1]
-    assert turns[-1].start_s == pytest.approx(frame_start(1539) / SAMPLE_RATE_HZ)
+    embedded.append((VoicePlace(4, 0, (0, 300)), like(ada, 4)))
+
+    def people_of_turns(last):
+        told = [*embedded, (VoicePlace(4, 0, (339, 589)), last)]
+        people = find_people(local_speakers(chunks, told))
+        turns = turns_of(chunks, people, frame_start(2989))
+        assert turns[-1].start_s == pytest.approx(frame_start(2739) / SAMPLE_RATE_HZ)
+        return [turn.person for turn in turns]
+
+    assert people_of_turns(like(bob, 5)) == [0, 0, 1, 1, 0, 1]
     # One that is as much like the one as like the other stays where it is.
-    embedded[-1] = (VoicePlace(2, 0, (339, 589)), like(ada + bob, 3))
-    people = find_people(local_speakers(chunks, embedded))
-    assert [turn.person for turn in turns_of(chunks, people, frame_start(1789))] == [0, 1, 0, 0]
+    assert people_of_turns(like(ada + bob, 5)) == [0, 0, 1, 1, 0, 0]
 
 
 def test_a_long_recording_is_put_together_block_by_block(monkeypatch):
@@ -246,6 +245,14 @@ def test_turns_end_where_the_audio_does():
     people = find_people([LocalSpeaker(0, 0, 3.0, voice(0))])
     [turn] = turns_of([chunk], people, 3 * SAMPLE_RATE_HZ)
     assert turn.end_s == 3.0
+
+
+def test_music_is_nobody():
+    turns = [Turn(0.0, 5.0, 0, False), Turn(5.0, 5.9, 0, False), Turn(6.0, 9.0, 1, False)]
+    steps = np.zeros(round(10 / 0.032), np.uint8)
+    steps[round(8 / 0.032)] = 60
+    assert spoken(turns, [steps[:100], steps[100:]]) == turns[1:]
+    assert spoken(turns, []) == turns
 
 
 def test_where_nobody_speaks_there_is_nobody():
