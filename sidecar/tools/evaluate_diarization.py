@@ -57,7 +57,9 @@ def evaluate(options: argparse.Namespace, progress: ProgressLine) -> int:
     if options.json:
         print(json.dumps({"recordings": rows, "all": together}, indent=2))
     else:
-        open_console().print(_table([*rows, together]))
+        console = open_console()
+        console.print(_table([*rows, together]))
+        console.out(f"The number of people is right in {together['exact']} of {len(rows)}.")
     return exit_code
 
 
@@ -136,10 +138,10 @@ def _table(rows: Sequence[Report]) -> Table:
     titles = ("in %", *rates, "MISSED", "FALSE", "CONFUSED", "JER", "PEOPLE", "TOLD")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in titles:
-        table.add_column(title, justify="left" if title == "in %" else "right")
+        is_name = title == "in %"
+        table.add_column(title, justify="left" if is_name else "right", no_wrap=is_name)
     for row in rows:
         shares = (*row["der"], *(row[name] for name in _PARTS), row["jer"])
-        told = f"{row['told_speakers']}" + (f" ({row['exact']} exact)" if "exact" in row else "")
         shown = (f"{100 * share:.1f}" for share in shares)
-        table.add_row(row["recording"], *shown, str(row["speakers"]), told)
+        table.add_row(row["recording"], *shown, str(row["speakers"]), str(row["told_speakers"]))
     return table
