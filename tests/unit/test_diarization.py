@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.diarization import timeline
+from sidecar.diarization import speakers, timeline
 from sidecar.diarization.chunks import (
     CHUNK_SAMPLES,
     FRAME_SAMPLES,
@@ -216,6 +216,16 @@ def test_people_are_found_whatever_the_chunks_call_them(order):
         [frame_start(change) / SAMPLE_RATE_HZ for change in changes]
     )
     assert not any(turn.overlap for turn in turns)
+
+
+def test_of_a_long_recording_some_tell_who_there_is(monkeypatch):
+    monkeypatch.setattr(speakers, "_MOST_CLUSTERED", 30)
+    who = [3 if 40 <= n < 45 else n // 10 % 2 for n in range(100)]
+    local = [LocalSpeaker(n, 0, 3.0, like(voice(one), n)) for n, one in enumerate(who)]
+    people = find_people(local)
+    assert len(people.centroids) == 3
+    number = {0: 0, 1: 1, 3: 2}
+    assert [people.of_local[n, 0] for n in range(100)] == [number[one] for one in who]
 
 
 def test_no_two_of_a_chunk_are_one_person():
