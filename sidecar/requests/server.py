@@ -12,13 +12,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from protocol.errors import (
-    DeviceError,
-    FramingError,
-    InternalError,
-    InvalidRequest,
-    SidecarError,
-)
+from protocol.errors import DeviceError, FramingError, InternalError, InvalidRequest, SidecarError
 from protocol.params import RequestId, ShutdownParams
 from protocol.reports import Progress, ShutdownResult, State
 from sidecar.config import (
