@@ -130,6 +130,7 @@ class Job:
     ``deadline_at`` is when it is too late; None: never. ``is_live``: somebody waits for one
     embedding, or for a score; it is no long work of many audios or windows. ``n_open`` counts its
     sources and items that are not done, and its question; ``n_done`` its items that are.
+    ``told_s``: how many seconds its host was told to be done.
 
     ``question`` is how far that is which only the gallery can answer, or who of a recording is who:
     it waits until all items are done, and comes to nothing if one failed. None: there is no
@@ -146,6 +147,7 @@ class Job:
     n_open: int = 0
     n_done: int = 0
     told_at: float = 0.0
+    told_s: int = 0
     question: Stage | None = None
     answer: Answer | SidecarError | None = None
 

@@ -41,7 +41,9 @@ def _progress(job: Job) -> RequestProgress | None:
     if isinstance(params, DiarizeParams) and params.progress:
         [source] = job.sources
         total = None if source.duration_s is None else math.ceil(source.duration_s)
-        return RequestProgress(job.id, _done_s(source), total, "seconds")
+        # Chunks overlap: the next one begins before the end of what is done.
+        job.told_s = max(job.told_s, _done_s(source))
+        return RequestProgress(job.id, job.told_s, total, "seconds")
     return None
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from unit.decoded_audio import steps_of
 
@@ -87,6 +89,11 @@ def test_a_recording_is_done_up_to_the_first_voice_that_is_not_embedded(schedule
     assert progress_due(job, 13.0) == RequestProgress(7, 4, 60, "seconds")
     run(scheduler, 1)
     assert progress_due(job, 14.0) == RequestProgress(7, 25, 60, "seconds")
+    # The next chunk begins before the end of the one before.
+    source = scheduler.next_undecoded(Lane.FILES, 14.0)
+    step = replace(steps[0], part=Part(3, Waveform(range(100), 20 * 16_000)))
+    scheduler.decoded(source, [step], 14.0)
+    assert progress_due(job, 15.0) == RequestProgress(7, 25, 60, "seconds")
 
 
 def test_it_is_told_now_and_then(scheduler):
