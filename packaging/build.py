@@ -103,6 +103,7 @@ def _build(options: argparse.Namespace) -> None:
         sign(bundle)
         models_folder.fill(bundle / MODELS_FOLDER, models, with_weights=options.edition == "cuda")
         models_folder.ship_detector(bundle / MODELS_FOLDER, options.models_dir)
+        models_folder.ship_segmenter(bundle / MODELS_FOLDER, options.models_dir, work / "converted")
         contents = json.loads((work / "build_sidecar" / "contents.json").read_text("utf-8"))
         packages = write_notices(bundle, contents, models)
         write_manifest(bundle, options.edition, models, packages)

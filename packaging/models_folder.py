@@ -1,6 +1,6 @@
 """The models of a bundle: converted, verified, and laid out for ``sidecar.store.prebuilt``.
 
-Beside them lies what hears speech, as it was published.
+Beside them lies what hears speech, as it was published, and what tells turns, converted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from build_failed import BuildFailed
 
-from sidecar.engine import device_check
+from sidecar.engine import device_check, segmentation
 from sidecar.engine.loading import (
     ONNX_VERSION,
     converted_origin,
@@ -20,7 +20,7 @@ from sidecar.engine.loading import (
     references_dir,
 )
 from sidecar.store import converted_files
-from sidecar.store.catalog import MODELS, SPEECH_DETECTOR
+from sidecar.store.catalog import MODELS, SEGMENTATION, SPEECH_DETECTOR
 from sidecar.store.checksummed_file import write_checksummed
 from sidecar.store.converted_files import Converted, Origin
 from sidecar.store.installed import (
@@ -111,14 +111,32 @@ def ship_detector(folder: Path, models_dir: Path | None) -> None:
         shutil.copyfile(path, target / name)
 
 
+def ship_segmenter(folder: Path, models_dir: Path | None, work: Path) -> None:
+    """Lay what tells turns into ``folder``, converted below ``work``.
+
+    Raises:
+        ModelUnavailable: its weights are not there, and cannot be fetched.
+        DeviceError: what ONNX Runtime computes is not what torch does.
+    """
+    from sidecar.engine.segmentation_conversion import convert  # noqa: PLC0415 - it imports torch
+
+    [weights] = WeightStore(models_dir or default_models_dir()).ensure(SEGMENTATION).values()
+    origin = segmentation.converted_origin(segmentation.fingerprint())
+    _lay(convert(weights, work, origin, lambda *_: None), origin, folder)
+
+
+def _lay(converted: Converted, origin: Origin, folder: Path) -> None:
+    target = converted_root(folder) / converted.folder.name
+    target.mkdir(parents=True, exist_ok=True)  # two ids may have the same weights
+    for name in (*origin.files, converted_files.MANIFEST):
+        shutil.copyfile(converted.folder / name, target / name)
+
+
 def fill(folder: Path, models: list[PreparedModel], *, with_weights: bool) -> None:
     """Lay ``models`` into ``folder``, which is made; the weights are for torch alone."""
     folder.mkdir(parents=True)
     for model in models:
-        target = converted_root(folder) / model.converted.folder.name
-        target.mkdir(parents=True, exist_ok=True)  # two ids may have the same weights
-        for name in (*model.origin.files, converted_files.MANIFEST):
-            shutil.copyfile(model.converted.folder / name, target / name)
+        _lay(model.converted, model.origin, folder)
         if with_weights:
             weights = folder / model.entry.weights
             weights.parent.mkdir()

@@ -28,7 +28,7 @@ _OWN = "speaker-sidecar"
 # Texts that no installed package has; its README says where they are from.
 _LICENCES = Path(__file__).resolve().parent / "licences"
 # What comes without a package, or in one that is silent about it, libraries above all: by their
-# files' names on the three systems, the folder of their texts.
+# files' names on the three systems, or their folders', the folder of their texts.
 _PARTS = {
     "bzip2": r"libbz2[.\d-].*|bz2\.dll",
     "gcc": r"lib(gcc_s|stdc\+\+|gomp)\..*",
@@ -36,6 +36,7 @@ _PARTS = {
     "microsoft-visual-cpp": r"(msvcp|vcruntime|concrt|vcomp)140.*\.dll|ucrtbase\.dll|api-ms-win-.*",
     "nvidia-cuda": r"(cu(blas|da|dnn|fft|pti|rand|solver|sparse)|nv(jit|rtc|tools)).*\.dll",
     "silero-vad": r"silero_vad.*\.onnx",
+    "pyannote-segmentation": r"segmentation\.[0-9a-f]{16}-[0-9a-f]{8}",
     "openssl": r"lib(crypto|ssl)[.\d-].*",
     "sqlite": r"(lib)?sqlite3\..*",
     "xz": r"(lib)?lzma[.\d-].*",
@@ -70,7 +71,7 @@ def write_notices(
     system = {name: source for name, source in sources if _is_of_the_system(source, owners)}
     of_system, told = _notices_of_system(system)
     # From the bundle itself: some of it was put there after the freezing.
-    inside = {path.name for path in space.files_of(bundle)}
+    inside = {name for path in space.files_of(bundle) for name in (path.name, path.parent.name)}
     of_parts, told_of_parts = _notices_of_parts(inside - told)
     notices = [
         Notice("speaker-sidecar", ("Apache-2.0",), _read([ROOT / "LICENSE"], ROOT)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias, get_args
 
+from protocol.diarization import DiarizeParams
 from protocol.params import Audio, SpeechUse, StoredEmbedding, Voice
 
 
@@ -118,4 +119,8 @@ GalleryParams: TypeAlias = (
     | ExportPeopleParams
     | ImportPeopleParams
 )
-QUESTIONS: tuple[type[GalleryParams], ...] = get_args(GalleryParams)
+# What is answered only once all of its audio is embedded: who of a recording is who is one, too.
+QUESTIONS: tuple[type[GalleryParams | DiarizeParams], ...] = (
+    *get_args(GalleryParams),
+    DiarizeParams,
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from protocol.diarization import DiarizeParams
 from protocol.gallery_params import EnrollParams, GalleryParams, IdentifyParams, VerifyParams
 from protocol.params import (
     Audio,
@@ -24,7 +25,7 @@ EmbeddingParams: TypeAlias = (
     EmbedParams | EmbedBatchParams | EmbedWindowsParams | EmbedSegmentsParams | ScoreParams
 )
 # What may have audio to be decoded, or asks the gallery.
-WorkParams: TypeAlias = EmbeddingParams | ProbeParams | SpeechParams | GalleryParams
+WorkParams: TypeAlias = EmbeddingParams | ProbeParams | SpeechParams | DiarizeParams | GalleryParams
 Params: TypeAlias = WorkParams | HealthParams | MetricsParams | ShutdownParams
 
 
@@ -46,6 +47,7 @@ def audios_of(params: WorkParams) -> tuple[Audio, ...]:
             | EmbedSegmentsParams(audio=sent)
             | ProbeParams(audio=sent)
             | SpeechParams(audio=sent)
+            | DiarizeParams(audio=sent)
         ):
             return (sent,)
     return ()

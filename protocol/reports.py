@@ -11,7 +11,7 @@ from protocol.quality import Quality
 
 State: TypeAlias = Literal["loading", "ready", "degraded", "draining", "failed"]
 Phase: TypeAlias = Literal["download", "load", "convert", "warmup"]
-Unit: TypeAlias = Literal["audios", "windows", "segments"]
+Unit: TypeAlias = Literal["audios", "windows", "segments", "seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Progress:
 class RequestProgress:
     """How far the request ``id`` is.
 
-    The total of windows is what the file's header tells, until the file was read to its end; None
-    where it tells nothing.
+    The total of windows and seconds is what the file's header tells, until the file was read to its
+    end; None where it tells nothing.
     """
 
     method: ClassVar[str] = "progress"

@@ -34,6 +34,7 @@ from protocol.wire_audio import (
     read_speech_use,
     read_voice,
 )
+from protocol.wire_diarization import read_diarize
 from protocol.wire_gallery import GALLERY_READERS
 
 MAX_ID_BYTES = 64
@@ -193,6 +194,7 @@ _READERS: dict[str, Callable[[Fields], Params]] = {
     "embed_segments": _read_embed_segments,
     "probe": _read_probe,
     "speech": _read_speech,
+    "diarize": read_diarize,
     "score": _read_score,
     "health": lambda _: HealthParams(),
     "metrics": lambda _: MetricsParams(),

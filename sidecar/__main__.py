@@ -26,6 +26,7 @@ TOOLS = {
     "calibrate": "learn from trials of one's own what a model's scores mean",
     "convert": "make a model ready to run on the CPU, as its first start does",
     "demo": "tell the people in a conversation apart",
+    "diarize": "say who speaks when in recordings",
     "doctor": "say what this machine has, which device serves, and why",
     "evaluate": "measure on trials of one's own how well a model tells people apart",
     "harness": "send the requests in a JSON file to a sidecar, and check the answers",
@@ -37,8 +38,10 @@ NOT_BUNDLED = ("bench", "calibrate", "convert", "evaluate", "models")
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from sidecar.engine.lazy_loader import Open
+    from sidecar.engine.segmentation import Segmenter
     from sidecar.engine.speech_engine import SpeechEngine
-    from sidecar.speech.loader import OpenDetector
+    from sidecar.speech.detector import SpeechDetector
 
 
 _log = logging.getLogger(__name__)
@@ -107,11 +110,12 @@ def _build_parser(tool: ModuleType | None = None) -> argparse.ArgumentParser:
 def serve(
     options: argparse.Namespace,
     open_engine: Callable[[Config], SpeechEngine] | None = None,
-    open_detector: OpenDetector | None = None,
+    open_detector: Open[SpeechDetector] | None = None,
+    open_segmenter: Open[Segmenter] | None = None,
 ) -> int:
     """Serve the host on standard input and output; ends the process, unless it cannot begin.
 
-    ``open_engine`` and ``open_detector`` are for tests: what gives others.
+    The others are for tests: what gives another engine, detector, segmenter.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         print(
@@ -146,12 +150,19 @@ def serve(
         _log.warning("the priority cannot be lowered: %s", why_not_background)
     _take_along_what_it_starts()
     try:
+        from sidecar.diarization import opening as diarization_opening  # noqa: PLC0415
         from sidecar.engine.speech_engine import SpeechEngine  # noqa: PLC0415
         from sidecar.requests.server import Server  # noqa: PLC0415
-        from sidecar.speech.opening import from_store  # noqa: PLC0415
+        from sidecar.speech import opening as speech_opening  # noqa: PLC0415
 
         engine = (open_engine or SpeechEngine)(config)
-        server = Server(config, streams, engine, open_detector or from_store(config))
+        server = Server(
+            config,
+            streams,
+            engine,
+            open_detector or speech_opening.from_store(config),
+            open_segmenter or diarization_opening.from_store(config),
+        )
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda n, _: server.request_stop(signal.Signals(n).name))
         if stop_requests:

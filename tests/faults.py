@@ -17,6 +17,8 @@ import os
 import sys
 import threading
 
+from light_segmenter import open_light_segmenter
+
 import sidecar.requests.decoders
 import sidecar.requests.server
 from protocol.errors import DeviceError, OutOfMemory
@@ -38,7 +40,8 @@ def serve_with_faults(engine_type, open_detector):
         engine_type = with_decoder_fault(engine_type, name)
     elif name:
         engine_type = with_encoder_fault(engine_type, ENCODER_FAULTS[name], int(number))
-    serve(_build_parser().parse_args(["serve", *sys.argv[1:]]), engine_type, open_detector)
+    options = _build_parser().parse_args(["serve", *sys.argv[1:]])
+    serve(options, engine_type, open_detector, open_light_segmenter)
 
 
 def seconds_from(variable, default):

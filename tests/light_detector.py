@@ -30,13 +30,17 @@ class LightDetector:
 
 
 def open_light_detector(before_fetch, should_stop, on_progress):
-    what, _, which = os.environ.get("LIGHT_DETECTOR", "").partition(":")
+    return open_light(LightDetector, "LIGHT_DETECTOR", before_fetch, should_stop)
+
+
+def open_light(network, variable, before_fetch, should_stop):
+    what, _, which = os.environ.get(variable, "").partition(":")
     if what == "no":
-        raise ModelUnavailable("no detector, as the test asked", which)
+        raise ModelUnavailable("no network, as the test asked", which)
     if what == "gate":
         before_fetch()
         while not Path(which).exists():
             if should_stop():
                 raise ModelUnavailable("stopped", "stopped")
             time.sleep(0.002)
-    return LightDetector()
+    return network()

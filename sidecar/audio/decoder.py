@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from protocol.diarization import DiarizeParams
 from protocol.errors import InvalidParams
 from protocol.methods import Params
 from protocol.params import (
@@ -71,7 +72,7 @@ class Decoder:
             return self._windows(audio, params, is_given_up)
         if isinstance(params, EmbedSegmentsParams):
             return self._segments(audio, params.segments, is_given_up)
-        if isinstance(params, SpeechParams):
+        if isinstance(params, (SpeechParams, DiarizeParams)):
             return self._pieces(audio, is_given_up)
         return self._whole(audio, is_given_up)
 
@@ -105,7 +106,10 @@ class Decoder:
             source = yield from _steps(opening)
             blocks = select(source, crop, _ANY_DURATION)
             rate_hz, channels = source.sample_rate_hz, source.mixed_channels
-            yield from _told(source, cut_pieces(resample(blocks, rate_hz, channels), channels))
+            stated_s = _stated_s(source, crop)
+            pieces = cut_pieces(resample(blocks, rate_hz, channels), channels)
+            for step in _told(source, pieces):
+                yield replace(step, duration_s=stated_s)
 
     def _probe(
         self, audio: Audio, is_given_up: Callable[[], bool]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from protocol.errors import BadAudio
 from protocol.quality import Quality, SpeechResult
@@ -72,6 +72,12 @@ class Part:
     waveform: Waveform | BadAudio
 
 
+class Activity(Protocol):
+    """Who was heard when, so far: in the first ``n_samples`` of the audio."""
+
+    n_samples: int
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """What one step of decoding an audio has brought.
@@ -85,6 +91,8 @@ class Decoded:
         warnings: what is odd about the audio, as far as it was read.
         quality: of the whole audio, once it is known.
         told: what was asked for, if that was not to embed it.
+        duration_s: of the audio, as far as its header tells.
+        activity: who was heard when, if that was asked for; it grows from step to step.
         until: nothing can be done of it before this holds; None: all can.
     """
 
@@ -96,6 +104,8 @@ class Decoded:
     warnings: tuple[AudioWarning, ...] = ()
     quality: Quality | None = None
     told: ProbeResult | SpeechResult | None = None
+    duration_s: float | None = None
+    activity: Activity | None = None
     until: Callable[[], bool] | None = None
 
 

@@ -18,7 +18,7 @@ from sidecar.requests.vital_thread import vital_thread
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
     from sidecar.audio.decoder import Decoder
-    from sidecar.speech.hearing import Hearing
+    from sidecar.diarization.diarizing import Diarizing
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Decoders:
         self._on_decoded = on_decoded
         self._lifecycle = lifecycle
         self._clock = clock
-        self._decoder: Decoder | Hearing | None = None
+        self._decoder: Decoder | Diarizing | None = None
         self._decodable = {lane: threading.Condition(lock) for lane in Lane}
         self._stopped = False
         self._decoding: dict[threading.Thread, Source] = {}
@@ -74,7 +74,7 @@ class Decoders:
             for _ in range(n_decoders):
                 self._start_decoder(lane)
 
-    def allow(self, decoder: Decoder | Hearing) -> None:
+    def allow(self, decoder: Decoder | Diarizing) -> None:
         """Decode with ``decoder`` from now on."""
         self._decoder = decoder
         self.wake()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from protocol.diarization import DiarizeParams
 from protocol.errors import InternalError, SidecarError
 from protocol.gallery_params import (
     EnrollParams,
@@ -18,10 +19,10 @@ from protocol.gallery_params import (
     RenamePersonParams,
     VerifyParams,
 )
-from protocol.gallery_reports import GalleryResult
+from protocol.gallery_reports import GalleryResult, IdentifyResult
 from protocol.params import StoredEmbedding
 from sidecar.config import Config
-from sidecar.requests.jobs import Job
+from sidecar.requests.jobs import Answer, Job
 from sidecar.requests.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class GalleryDesk:
         self._outbox = outbox
         self._gallery: Gallery | None = None
 
-    def ask(self, job: Job) -> GalleryResult | SidecarError:
+    def ask(self, job: Job) -> Answer | SidecarError:
         """The answer to the question of ``job``, all of whose items are embedded."""
         try:
             return self._answer(job)
@@ -63,8 +64,23 @@ class GalleryDesk:
         if self._gallery is not None:
             self._gallery.close()
 
-    def _answer(self, job: Job) -> GalleryResult:  # noqa: PLR0911 - one for each method
-        gallery = self._open()
+    def _answer(self, job: Job) -> Answer:
+        if not isinstance(job.params, DiarizeParams):
+            return self._answer_of_gallery(job, self._open())
+        # It imports numpy.
+        from sidecar.requests.diarization import diarization_of  # noqa: PLC0415
+
+        served = self._outbox.served
+        assert served is not None  # nobody is asked before
+        return diarization_of(job, job.params, served, self._identify)
+
+    def _identify(self, voice: Voice) -> IdentifyResult:
+        stored = StoredEmbedding(b"", voice.fingerprint)
+        return self._open().identify(IdentifyParams(stored, top=1), voice, None)
+
+    def _answer_of_gallery(  # noqa: PLR0911 - one for each method
+        self, job: Job, gallery: Gallery
+    ) -> GalleryResult:
         match job.params:
             case EnrollParams() as params:
                 return gallery.enroll(params, list(self._voices(job)), _quality(job))

@@ -7,18 +7,21 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from protocol.diarization import DiarizeResult
 from protocol.errors import SidecarError
 from protocol.gallery_reports import GalleryResult
 from protocol.methods import WorkParams
 from protocol.params import Audio, RequestId
 from protocol.quality import Quality, SpeechResult
 from protocol.reports import AudioWarning, ProbeResult
-from sidecar.audio.waveform import Decoded, Stereo, Waveform
+from sidecar.audio.waveform import Activity, Decoded, Stereo, Waveform
 
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
     from sidecar.engine.encoder import Embedding
 
+# What comes of a question.
+Answer: TypeAlias = GalleryResult | DiarizeResult
 # An item's embedding, or the error that took its place.
 Outcome: TypeAlias = "Embedding | SidecarError"
 
@@ -45,6 +48,7 @@ class Source:
     ``number`` counts the audios since the start: who has the lower one came first. ``steps`` is
     there from the first step to the last; ``error`` says why there was no further one.
     ``warnings`` and ``told`` are what its steps have told. ``is_cut``: all of its items are there.
+    ``duration_s`` is what its header tells, ``activity`` who was heard when in it.
     ``until``: what it waits for, before it waits for a decoder.
     """
 
@@ -61,6 +65,8 @@ class Source:
     warnings: tuple[AudioWarning, ...] = ()
     told: ProbeResult | SpeechResult | None = None
     is_cut: bool = False
+    duration_s: float | None = None
+    activity: Activity | None = None
     until: Callable[[], bool] | None = None
     turn_started_at: float = 0.0
     step_started_at: float = 0.0
@@ -124,10 +130,11 @@ class Job:
     ``deadline_at`` is when it is too late; None: never. ``is_live``: somebody waits for one
     embedding, or for a score; it is no long work of many audios or windows. ``n_open`` counts its
     sources and items that are not done, and its question; ``n_done`` its items that are.
+    ``told_s``: how many seconds its host was told to be done.
 
-    ``question`` is how far that is which only the gallery can answer: it waits until all items are
-    done, and comes to nothing if one failed. None: there is no question. ``answer`` is the
-    gallery's, or why there is none.
+    ``question`` is how far that is which only the gallery can answer, or who of a recording is who:
+    it waits until all items are done, and comes to nothing if one failed. None: there is no
+    question. ``answer`` is what came of it, or why there is none.
     """
 
     id: RequestId
@@ -140,8 +147,9 @@ class Job:
     n_open: int = 0
     n_done: int = 0
     told_at: float = 0.0
+    told_s: int = 0
     question: Stage | None = None
-    answer: GalleryResult | SidecarError | None = None
+    answer: Answer | SidecarError | None = None
 
     @property
     def n_audios(self) -> int:

@@ -29,9 +29,9 @@ from sidecar.requests.vital_thread import vital_thread
 
 if TYPE_CHECKING:
     # They import numpy and more, for which the reader does not wait.
+    from sidecar.diarization.engine import DiarizingEngine
     from sidecar.engine.encoder import Encoder
     from sidecar.engine.speech_engine import SpeechEngine
-    from sidecar.speech.engine import HearingEngine
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Pipeline:
     def __init__(  # noqa: PLR0913, PLR0917 - it is where they meet
         self,
         scheduler: Scheduler,
-        engine: SpeechEngine | HearingEngine,
+        engine: SpeechEngine | DiarizingEngine,
         desk: GalleryDesk,
         outbox: Outbox,
         lifecycle: Lifecycle,

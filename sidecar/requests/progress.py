@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
+from protocol.diarization import DiarizeParams
 from protocol.params import EmbedBatchParams, EmbedSegmentsParams, EmbedWindowsParams
 from protocol.reports import RequestProgress
-from sidecar.requests.jobs import Job, Stage
+from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.requests.jobs import Job, Source, Stage
 
 INTERVAL_S = 0.25
 
@@ -34,4 +38,17 @@ def _progress(job: Job) -> RequestProgress | None:
         return RequestProgress(job.id, job.n_done, job.sources[0].n_parts, "windows")
     if isinstance(params, EmbedSegmentsParams) and params.progress:
         return RequestProgress(job.id, job.n_done, len(params.segments), "segments")
+    if isinstance(params, DiarizeParams) and params.progress:
+        [source] = job.sources
+        total = None if source.duration_s is None else math.ceil(source.duration_s)
+        # Chunks overlap: the next one begins before the end of what is done.
+        job.told_s = max(job.told_s, _done_s(source))
+        return RequestProgress(job.id, job.told_s, total, "seconds")
     return None
+
+
+def _done_s(source: Source) -> int:
+    """The whole seconds of it that are worked through: heard, and all voices in them embedded."""
+    n_samples = 0 if source.activity is None else source.activity.n_samples
+    undone = (item.start_sample for item in source.items if item.stage is not Stage.DONE)
+    return min(undone, default=n_samples) // SAMPLE_RATE_HZ

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from protocol.diarization import DiarizeResult
 from protocol.errors import SidecarError
 from protocol.gallery_reports import EnrollResult, GalleryResult, IdentifyResult, VerifyResult
 from protocol.messages import encode_error, encode_result, error_map
@@ -39,7 +40,13 @@ from sidecar.scores.calibration import Calibration
 from sidecar.scores.decision import OperatingPoint
 
 Answer: TypeAlias = (
-    EmbedResult | EmbedWindowsResult | ProbeResult | ScoreResult | SpeechResult | GalleryResult
+    EmbedResult
+    | EmbedWindowsResult
+    | ProbeResult
+    | ScoreResult
+    | SpeechResult
+    | DiarizeResult
+    | GalleryResult
 )
 
 

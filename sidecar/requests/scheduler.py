@@ -16,6 +16,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from protocol.diarization import DiarizeParams
 from protocol.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -23,7 +24,6 @@ from protocol.errors import (
     SidecarError,
 )
 from protocol.gallery_params import QUESTIONS
-from protocol.gallery_reports import GalleryResult
 from protocol.hello import Limits
 from protocol.params import (
     Audio,
@@ -38,10 +38,12 @@ from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
 from sidecar.requests.admission import InFlight, check_count, check_load
 from sidecar.requests.decode_queue import DecodeQueue
 from sidecar.requests.device_queue import DeviceQueue
-from sidecar.requests.jobs import Item, Job, Lane, Outcome, Source, Stage
+from sidecar.requests.jobs import Answer, Item, Job, Lane, Outcome, Source, Stage
 
 # A request of more audios is long work, and so is one of many parts; a score has two.
 _MOST_LIVE_AUDIOS = 2
+# What may last for hours.
+_LONG_WORK = (EmbedWindowsParams, EmbedSegmentsParams, SpeechParams, DiarizeParams)
 
 
 class Scheduler:
@@ -120,8 +122,7 @@ class Scheduler:
             check_count("segments", n_segments, self._limits.max_segments, "max_segments")
         now_in_flight = InFlight(self._n_audios, self._n_bytes)
         check_load(now_in_flight, InFlight(n_audios, n_bytes), self._limits, retry_after_ms)
-        # Which may last for hours.
-        is_long = isinstance(job.params, (EmbedWindowsParams, EmbedSegmentsParams, SpeechParams))
+        is_long = isinstance(job.params, _LONG_WORK)
         job.is_live = len(audios) <= _MOST_LIVE_AUDIOS and not is_long
         job.told_at = job.arrived_at
         job.sources = [
@@ -162,6 +163,7 @@ class Scheduler:
         for step in steps:
             source.n_parts = step.n_parts
             source.warnings, source.told = step.warnings, step.told
+            source.duration_s, source.activity = step.duration_s, step.activity
             source.is_cut |= step.is_cut
             if step.part is not None:
                 self._take_in(source, step.part)
@@ -217,7 +219,7 @@ class Scheduler:
         job.deadline_at = None
         return job, late
 
-    def answered(self, job: Job, answer: GalleryResult | SidecarError) -> list[Job]:
+    def answered(self, job: Job, answer: Answer | SidecarError) -> list[Job]:
         """The gallery has answered the question of ``job``."""
         if job.question is not Stage.WORKED_ON:
             return []
@@ -225,7 +227,7 @@ class Scheduler:
 
     def failed(self, source: Source, error: SidecarError) -> list[Job]:
         """``source`` cannot be decoded, or not any further."""
-        if isinstance(source.job.params, EmbedWindowsParams):
+        if isinstance(source.job.params, (EmbedWindowsParams, DiarizeParams)):
             # What was cut before counts no more: the answer is the error.
             return self._give_up([source.job], error)
         return self._finish_source(source, error)
@@ -307,7 +309,7 @@ class Scheduler:
         source.stage, source.error, source.steps = Stage.DONE, error, None
         return self._close_one(source.job)
 
-    def _finish_question(self, job: Job, answer: GalleryResult | SidecarError) -> list[Job]:
+    def _finish_question(self, job: Job, answer: Answer | SidecarError) -> list[Job]:
         if job.question is Stage.WAITING:
             self._questions.remove(job)
         job.question, job.answer = Stage.DONE, answer

@@ -12,13 +12,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from protocol.errors import (
-    DeviceError,
-    FramingError,
-    InternalError,
-    InvalidRequest,
-    SidecarError,
-)
+from protocol.errors import DeviceError, FramingError, InternalError, InvalidRequest, SidecarError
 from protocol.params import RequestId, ShutdownParams
 from protocol.reports import Progress, ShutdownResult, State
 from sidecar.config import (
@@ -29,6 +23,9 @@ from sidecar.config import (
     EXIT_UNAVAILABLE,
     Config,
 )
+from sidecar.diarization import opening as diarization_opening
+from sidecar.diarization.engine import DiarizingEngine
+from sidecar.engine.lazy_loader import LazyLoader, Open
 from sidecar.requests.exits import STOP_S, Exit, exit_at_once, exit_by_shutdown, exit_for_fault
 from sidecar.requests.gallery_desk import GalleryDesk
 from sidecar.requests.outbox import Outbox
@@ -36,8 +33,8 @@ from sidecar.requests.pipeline import Pipeline
 from sidecar.requests.responses import Served
 from sidecar.requests.scheduler import Scheduler
 from sidecar.requests.scoring import Calibrations
+from sidecar.speech import opening as speech_opening
 from sidecar.speech.engine import HearingEngine
-from sidecar.speech.loader import DetectorLoader, OpenDetector
 from sidecar.wire.reader import FrameReader
 from sidecar.wire.streams import Streams
 from sidecar.wire.writer import FrameWriter
@@ -45,8 +42,10 @@ from sidecar.wire.writer import FrameWriter
 if TYPE_CHECKING:
     # They import numpy or psutil, for which the reader does not wait.
     from sidecar.engine.encoder import Encoder
+    from sidecar.engine.segmentation import Segmenter
     from sidecar.engine.speech_engine import SpeechEngine
     from sidecar.requests.status import Status
+    from sidecar.speech.detector import SpeechDetector
     from sidecar.wire.host_watch import HostWatch
 
 _log = logging.getLogger(__name__)
@@ -66,6 +65,7 @@ class Server:
         streams: the wire.
         engine: decodes and embeds.
         open_detector: gives what hears speech, when that is needed.
+        open_segmenter: gives what hears who speaks when, when that is needed.
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class Server:
         config: Config,
         streams: Streams,
         engine: SpeechEngine,
-        open_detector: OpenDetector,
+        open_detector: Open[SpeechDetector],
+        open_segmenter: Open[Segmenter],
     ) -> None:
         self._config = config
         self._streams = streams
@@ -81,11 +82,14 @@ class Server:
         self._writer = FrameWriter(streams, self._output_lost)
         self._outbox = Outbox(self._writer)
         self._calibrations = Calibrations(config.calibration)
-        self._speech = DetectorLoader(open_detector, self.is_stopping)
+        self._speech = LazyLoader(open_detector, self.is_stopping, speech_opening.DOES)
+        self._segmenter = LazyLoader(open_segmenter, self.is_stopping, diarization_opening.DOES)
         hearing = HearingEngine(engine, self._speech, at_start=config.speech)
+        diarizing = DiarizingEngine(hearing, self._segmenter, self._speech)
         desk = GalleryDesk(config, self._outbox)
-        self._pipeline = Pipeline(self._scheduler, hearing, desk, self._outbox, self)
-        self._speech.on_change = self._pipeline.look_again
+        self._pipeline = Pipeline(self._scheduler, diarizing, desk, self._outbox, self)
+        for loader in (self._speech, self._segmenter):
+            loader.on_change = self._pipeline.look_again
         self._status: Status
         self._reader: FrameReader
         self._host_watch: HostWatch | None = None
@@ -304,6 +308,7 @@ class Server:
                 self._outbox.send_result(last.shutdown_id, result)
         self._pipeline.stop(max(0.0, stop_by - time.perf_counter()))
         self._speech.join(max(0.0, stop_by - time.perf_counter()))
+        self._segmenter.join(max(0.0, stop_by - time.perf_counter()))
         if not self._writer.close(last.flush_s):
             _log.warning("the host did not read all responses in time")
         return last.code

@@ -4,6 +4,6 @@ Here live the detector, the rule that makes segments of what it hears, its loadi
 needed, the step behind the decoder that hears each whole audio, and the quality. Who is heard is
 not known here: nothing of embeddings, people or requests may come in.
 
-Rooms: protocol, bundle, config, audio, engine, store.
+Rooms: protocol, config, audio, engine, store.
 Libraries: numpy.
 """

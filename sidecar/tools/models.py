@@ -18,7 +18,7 @@ from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from sidecar.engine.export_process import ConversionFailed, convert_apart
 from sidecar.serve_options import add_models_dir
 from sidecar.store.assets import Asset
-from sidecar.store.catalog import ASSETS, MODELS, SPEECH_DETECTOR, ModelCard
+from sidecar.store.catalog import ASSETS, MODELS, SEGMENTATION, SPEECH_DETECTOR, ModelCard
 from sidecar.store.weights import WeightStore, default_models_dir
 from sidecar.tools.console import ProgressLine, Refusal, complain, exit_code_of, open_console
 
@@ -27,6 +27,8 @@ _ACTIONS = {
     "fetch": "download what is missing or damaged",
     "verify": "check hashes, and compare ECAPA-TDNN with SpeechBrain",
 }
+# What is run converted, by its kind.
+_CONVERTED = ("model", "segmenter")
 # What a file's state may be, the worst first, and how it is shown.
 _STATES = {"damaged": "bold red", "absent": "dim", "installed": "green"}
 
@@ -113,13 +115,14 @@ def _fetch(store: WeightStore, asset: Asset, words: Console, progress: ProgressL
     progress.clear()
     installed = f"{asset.id}: installed, {len(paths)} file(s) verified"
     words.out(installed, *paths.values(), sep="\n  ")
-    if asset.id not in MODELS:
+    if _kind_of(asset) not in _CONVERTED:
         return
     try:
         convert_apart(asset.id, "onnxruntime", store.models_dir, show, lambda: False)
     except ConversionFailed as error:
         progress.clear()
-        complain(f"{asset.id} could not be converted, torch will run it: {error}")
+        instead = ", torch will run it" if asset.id in MODELS else ""
+        complain(f"{asset.id} could not be converted{instead}: {error}")
     else:
         progress.clear()
         words.out(f"{asset.id}: converted")
@@ -152,6 +155,8 @@ def _inspect(store: WeightStore, asset: Asset) -> dict[str, Any]:
 def _kind_of(asset: Asset) -> str:
     if asset.id in MODELS:
         return "model"
+    if asset is SEGMENTATION:
+        return "segmenter"
     return "detector" if asset is SPEECH_DETECTOR else "sample"
 
 

@@ -40,7 +40,7 @@ class Start:
             self.hello_ms = self._elapsed_ms()
         elif notice.method == "health" and params["state"] == "loading":
             self._step, self._detail = f"the sidecar is {params['reason']}", ""
-        elif notice.method == "progress":
+        elif notice.method == "progress" and "phase" in params:
             phase = params["phase"]
             self._step, self._detail = f"the sidecar {_VERBS.get(phase, phase)} the model", ""
             if phase == "download":

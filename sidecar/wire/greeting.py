@@ -15,7 +15,7 @@ from sidecar.wire.streams import Streams
 NAME = "speaker-sidecar"
 # What versions 1.1 and 1.2 of the contract have added.
 _IN_1_1 = ("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings")
-_IN_1_2 = ("speech", "quality", "people", "llr")
+_IN_1_2 = ("speech", "quality", "diarize", "people", "llr")
 
 
 def greet(config: Config, streams: Streams) -> None:

@@ -144,7 +144,7 @@ def test_with_an_option_it_is_there_before_the_start_is_over(start_light, gate):
 def test_with_that_option_there_is_no_start_without_it(start_light):
     host = start_light("--speech", LIGHT_DETECTOR="no:offline")
     assert host.wait() == 69
-    assert "no detector, as the test asked" in host.notices("health")[-1]["reason"]
+    assert "no network, as the test asked" in host.notices("health")[-1]["reason"]
 
 
 def test_an_end_does_not_wait_for_a_fetch(start_light, gate):

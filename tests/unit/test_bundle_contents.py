@@ -6,10 +6,14 @@ import hashlib
 import json
 import sys
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from unit.packaging_files import touch
 
+from sidecar.engine import segmentation
+from sidecar.engine.loading import converted_root
+from sidecar.store import converted_files
 from sidecar.store.catalog import SPEECH_DETECTOR
 from sidecar.store.converted_files import NETWORK
 from sidecar.store.prebuilt import read_folder
@@ -61,6 +65,27 @@ def test_what_hears_speech_comes_along(load_script, monkeypatch, tmp_path):
     store = WeightStore(tmp_path / "bundle")
     shipped = store.path(SPEECH_DETECTOR, SPEECH_DETECTOR.files[0])
     assert shipped.read_bytes() == b"network"
+
+
+def test_what_tells_turns_comes_along_converted(load_script, monkeypatch, tmp_path):
+    """Its conversion takes torch, and is a fake's here."""
+    models_folder = load_script("models_folder")
+    origin = segmentation.converted_origin(segmentation.fingerprint())
+
+    def convert(weights, root, made_of, on_progress):
+        assert (weights, made_of) == (tmp_path / "weights.pt", origin)
+        with converted_files.making(root, on_wait=lambda: None) as work:
+            for name in origin.files:
+                (work / name).write_bytes(b"made")
+            return converted_files.place(work, root, origin)
+
+    conversion = SimpleNamespace(convert=convert)
+    monkeypatch.setitem(sys.modules, "sidecar.engine.segmentation_conversion", conversion)
+    weights = {"any": tmp_path / "weights.pt"}
+    monkeypatch.setattr(models_folder.WeightStore, "ensure", lambda *_: weights)
+    bundle = tmp_path / "bundle"
+    models_folder.ship_segmenter(bundle, None, tmp_path / "work")
+    assert converted_files.find(converted_root(bundle), origin, is_own=False)
 
 
 # ---- The manifest ----

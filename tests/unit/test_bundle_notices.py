@@ -151,3 +151,9 @@ def test_every_kept_text_is_used_and_has_its_source(load_script):
     for folder in folders:
         assert load_script("notices")._kept_texts(folder)
         assert re.search(rf"`{folder}[`/]", sources)
+
+
+def test_what_tells_turns_is_known_by_its_folder(notices, tmp_path):
+    touch(tmp_path / "bundle", "models/.converted/segmentation.0123456789abcdef-01234567/a.onnx")
+    notices.write_notices(tmp_path / "bundle", [], [])
+    assert "Copyright (c) 2020 CNRS" in texts_of(tmp_path / "bundle")["pyannote-segmentation"]

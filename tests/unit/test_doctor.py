@@ -41,6 +41,7 @@ REPORT = {
         {"model": "m", "file": "f", "path": "/m/f", "sha256": "0" * 64, "state": "installed"}
     ],
     "speech_detector": {"id": "ear", "path": "/m/ear.onnx", "state": "installed"},
+    "segmenter": {"id": "turns", "path": "/m/turns.onnx", "state": "converted"},
     "tried_model": "m",
     "advice": None,
     "devices": [
@@ -97,13 +98,16 @@ def test_the_report_in_words(told):
 
 
 @pytest.mark.parametrize(
-    ("is_bundled", "advice"), [(True, "install the program anew"), (False, "models fetch ear")]
+    ("is_bundled", "advice"), [(True, "install the program anew"), (False, "models fetch {}")]
 )
-def test_what_to_do_where_nothing_hears_speech(told, is_bundled, advice):
-    absent = {**REPORT["speech_detector"], "state": "absent"}
-    text = " ".join(told({**REPORT, "frozen": is_bundled, "speech_detector": absent}).split())
-    assert "what hears speech: absent, /m/ear.onnx; " in text
-    assert advice in text
+@pytest.mark.parametrize(
+    ("name", "does"), [("speech_detector", "hears speech"), ("segmenter", "tells turns")]
+)
+def test_what_to_do_where_a_network_is_missing(told, name, does, is_bundled, advice):
+    absent = {**REPORT[name], "state": "absent"}
+    text = " ".join(told({**REPORT, "frozen": is_bundled, name: absent}).split())
+    assert f"what {does}: absent, {absent['path']}; " in text
+    assert advice.format(absent["id"]) in text
 
 
 def test_a_path_is_told_in_one_piece(told):

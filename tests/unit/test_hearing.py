@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from light_detector import LightDetector
+from unit.fake_loader import FakeLoader
 
 from protocol.errors import BadAudio, ModelUnavailable
 from protocol.gallery_params import EnrollParams, IdentifyParams, VerifyParams
@@ -27,31 +28,6 @@ RATE_HZ = 16_000
 PADDING_S = 0.03
 
 
-class Loader:
-    """A detector that comes when a test says so."""
-
-    def __init__(self, detector=None):
-        self.detector = detector
-        self.is_loading = False
-        self.failure = None
-        self.asked = []
-
-    @property
-    def is_settled(self):
-        return self.detector is not None or self.failure is not None
-
-    def begin(self):
-        self.asked.append("begin")
-
-    def need(self):
-        self.asked.append("need")
-
-    def loaded(self):
-        if self.failure is not None:
-            raise self.failure
-        return self.detector
-
-
 def audio_of(*runs, **more):
     """Of runs of (seconds, amplitude of noise)."""
     noise = np.random.default_rng(0).standard_normal
@@ -62,7 +38,7 @@ def audio_of(*runs, **more):
 
 def decoding(params, audio, loader=None):
     decoder = Decoder(DurationLimits(0.045, 120), "none", max_windows=100)
-    return Hearing(decoder, loader or Loader(LightDetector())).decode(audio, params)
+    return Hearing(decoder, loader or FakeLoader(LightDetector())).decode(audio, params)
 
 
 def steps_of(params, audio, loader=None):
@@ -104,7 +80,7 @@ def test_all_and_require_leave_it_as_it_is(use):
 
 
 def test_all_is_handed_over_before_anybody_listens():
-    loader = Loader(LightDetector())
+    loader = FakeLoader(LightDetector())
     steps = decoding(EmbedParams(SPOKEN), SPOKEN, loader)
     step = next(one for one in steps if one.part is not None)
     assert step.is_cut
@@ -175,7 +151,7 @@ def test_every_method_that_embeds_a_whole_audio_has_it(params):
     ids=lambda params: params.method,
 )
 def test_of_parts_nothing_is_told_and_nothing_is_loaded(params):
-    loader = Loader()
+    loader = FakeLoader()
     assert all(step.quality is None for step in steps_of(params, SPOKEN, loader))
     assert loader.asked == []
 
@@ -193,28 +169,28 @@ def test_a_long_audio_is_heard_in_steps():
 
 
 def test_who_needs_it_waits_with_nothing_held():
-    loader = Loader()
+    loader = FakeLoader()
     for params in (EmbedParams(SPOKEN, speech="require"), SpeechParams(SPOKEN)):
-        loader.detector = None
+        loader.network = None
         steps = decoding(params, SPOKEN, loader)
         waiting = [next(steps), next(steps)]
         assert all(step.until is not None and not step.until() for step in waiting)
         assert all(step.held_bytes == 0 for step in waiting)
-        loader.detector = LightDetector()
+        loader.network = LightDetector()
         assert waiting[-1].until()
         assert list(steps)[-1].is_last
     assert loader.asked == ["need", "need"]
 
 
 def test_who_needs_it_fails_as_it_could_not_be_had():
-    loader = Loader()
+    loader = FakeLoader()
     loader.failure = ModelUnavailable("no network", "download_failed")
     with pytest.raises(ModelUnavailable, match="no network"):
         steps_of(SpeechParams(SPOKEN), SPOKEN, loader)
 
 
 def test_all_waits_while_it_is_loaded_and_not_while_it_is_fetched():
-    loader = Loader()
+    loader = FakeLoader()
     loader.is_loading = True
     steps = decoding(EmbedParams(SPOKEN), SPOKEN, loader)
     waiting = next(step for step in steps if step.until is not None)

@@ -86,7 +86,7 @@ def test_a_fetch_that_is_stopped_says_so(detector, tmp_path):
 
 
 def test_a_bundle_has_it_or_the_folder_that_takes_its_models_place(detector, monkeypatch, tmp_path):
-    monkeypatch.setattr("sidecar.speech.opening.bundle_models_dir", lambda: tmp_path / "bundle")
+    monkeypatch.setattr("sidecar.store.carried.bundle_models_dir", lambda: tmp_path / "bundle")
     for models_dir in (None, tmp_path / "other"):
         with pytest.raises(ModelUnavailable, match="install the program anew") as caught:
             open_in(models_dir)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from unit.decoded_audio import steps_of
 
+from protocol.diarization import DiarizeParams
 from protocol.errors import BadAudio
 from protocol.params import (
     EmbedBatchParams,
@@ -12,8 +15,9 @@ from protocol.params import (
     PathAudio,
 )
 from protocol.reports import RequestProgress
-from sidecar.audio.waveform import Decoded, Part
+from sidecar.audio.waveform import Decoded, Part, Waveform
 from sidecar.config import DEFAULT_LIMITS
+from sidecar.diarization.heard_chunks import HeardActivity
 from sidecar.requests.jobs import Job, Lane
 from sidecar.requests.progress import INTERVAL_S, progress_due
 from sidecar.requests.scheduler import Scheduler
@@ -68,6 +72,28 @@ def test_audios_of_a_batch_that_failed_are_done_too(scheduler):
     assert progress_due(job, 12.0) == RequestProgress(7, 1, 3, "audios")
     run(scheduler, 1)
     assert progress_due(job, 13.0) == RequestProgress(7, 2, 3, "audios")
+
+
+def test_a_recording_is_done_up_to_the_first_voice_that_is_not_embedded(scheduler):
+    job = admit(scheduler, DiarizeParams(AUDIO, progress=True))
+    assert progress_due(job, 11.0) == RequestProgress(7, 0, None, "seconds")
+    source = scheduler.next_undecoded(Lane.FILES, 11.0)
+    heard = HeardActivity(n_samples=25 * 16_000)
+    steps = [
+        Decoded(Part(n, Waveform(range(100), start)), duration_s=59.2, activity=heard)
+        for n, start in enumerate((0, 32_000, 64_000))
+    ]
+    scheduler.decoded(source, steps, 11.0)
+    assert progress_due(job, 12.0) == RequestProgress(7, 0, 60, "seconds")
+    run(scheduler, 2)
+    assert progress_due(job, 13.0) == RequestProgress(7, 4, 60, "seconds")
+    run(scheduler, 1)
+    assert progress_due(job, 14.0) == RequestProgress(7, 25, 60, "seconds")
+    # The next chunk begins before the end of the one before.
+    source = scheduler.next_undecoded(Lane.FILES, 14.0)
+    step = replace(steps[0], part=Part(3, Waveform(range(100), 20 * 16_000)))
+    scheduler.decoded(source, [step], 14.0)
+    assert progress_due(job, 15.0) == RequestProgress(7, 25, 60, "seconds")
 
 
 def test_it_is_told_now_and_then(scheduler):

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 from unit.decoded_audio import outcomes_of, steps_of
-from unit.scheduling import LIMITS, admit, admit_windows, decode, run_one, start
+from unit.scheduling import LIMITS, WINDOWS, admit, decode, run_one, start
 
+from protocol.diarization import DiarizeParams
 from protocol.errors import (
     BadAudio,
     Cancelled,
@@ -88,9 +89,12 @@ def test_what_was_cut_before_a_fault_is_embedded():
     assert outcomes_of(admitted) == ["embedding", source.error]
 
 
-def test_windows_of_an_audio_that_fails_are_not_embedded_any_more():
+@pytest.mark.parametrize("params", [WINDOWS, DiarizeParams(WINDOWS.audio)])
+def test_windows_of_an_audio_that_fails_are_not_embedded_any_more(params):
     scheduler = Scheduler(LIMITS)
-    admit_windows(scheduler)
+    admitted = Job("long", params, 10, arrived_at=0.0)
+    scheduler.admit(admitted, [WINDOWS.audio])
+    assert not admitted.is_live
     source = scheduler.next_undecoded(Lane.FILES, 0.0)
     scheduler.decoded(source, steps_of(100, 100, 100, is_last=False), 1.0)
     running = start(scheduler, 1.0)

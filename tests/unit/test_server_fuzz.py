@@ -13,6 +13,7 @@ import time
 from collections import Counter
 
 from light_detector import open_light_detector
+from light_segmenter import open_light_segmenter
 from light_sidecar import LightEngine
 from mutations import check, expect, mutate, number_from, valid_frames, wav
 
@@ -33,7 +34,9 @@ def serve(stream):
     host_out, child_out = os.pipe()
     said = bytearray()
     streams = Streams(child_in, child_out)
-    server = Server(Config(), streams, LightEngine(Config()), open_light_detector)
+    server = Server(
+        Config(), streams, LightEngine(Config()), open_light_detector, open_light_segmenter
+    )
     exit_codes = []
 
     def write():

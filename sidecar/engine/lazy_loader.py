@@ -1,4 +1,4 @@
-"""The detector, loaded by a thread of its own when it is first needed. Imports no numpy."""
+"""A network that is loaded, by a thread of its own, only when it is needed. Imports no numpy."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import enum
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Generator
+from typing import Generic, Protocol, TypeVar
 
 from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
-
-if TYPE_CHECKING:
-    # It imports numpy, for which the reader does not wait.
-    from sidecar.speech.detector import SpeechDetector
+from sidecar.audio.waveform import Decoded
 
 _log = logging.getLogger(__name__)
+
+_Network = TypeVar("_Network")
+_Network_co = TypeVar("_Network_co", covariant=True)
 
 # Where it could not be had, it is tried again for whoever needs it, but not at each request: pip
 # takes a processor for seconds to find that there is no network.
 RETRY_AFTER_S = 30.0
 
 
-class OpenDetector(Protocol):
-    """Finds the detector on the disk, or fetches it, and loads it."""
+class Open(Protocol[_Network_co]):
+    """Finds a network on the disk, or fetches it, and loads it."""
 
     def __call__(
         self,
         before_fetch: Callable[[], None],
         should_stop: Callable[[], bool],
         on_progress: Callable[[Progress], None],
-    ) -> SpeechDetector:
-        """The detector.
+    ) -> _Network_co:
+        """The network.
 
         Args:
             before_fetch: is called first where it has to be fetched, which takes long.
@@ -54,27 +54,30 @@ class State(enum.Enum):
     FAILED = enum.auto()
 
 
-class DetectorLoader:
-    """The detector, from the moment on when somebody asks for it; any thread may.
+class LazyLoader(Generic[_Network]):
+    """A network, from the moment on when somebody asks for it; any thread may.
 
     Args:
-        open_detector: what is run, in a thread of its own.
+        open_network: what is run, in a thread of its own.
         should_stop: whether the process ends.
+        does: what it does, such as ``hears speech``.
         clock: gives seconds, such as ``time.perf_counter``.
 
     Attributes:
         on_change: called by the loading thread whenever something has changed.
-        detector: it, once it is there.
+        network: it, once it is there.
     """
 
     def __init__(
         self,
-        open_detector: OpenDetector,
+        open_network: Open[_Network],
         should_stop: Callable[[], bool],
+        does: str,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._open_detector = open_detector
+        self._open = open_network
         self._should_stop = should_stop
+        self._does = does
         self._clock = clock
         self._changed = threading.Condition()
         self._state = State.IDLE
@@ -82,7 +85,7 @@ class DetectorLoader:
         self._failed_at = 0.0
         self._thread: threading.Thread | None = None
         self.on_change: Callable[[], None] = lambda: None
-        self.detector: SpeechDetector | None = None
+        self.network: _Network | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -109,16 +112,16 @@ class DetectorLoader:
             ):
                 self._start(lambda _progress: None)
 
-    def loaded(self) -> SpeechDetector:
+    def loaded(self) -> _Network:
         """It, once it is settled; raises ``ModelUnavailable`` where it cannot be had."""
-        if self.detector is not None:
-            return self.detector
+        if self.network is not None:
+            return self.network
         failure = self._failure
         assert failure is not None
         # One of its own for each request: a traceback holds the audio.
         raise ModelUnavailable(failure.message, failure.kind, **failure.details)
 
-    def wait(self) -> SpeechDetector:
+    def wait(self) -> _Network:
         """Wait until it is there.
 
         Raises:
@@ -127,6 +130,21 @@ class DetectorLoader:
         with self._changed:
             self._changed.wait_for(lambda: self.is_settled)
         return self.loaded()
+
+    def awaited(self) -> Generator[Decoded, None, _Network]:
+        """It, for who decodes; nothing is done of the audio before it is there.
+
+        Raises:
+            ModelUnavailable: it cannot be had.
+        """
+        yield from self.settling()
+        return self.loaded()
+
+    def settling(self) -> Generator[Decoded, None, None]:
+        """Nothing is done of the audio before it is there, or cannot be had."""
+        self.need()
+        while not self.is_settled:
+            yield Decoded(None, until=lambda: self.is_settled)
 
     def join(self, timeout_s: float) -> None:
         """Wait until the thread has ended, if there is one."""
@@ -138,18 +156,20 @@ class DetectorLoader:
     def _start(self, on_progress: Callable[[Progress], None]) -> None:
         self._state = State.LOADING
         self._thread = threading.Thread(
-            target=self._load, args=(on_progress,), name="speech loader", daemon=True
+            target=self._load, args=(on_progress,), name="network loader", daemon=True
         )
         self._thread.start()
 
     def _load(self, on_progress: Callable[[Progress], None]) -> None:
         try:
-            self.detector = self._open_detector(self._fetching, self._should_stop, on_progress)
+            self.network = self._open(self._fetching, self._should_stop, on_progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, requests without it go on
-            self._failure = _as_unavailable(error)
+            self._failure = self._as_unavailable(error)
             self._failed_at = self._clock()
             if not self._should_stop():
-                _log.warning("speech cannot be told: %s", self._failure.message)
+                _log.warning(
+                    "the model that %s is not there: %s", self._does, self._failure.message
+                )
             self._enter(State.FAILED)
         else:
             self._enter(State.READY)
@@ -163,10 +183,9 @@ class DetectorLoader:
             self._changed.notify_all()
         self.on_change()
 
-
-def _as_unavailable(error: Exception) -> ModelUnavailable:
-    if isinstance(error, ModelUnavailable):
-        return error
-    if not isinstance(error, (ImportError, OSError)):
-        _log.error("loading the model that hears speech failed inside", exc_info=error)
-    return ModelUnavailable(f"the model that hears speech cannot be loaded: {error}")
+    def _as_unavailable(self, error: Exception) -> ModelUnavailable:
+        if isinstance(error, ModelUnavailable):
+            return error
+        if not isinstance(error, (ImportError, OSError)):
+            _log.error("loading the model that %s failed inside", self._does, exc_info=error)
+        return ModelUnavailable(f"the model that {self._does} cannot be loaded: {error}")

@@ -1,4 +1,4 @@
-"""The detector is loaded once, when it is first needed; where it cannot be had, that is told."""
+"""A network is loaded once, when it is first needed; where it cannot be had, that is told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from protocol.errors import ModelUnavailable
 from protocol.reports import Progress
-from sidecar.speech.loader import RETRY_AFTER_S, DetectorLoader
+from sidecar.engine.lazy_loader import RETRY_AFTER_S, LazyLoader
 
 PATIENCE_S = 30
 
@@ -24,7 +24,7 @@ class Opening:
         self.is_fetched = False
         self.is_stopping = False
         self.changed = threading.Semaphore(0)
-        self.loader = DetectorLoader(self, lambda: self.is_stopping, lambda: self.now)
+        self.loader = LazyLoader(self, lambda: self.is_stopping, "hears speech", lambda: self.now)
         self.loader.on_change = self.changed.release
 
     def __call__(self, before_fetch, should_stop, on_progress):
@@ -61,7 +61,7 @@ def test_it_is_loaded_once_whoever_asks(opening):
     for ask in (opening.loader.begin, opening.loader.need, opening.loader.begin):
         ask()
     assert opening.loader.is_loading
-    assert opening.loader.detector is None
+    assert opening.loader.network is None
     opening.settle("a detector")
     opening.loader.need()
     assert opening.loader.wait() == opening.loader.loaded() == "a detector"
@@ -112,7 +112,7 @@ def test_whatever_fails_only_those_fail_who_need_it(opening, fault, caplog):
     opening.settle(fault)
     with pytest.raises(ModelUnavailable, match=str(fault)):
         opening.loader.loaded()
-    assert "speech cannot be told" in caplog.text
+    assert "the model that hears speech is not there" in caplog.text
     assert ("failed inside" in caplog.text) is isinstance(fault, ZeroDivisionError)
 
 
