@@ -235,7 +235,9 @@ def _warnings_of_voices(job: Job, params: ScoreParams) -> tuple[AudioWarning, ..
     )
 
 
-def _with_warnings_of_audio(job: Job, answer: GalleryResult) -> GalleryResult:
+def _with_warnings_of_audio(
+    job: Job, answer: GalleryResult | DiarizeResult
+) -> GalleryResult | DiarizeResult:
     """What the gallery says, with what is odd about the audio that it was asked about."""
     if not isinstance(answer, (EnrollResult, VerifyResult, IdentifyResult)):
         return answer

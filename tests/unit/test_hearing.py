@@ -94,7 +94,7 @@ def test_all_is_handed_over_before_anybody_listens():
 
 def test_an_enrolment_of_all_waits_until_its_speech_is_counted():
     params = EnrollParams(name="Anna", audio=SPOKEN, speech="all")
-    loader = Loader()
+    loader = FakeLoader()
     steps = decoding(params, SPOKEN, loader)
     assert not next(steps).until()
     loader.failure = ModelUnavailable("no detector")

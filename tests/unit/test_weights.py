@@ -13,7 +13,7 @@ from unit.fake_source import GOOD, GOOD_SHA256, FakeSource, asset_of, refusal, v
 from sidecar.store import shared_folder
 from sidecar.store import weights as store_module
 from sidecar.store.assets import SourceFailed, Watch
-from sidecar.store.catalog import ASSETS, CONVERSATION_SAMPLE, MODELS, SPEECH_DETECTOR
+from sidecar.store.catalog import ASSETS, CONVERSATION_SAMPLE, MODELS, SEGMENTATION, SPEECH_DETECTOR
 from sidecar.store.https_file import HttpsFile
 from sidecar.store.weights import (
     MODELS_DIR_VARIABLE,
@@ -285,5 +285,5 @@ def test_the_catalog_is_well_formed():
             assert file.sources
             for source in file.sources:
                 assert not isinstance(source, HttpsFile) or source.url.startswith("https://")
-    assert {*MODELS, SPEECH_DETECTOR.id, CONVERSATION_SAMPLE.id} == set(ASSETS)
+    assert {*MODELS, SPEECH_DETECTOR.id, SEGMENTATION.id, CONVERSATION_SAMPLE.id} == set(ASSETS)
     assert MODELS["campplus-zh-en"].n_bytes == 28_044_640
