@@ -223,8 +223,8 @@ class ManyResults:
 class ScoreResult:
     """How alike two voices are: the cosine of their embeddings, -1 to 1, and what it means.
 
-    What it means is None where that cannot be told: no calibration is there for the model, or it
-    is not known how much speech there was.
+    What it means is None where that cannot be told: no calibration is there for the model, it is
+    not known how much speech there was, or one of the two has less than 0.5 s of it.
 
     Attributes:
         llr: how many times as probable this cosine is of one person as of two, as a logarithm (to

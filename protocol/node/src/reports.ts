@@ -211,8 +211,8 @@ export interface EmbedWindowsResult {
 }
 
 /**
- * What a cosine means. Null or absent: no calibration is there for the model, or it is not known
- * how much speech there was.
+ * What a cosine means. Null or absent: no calibration is there for the model, it is not known how
+ * much speech there was, or one of the two has less than 0.5 s of it.
  */
 export interface Meaning {
   /** How many times as probable the cosine is of one person as of two: a natural logarithm. */
