@@ -70,6 +70,12 @@ def speech_detector_network() -> Path:
     return _weights("silero-vad")
 
 
+@pytest.fixture(scope="session")
+def segmentation_weights() -> Path:
+    """The verified weights of what tells turns, fetched if they are not there."""
+    return _weights("segmentation")
+
+
 def _weights(model: str) -> Path:
     from protocol.errors import ModelUnavailable
     from sidecar.store.catalog import ASSETS

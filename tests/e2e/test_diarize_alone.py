@@ -27,7 +27,7 @@ def recording(shared):
 
 
 @pytest.fixture(scope="module")
-def result(sidecar_argv, recording):
+def result(sidecar_argv, segmentation_weights, recording):
     with SpeakerSidecar.start([*sidecar_argv, "--log-level", "warning"]) as client:
         client.wait_until_ready()
         params = DiarizeParams(PathAudio(os.fspath(recording)))
