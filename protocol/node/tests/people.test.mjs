@@ -2,11 +2,15 @@
 // No process.
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { test } from "node:test";
 
 import { ChildGone, KillsChild, MethodNotFound, ParseError, UnknownPerson } from "speaker-sidecar";
 
 import { appSidecar, nextChild, settle } from "./fakes.mjs";
+
+// As this system has it: Windows puts a drive before it.
+const A_WAV = resolve("/a.wav");
 
 const KEPT = { embedding: Float32Array.of(1, 0), fingerprint: "f", speechS: 4 };
 const WIRE = { embedding: Buffer.from(KEPT.embedding.buffer), fingerprint: "f", speech_s: 4 };
@@ -24,14 +28,14 @@ async function gallery() {
 test("an enrolment by audio: what was sent, and what came of it", async () => {
   const { people, newest, asked } = await gallery();
   const call = people.enroll(
-    { name: "Zoë", audio: { path: "/a.wav", startS: 1 } },
+    { name: "Zoë", audio: { path: A_WAV, startS: 1 } },
     { speech: "all", deadlineMs: 60_000 },
   );
   assert.deepEqual(asked(), [
     "enroll",
     {
       name: "Zoë",
-      audio: { path: "/a.wav", start_s: 1 },
+      audio: { path: A_WAV, start_s: 1 },
       speech: "all",
       deadline_ms: 60_000,
     },
@@ -123,17 +127,17 @@ test("verify", async () => {
   const { name, same, llr, probability, threshold, at, speechS, quality } = await call;
   assert.deepEqual([name, same, llr, probability], ["Ada", true, 6.5, 0.9985]);
   assert.deepEqual([threshold, at, speechS, quality.flags], [1.25, "far 1 %", 3.5, []]);
-  const unsure = people.verify("p-1", "/a.wav");
+  const unsure = people.verify("p-1", A_WAV);
   newest().answerWith("child_verify_result_without_calibration");
   assert.deepEqual([(await unsure).same, (await unsure).cosine], [null, 0.75]);
 });
 
 test("identify: somebody, and nobody", async () => {
   const { people, newest, asked } = await gallery();
-  const known = people.identify("/a.wav", { top: 3, prior: 0.1, speech: "require", adapt: true });
+  const known = people.identify(A_WAV, { top: 3, prior: 0.1, speech: "require", adapt: true });
   assert.deepEqual(asked(), [
     "identify",
-    { audio: { path: "/a.wav" }, top: 3, prior: 0.1, speech: "require", adapt: true },
+    { audio: { path: A_WAV }, top: 3, prior: 0.1, speech: "require", adapt: true },
   ]);
   newest().answerWith("child_identify_result");
   const { decision, person, matches, adapted } = await known;
@@ -192,18 +196,18 @@ test("an export that another child would go on with is none", async () => {
 });
 
 const CHANGES = {
-  enroll: (people) => people.enroll({ name: "Ada", audio: "/a.wav" }),
+  enroll: (people) => people.enroll({ name: "Ada", audio: A_WAV }),
   "enroll by embeddings": (people) => people.enroll({ name: "Ada", embeddings: [KEPT] }),
   rename: (people) => people.rename("p-1", "Ada"),
   forget: (people) => people.forget("p-1"),
   import: (people) => people.import(Uint8Array.of(1)),
-  "identify that adapts": (people) => people.identify("/a.wav", { adapt: true }),
+  "identify that adapts": (people) => people.identify(A_WAV, { adapt: true }),
 };
 const READS = {
   list: (people) => people.list(),
   get: (people) => people.get("p-1"),
   verify: (people) => people.verify("p-1", KEPT),
-  identify: (people) => people.identify("/a.wav", { adapt: false }),
+  identify: (people) => people.identify(A_WAV, { adapt: false }),
   export: (people) => people.export(),
 };
 
@@ -271,7 +275,7 @@ test("what waits for the child to load was not sent, and is not lost", async () 
 
 test("one that kills its child, though it said that it did nothing, is found out", async () => {
   const world = await gallery();
-  const call = world.people.enroll({ name: "Ada", audio: "/a.wav" });
+  const call = world.people.enroll({ name: "Ada", audio: A_WAV });
   call.catch(() => undefined);
   for (let n = 0; n < 4; n++) {
     const proof = world.newest().ids("embed").at(-1);
@@ -286,7 +290,7 @@ test("one that kills its child, though it said that it did nothing, is found out
 
 test("a child's refusal that is an answer is one", async () => {
   const { people, newest } = await gallery();
-  const call = people.enroll({ name: "Ada", audio: "/a.wav" });
+  const call = people.enroll({ name: "Ada", audio: A_WAV });
   newest().fail(newest().received.at(-1).id, -32014, "gallery_locked", { retryable: true });
   await assert.rejects(call, {
     name: "GalleryUnavailable",

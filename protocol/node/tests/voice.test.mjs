@@ -1,11 +1,15 @@
 // Speech, quality, and what a cosine means, in the methods of single audios. No process.
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { test } from "node:test";
 
 import { cosine, IncompatibleEmbeddings, InvalidParams, MethodNotFound } from "speaker-sidecar";
 
 import { appSidecar } from "./fakes.mjs";
+
+// As this system has it: Windows puts a drive before it.
+const A_WAV = resolve("/a.wav");
 
 const OLD = { capabilities: ["audio.pcm", "embed_segments"], protocol_minor: 1 };
 const KEPT = { embedding: Float32Array.of(3, 4), fingerprint: "f" };
@@ -13,8 +17,8 @@ const BYTES = Buffer.from(KEPT.embedding.buffer);
 
 test("speech: the segments are those that embedSegments takes", async () => {
   const { it, newest } = await appSidecar();
-  const call = it.speech("/a.wav", { deadlineMs: 1_000 });
-  assert.deepEqual(newest().received[0].params, { audio: { path: "/a.wav" }, deadline_ms: 1_000 });
+  const call = it.speech(A_WAV, { deadlineMs: 1_000 });
+  assert.deepEqual(newest().received[0].params, { audio: { path: A_WAV }, deadline_ms: 1_000 });
   newest().answerWith("child_speech_result");
   const { segments, speechS, durationS } = await call;
   assert.deepEqual(segments, [
@@ -22,7 +26,7 @@ test("speech: the segments are those that embedSegments takes", async () => {
     { startS: 2.75, endS: 4.75 },
   ]);
   assert.deepEqual([speechS, durationS], [3.5, 6]);
-  void it.embedSegments("/a.wav", segments).catch(() => undefined);
+  void it.embedSegments(A_WAV, segments).catch(() => undefined);
   assert.deepEqual(newest().received[1].params.segments, [
     [0.5, 2],
     [2.75, 4.75],
@@ -32,10 +36,10 @@ test("speech: the segments are those that embedSegments takes", async () => {
 test("speech is an option of embed, embedBatch and score", async () => {
   const { it, newest } = await appSidecar();
   const calls = [
-    it.embed("/a.wav", { speech: "auto" }),
-    it.embedBatch(["/a.wav"], { speech: "require" }),
-    it.score("/a.wav", KEPT, { speech: "all" }),
-    it.embed("/a.wav"),
+    it.embed(A_WAV, { speech: "auto" }),
+    it.embedBatch([A_WAV], { speech: "require" }),
+    it.score(A_WAV, KEPT, { speech: "all" }),
+    it.embed(A_WAV),
   ];
   calls.forEach((call) => call.catch(() => undefined));
   assert.deepEqual(
@@ -46,7 +50,7 @@ test("speech is an option of embed, embedBatch and score", async () => {
 
 test("an embedding comes with the quality of its audio", async () => {
   const { it, newest } = await appSidecar();
-  const call = it.embedBatch(["/a.wav"]);
+  const call = it.embedBatch([A_WAV]);
   newest().answerWith("child_batch_result_with_quality");
   const [{ value }] = await call;
   assert.deepEqual(value.quality.flags, ["silent", "little_speech", "later"]);
@@ -55,7 +59,7 @@ test("an embedding comes with the quality of its audio", async () => {
 
 test("no speech is bad audio, with how much there was", async () => {
   const { it, newest } = await appSidecar();
-  const call = it.embed("/a.wav", { speech: "auto" });
+  const call = it.embed(A_WAV, { speech: "auto" });
   newest().fail(newest().ids()[0], -32010, "no_speech", { speech_s: 0.25, needed_s: 0.5 });
   await assert.rejects(call, (error) => {
     assert.deepEqual([error.name, error.kind], ["BadAudio", "no_speech"]);
@@ -66,10 +70,10 @@ test("no speech is bad audio, with how much there was", async () => {
 
 test("score: where the same person begins, and what the cosine means", async () => {
   const { it, newest } = await appSidecar();
-  const call = it.score({ ...KEPT, speechS: 2.5 }, "/a.wav", { far: 0.001 });
+  const call = it.score({ ...KEPT, speechS: 2.5 }, A_WAV, { far: 0.001 });
   assert.deepEqual(newest().received[0].params, {
     a: { embedding: BYTES, fingerprint: "f", speech_s: 2.5 },
-    b: { path: "/a.wav" },
+    b: { path: A_WAV },
     far: 0.001,
   });
   newest().answerWith("child_score_result_with_meaning");
@@ -108,8 +112,8 @@ test("a child of 1.1 is not told of how much speech there was: it would refuse t
 });
 
 for (const [what, ask, error, message] of [
-  ["speech", (it) => it.speech("/a.wav"), MethodNotFound, /speech needs speech, which fake 9/],
-  ["embed", (it) => it.embed("/a.wav", { speech: "all" }), InvalidParams, /option speech needs/],
+  ["speech", (it) => it.speech(A_WAV), MethodNotFound, /speech needs speech, which fake 9/],
+  ["embed", (it) => it.embed(A_WAV, { speech: "all" }), InvalidParams, /option speech needs/],
   ["score", (it) => it.score(KEPT, KEPT, { speech: "all" }), InvalidParams, /option speech needs/],
   [
     "far",
