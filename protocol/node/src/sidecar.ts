@@ -198,7 +198,7 @@ export class SpeakerSidecar extends EventEmitter {
    * @throws {MethodNotFound} the child is older than contract 1.2.
    */
   async diarize(audio: Audio, options: DiarizeOptions = {}): Promise<DiarizeResult> {
-    demand(this.hello, "diarize", "diarize");
+    demand(this.hello, "diarize", "telling who speaks when");
     const params = { audio: audioToWire(audio), ...diarizeParams(options) };
     return readDiarize(await this.call("diarize", params, { nAudios: 1 }, options));
   }

@@ -1,4 +1,5 @@
-// diarize: what is asked for, how the answer is read, and what an older child is spared. No process.
+// diarize: what is asked for, how the answer is read, what an older child is spared; and who speaks
+// when by the light sidecar.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,6 +7,7 @@ import { test } from "node:test";
 import { BadAudio, MethodNotFound } from "speaker-sidecar";
 
 import { appSidecar, nextChild, settle } from "./fakes.mjs";
+import { LIGHT, LIGHT_SKIP, start } from "./sidecars.mjs";
 
 test("all options are sent, and who speaks when comes back", async () => {
   const { it, newest } = await appSidecar();
@@ -127,7 +129,39 @@ test("a child without diarize is not asked", async () => {
   await assert.rejects(it.diarize("/a.wav"), (error) => {
     assert.ok(error instanceof MethodNotFound);
     assert.equal(error.details.capability, "diarize");
-    return /diarize needs diarize, which fake 9 does not have/.test(error.message);
+    return /telling who speaks when needs diarize, which fake 9 does not have/.test(error.message);
   });
   assert.deepEqual([it.nPending, newest().received], [0, []]);
 });
+
+test(
+  "the light sidecar hears people by how loud they are",
+  { skip: LIGHT_SKIP ?? false },
+  async (t) => {
+    // Progress comes four times a second: this takes longer.
+    const it = await start(t, LIGHT, { LIGHT_EMBED_S: "0.03" });
+    const samples = Float32Array.from({ length: 16 * 16_000 }, (_, n) => {
+      const level = Math.floor(n / 32_000) % 2 ? 0.3 : 0.05;
+      return level * Math.sin(n / 8);
+    });
+    const told = [];
+    const { turns, speakers, durationS } = await it.diarize(
+      { samples, sampleRateHz: 16_000 },
+      { nSpeakers: 2, onProgress: (progress) => told.push(progress) },
+    );
+    assert.equal(durationS, 16);
+    assert.deepEqual(
+      turns.map(({ startS, speaker }) => [Math.round(startS), speaker]),
+      [0, 2, 4, 6, 8, 10, 12, 14].map((startS, n) => [startS, n % 2 ? "S2" : "S1"]),
+    );
+    assert.deepEqual(
+      speakers.map(({ label, embedding }) => [label, embedding.length]),
+      [
+        ["S1", 4],
+        ["S2", 4],
+      ],
+    );
+    assert.ok(told.length > 0);
+    for (const { unit, total } of told) assert.deepEqual([unit, total], ["seconds", 16]);
+  },
+);
