@@ -5,18 +5,21 @@ It needs nothing of the sidecar: the standard library, msgpack and the contract 
 
 from protocol.params import FileAudio, PathAudio, PcmAudio, StoredEmbedding
 from protocol.python.client import SpeakerSidecar
+from protocol.python.diarization import Diarization, Speaker
 from protocol.python.embedding import Embedding, Voice, WindowEmbeddings, stored_embedding
 from protocol.python.errors import ChildGone, RemoteError
 from protocol.python.people import People
 
 __all__ = [
     "ChildGone",
+    "Diarization",
     "Embedding",
     "FileAudio",
     "PathAudio",
     "PcmAudio",
     "People",
     "RemoteError",
+    "Speaker",
     "SpeakerSidecar",
     "StoredEmbedding",
     "Voice",

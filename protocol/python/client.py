@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
+from protocol.diarization import DiarizeParams
 from protocol.messages import Notice
 from protocol.params import (
     EmbedBatchParams,
@@ -24,6 +25,7 @@ from protocol.params import (
 )
 from protocol.python.child import spawn
 from protocol.python.connection import Connection
+from protocol.python.diarization import Diarization, read_diarization
 from protocol.python.embedding import (
     AudioSource,
     Embedding,
@@ -138,8 +140,8 @@ class SpeakerSidecar(Connection):
 
         ``on_progress(done, total)`` is called at most four times a second, on the thread that
         reads all answers: it must return quickly, and must not call this sidecar. What it raises
-        is logged. So it is in the two methods below; the total of windows is None as long
-        as the audio's length is not known.
+        is logged. So it is in the two methods below, and in ``diarize``; the total of windows and
+        seconds is None as long as the audio's length is not known.
         """
         items = tuple(as_audio(audio) for audio in audios)
         params = EmbedBatchParams(items, normalize, deadline_ms, on_progress is not None, speech)
@@ -203,6 +205,36 @@ class SpeakerSidecar(Connection):
     def speech(self, audio: AudioSource, *, deadline_ms: float | None = None) -> SpeechResult:
         """Where in an audio somebody speaks: the segments are what ``embed_segments`` takes."""
         return read_speech(self.call(SpeechParams(as_audio(audio), deadline_ms), None))
+
+    def diarize(  # noqa: PLR0913 - all but the first are named
+        self,
+        audio: AudioSource,
+        *,
+        n_speakers: int | None = None,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        identify: bool = False,
+        exclusive: bool = False,
+        deadline_ms: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Diarization:
+        """Who speaks when, in an audio of any length; its progress is in seconds.
+
+        ``n_speakers`` says how many there are (1 to 100), or ``min_speakers`` and ``max_speakers``
+        between how many. ``identify`` asks the gallery who they are; ``exclusive`` lets one speak
+        at a time, as transcripts want it.
+        """
+        params = DiarizeParams(
+            as_audio(audio),
+            n_speakers=n_speakers,
+            min_speakers=min_speakers,
+            max_speakers=max_speakers,
+            identify=identify,
+            exclusive=exclusive,
+            deadline_ms=deadline_ms,
+            progress=on_progress is not None,
+        )
+        return read_diarization(self.call(params, None, on_progress))
 
     def probe(self, audio: AudioSource, *, deadline_ms: float | None = None) -> ProbeResult:
         """What an audio is: its format, length, rate and channels, and what is odd about it.

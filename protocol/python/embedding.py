@@ -112,7 +112,7 @@ def stored_embedding(
 
 def read_embedding(result: Mapping[str, Any]) -> Embedding:
     """The result of ``embed``."""
-    return read(Embedding, {**result, "embedding": _numbers(result["embedding"])})
+    return read(Embedding, {**result, "embedding": read_numbers(result["embedding"])})
 
 
 def read_outcomes(result: Mapping[str, Any]) -> Outcomes:
@@ -132,10 +132,11 @@ def read_windows(result: Mapping[str, Any]) -> WindowEmbeddings:
     """The result of ``embed_windows``."""
     packed, n_bytes = result["embeddings"], _BYTES_PER_NUMBER * result["dim"]
     starts = range(0, len(packed), n_bytes)
-    embeddings = tuple(_numbers(packed[start : start + n_bytes]) for start in starts)
+    embeddings = tuple(read_numbers(packed[start : start + n_bytes]) for start in starts)
     starts_s = tuple(result["starts_s"])
     return read(WindowEmbeddings, {**result, "embeddings": embeddings, "starts_s": starts_s})
 
 
-def _numbers(packed: bytes) -> Numbers:
+def read_numbers(packed: bytes) -> Numbers:
+    """The numbers of one embedding."""
     return struct.unpack(f"<{len(packed) // _BYTES_PER_NUMBER}f", packed)

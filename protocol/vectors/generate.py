@@ -9,6 +9,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from protocol.vectors.diarization import (
+    diarize_replies,
+    diarize_requests,
+    refused_diarize_requests,
+)
 from protocol.vectors.malformed import refused_requests, streams
 from protocol.vectors.people import people_requests, refused_people_requests
 from protocol.vectors.people_replies import people_replies
@@ -25,7 +30,7 @@ def vectors() -> list[Vector]:
     groups = (
         *(valid_requests, failing_requests, refused_requests, streams, child_messages),
         *(speech_requests, refused_speech_requests, people_requests, refused_people_requests),
-        people_replies,
+        *(people_replies, diarize_requests, refused_diarize_requests, diarize_replies),
     )
     return [vector for group in groups for vector in group()]
 

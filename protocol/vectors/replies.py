@@ -26,7 +26,7 @@ def child_messages() -> Iterator[Vector]:
         "capabilities": [
             *("audio.pcm", "audio.file", "audio.path"),
             *("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings"),
-            *("speech", "quality", "people", "llr"),
+            *("speech", "quality", "diarize", "people", "llr"),
         ],
         "limits": limits,
         "protocol": 1,
@@ -92,7 +92,7 @@ def child_messages() -> Iterator[Vector]:
     yield told("hello", "the first frame", {"method": "hello", "params": hello})
     yield told(
         "hello_1_1",
-        "a child of 1.1: without speech, people, and what a cosine means",
+        "a child of 1.1: without speech, diarize, people, and what a cosine means",
         {"method": "hello", "params": hello_1_1},
     )
     yield told(
@@ -109,7 +109,7 @@ def child_messages() -> Iterator[Vector]:
                 **hello,
                 "protocol_minor": 9,
                 "mood": "good",
-                "capabilities": ["diarize"],
+                "capabilities": ["transcribe"],
             },
         },
     )

@@ -6,9 +6,11 @@ import json
 import math
 import struct
 
+import numpy as np
 import pytest
 from mutations import wav
 from raw_host import pcm
+from unit.sound_files import encoded
 
 from protocol.python import (
     ChildGone,
@@ -81,6 +83,20 @@ def test_segments_and_their_progress(sidecar):
     assert told == sorted(told)
     assert all(0 <= done < total == 900 for done, total in told)
     assert told, "600 of at least a millisecond take longer than two reports"
+
+
+def test_who_speaks_when(sidecar, tmp_path):
+    # The light segmenter hears people by how loud they are.
+    path = tmp_path / "two.wav"
+    noise = np.random.default_rng(0).standard_normal(4 * 16_000)
+    sound = noise * np.repeat([0.05, 0.2], 2 * 16_000)
+    path.write_bytes(encoded("WAV", samples=sound.astype("<f4")))
+    told = sidecar.diarize(path, n_speakers=2)
+    first, second = told.turns
+    assert (first.speaker, second.speaker) == ("S1", "S2")
+    assert first.end_s == pytest.approx(second.start_s) == pytest.approx(2, abs=0.05)
+    assert [len(speaker.embedding) for speaker in told.speakers] == [4, 4]
+    assert (told.dim, told.fingerprint, told.duration_s) == (4, "light.0", 4)
 
 
 def test_scores_of_audios_and_of_kept_embeddings(sidecar):

@@ -142,6 +142,7 @@ def test_examples_are_listed(capsys):
     assert harness.run(options("--examples")) == 0
     names = [line.replace("\\", "/").split("/")[-1] for line in capsys.readouterr().out.split()]
     assert names == [
+        "diarize.json",
         "first_steps.json",
         "hostile.json",
         "in_flight.jsonl",

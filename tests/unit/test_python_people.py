@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from protocol.diarization import DiarizeParams, TurnReport
 from protocol.framing import FrameDecoder
 from protocol.gallery_params import (
     EnrollParams,
@@ -29,7 +30,7 @@ from protocol.params import (
     SpeechParams,
     StoredEmbedding,
 )
-from protocol.python import Embedding, SpeakerSidecar, stored_embedding
+from protocol.python import Embedding, Speaker, SpeakerSidecar, stored_embedding
 from protocol.python.people import People
 from protocol.quality import SpeechResult
 
@@ -54,6 +55,7 @@ class Played(SpeakerSidecar):
 
     def call(self, params, timeout_s=None, on_progress=None):
         assert timeout_s is None, "a decoder has no limit of time, nor has this"
+        assert (on_progress is not None) == getattr(params, "progress", False)
         self.asked.append(params)
         return self._results.pop(0)
 
@@ -149,6 +151,49 @@ def test_speech():
     sidecar = Played("speech_result")
     assert sidecar.speech(b"file", deadline_ms=9) == SpeechResult(((0.5, 2), (2.75, 4.75)), 3.5, 6)
     assert sidecar.asked == [SpeechParams(FILE, 9)]
+
+
+def test_who_speaks_when():
+    sidecar = Played("diarize_result", "diarize_result_nobody")
+    told = sidecar.diarize(
+        b"file",
+        min_speakers=2,
+        max_speakers=4,
+        identify=True,
+        exclusive=True,
+        deadline_ms=9,
+        on_progress=print,
+    )
+    nobody = sidecar.diarize(b"file", n_speakers=2)
+    assert sidecar.asked == [
+        DiarizeParams(
+            FILE, None, 2, 4, identify=True, exclusive=True, deadline_ms=9, progress=True
+        ),
+        DiarizeParams(FILE, 2),
+    ]
+    assert told.turns == (
+        TurnReport(0.5, 4, "S1", overlap=True),
+        TurnReport(3.25, 6.5, "S2", overlap=True),
+        TurnReport(7, 9.25, "S1", overlap=False),
+    )
+    assert told.speakers == (
+        Speaker("S1", (1, 0, 0, 0), 5.75, PersonName("p-1", "Ada"), 6.5, 0.9985),
+        Speaker("S2", (0, 0.5, -0.5, 0), 3.25),
+    )
+    assert (told.dim, told.model, told.duration_s) == (4, "campplus-zh-en", 10)
+    assert told.warnings[0].details == {"prints": 3}
+    assert (nobody.turns, nobody.speakers, nobody.warnings) == ((), (), ())
+
+
+def test_a_speaker_is_a_voice_to_enrol():
+    sidecar = Played("diarize_result", "enroll_result")
+    told = sidecar.diarize(b"file")
+    speaker = told.speakers[1]
+    voice = stored_embedding(speaker.embedding, told.fingerprint, speaker.speech_s)
+    sidecar.people.enroll(name="Zoë", embeddings=[voice])
+    packed = struct.pack("<4f", 0, 0.5, -0.5, 0)
+    stored = StoredEmbedding(packed, told.fingerprint, 3.25)
+    assert sidecar.asked[1] == EnrollParams("Zoë", embeddings=(stored,))
 
 
 def test_what_a_cosine_means():

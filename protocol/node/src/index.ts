@@ -17,6 +17,7 @@ export type { Enrolment, ExportOptions, ForgetOptions, ImportOptions, People } f
 export type { OnProgress } from "./request";
 export type { BatchItem, BatchItems } from "./results";
 export type { ExitReport, LogLine, RestartReport, SidecarEvents } from "./events";
+export type * from "./diarization_reports";
 export type * from "./people_reports";
 export type * from "./reports";
 export {

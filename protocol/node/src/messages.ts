@@ -20,6 +20,7 @@ export type Method =
   | "embed_segments"
   | "probe"
   | "speech"
+  | "diarize"
   | "score"
   | "enroll"
   | "people"

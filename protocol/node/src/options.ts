@@ -47,8 +47,8 @@ export interface EmbedOptions extends SpeechOptions {
   readonly normalize?: boolean | undefined;
 }
 
-/** Options of the calls that give many embeddings. */
-export interface EmbedManyOptions extends Omit<EmbedOptions, "speech"> {
+/** Options of the calls that take long. */
+export interface LongCallOptions extends CallOptions {
   /**
    * Told how far the call is: up to four times a second, never after it settled, and from the
    * beginning again if a child died and the next one has the request. What it throws is thrown as
@@ -57,6 +57,9 @@ export interface EmbedManyOptions extends Omit<EmbedOptions, "speech"> {
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** Options of the calls that give many embeddings. */
+export interface EmbedManyOptions extends LongCallOptions, Omit<EmbedOptions, "speech"> {}
+
 /** Options of `embedBatch`. */
 export interface EmbedBatchOptions extends EmbedManyOptions, SpeechOptions {}
 
@@ -64,6 +67,17 @@ export interface EmbedBatchOptions extends EmbedManyOptions, SpeechOptions {}
 export interface EmbedWindowsOptions extends EmbedManyOptions {
   readonly windowS: number;
   readonly hopS: number;
+}
+
+/** Options of `diarize`. Of how many speakers there are, `nSpeakers` or the other two; 1 to 100. */
+export interface DiarizeOptions extends LongCallOptions {
+  readonly nSpeakers?: number | undefined;
+  readonly minSpeakers?: number | undefined;
+  readonly maxSpeakers?: number | undefined;
+  /** Ask the gallery who each of them is. Default: false. */
+  readonly identify?: boolean | undefined;
+  /** One speaks at a time, as transcripts want it. Default: false. */
+  readonly exclusive?: boolean | undefined;
 }
 
 /** Options of the calls that tell how sure they are. At most one of `far` and `prior`. */

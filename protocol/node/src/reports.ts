@@ -36,11 +36,14 @@ export interface Progress {
   readonly unit: string;
 }
 
-/** How far a request is; the `total` of windows is null where the audio's length is not known. */
+/**
+ * How far a request is; the `total` of windows and seconds is null where the audio's length is not
+ * known.
+ */
 export interface RequestProgress {
   readonly done: number;
   readonly total: number | null;
-  readonly unit: "audios" | "windows" | "segments";
+  readonly unit: "audios" | "windows" | "segments" | "seconds";
 }
 
 /** One CUDA device. */

@@ -2,6 +2,7 @@
 
 import { floatsOf } from "./audio";
 import { camelCased } from "./camel_case";
+import type { DiarizeResult } from "./diarization_reports";
 import { errorFromWire, ParseError, type SidecarError } from "./errors";
 import { readError } from "./messages";
 import { isMap, type WireMap } from "./payload";
@@ -27,6 +28,18 @@ export function readSpeech(result: WireMap): SpeechResult {
   return {
     ...readPlain<SpeechResult>(rest),
     segments: pairs.map(([startS, endS]) => ({ startS, endS })),
+  };
+}
+
+/** The result of `diarize`. */
+export function readDiarize(result: WireMap): DiarizeResult {
+  const plain = readPlain<DiarizeResult>(result);
+  return {
+    ...plain,
+    speakers: plain.speakers.map((speaker) => ({
+      ...speaker,
+      embedding: floatsOf(readBin(speaker.embedding, "embedding")),
+    })),
   };
 }
 

@@ -6,11 +6,13 @@ import { onAbort } from "./abort";
 import { audioToWire, segmentsToWire, type Audio, type Segment } from "./audio";
 import { Child } from "./child";
 import { SYSTEM_CLOCK } from "./clock";
+import type { DiarizeResult } from "./diarization_reports";
 import { Cancelled, DeadlineExceeded, InvalidParams } from "./errors";
 import type { SidecarEvents } from "./events";
 import type { Method } from "./messages";
 import type { CallOptions, EmbedBatchOptions, EmbedManyOptions, EmbedOptions } from "./options";
-import type { EmbedWindowsOptions, ScoreOptions, StartOptions } from "./options";
+import type { DiarizeOptions, EmbedWindowsOptions, LongCallOptions } from "./options";
+import type { ScoreOptions, StartOptions } from "./options";
 import type { WireMap } from "./payload";
 import { People } from "./people";
 import type { EmbedResult, EmbedWindowsResult, Health, Hello } from "./reports";
@@ -19,6 +21,7 @@ import type { RequestOptions } from "./request";
 import { RESTART_DELAYS_MS } from "./restart_policy";
 import {
   readBatch,
+  readDiarize,
   readEmbed,
   readEmbedWindows,
   readPlain,
@@ -28,7 +31,7 @@ import {
 } from "./results";
 import { Supervisor, type SupervisorOptions } from "./supervisor";
 import { isStored, voiceToWire, type Voice } from "./voice";
-import { demand, embedManyParams, embedParams, scoreParams } from "./wire_options";
+import { demand, diarizeParams, embedManyParams, embedParams, scoreParams } from "./wire_options";
 
 export interface SpeakerSidecar {
   on<E extends keyof SidecarEvents>(event: E, listener: (...args: SidecarEvents[E]) => void): this;
@@ -190,6 +193,17 @@ export class SpeakerSidecar extends EventEmitter {
   }
 
   /**
+   * Who speaks when. The audio may be as long as the disk holds.
+   *
+   * @throws {MethodNotFound} the child is older than contract 1.2.
+   */
+  async diarize(audio: Audio, options: DiarizeOptions = {}): Promise<DiarizeResult> {
+    demand(this.hello, "diarize", "telling who speaks when");
+    const params = { audio: audioToWire(audio), ...diarizeParams(options) };
+    return readDiarize(await this.call("diarize", params, { nAudios: 1 }, options));
+  }
+
+  /**
    * How alike two voices are, audios or embeddings that were kept, and what that means: how
    * probable it is that they are one person's. `far` or `prior` say where "the same" begins.
    */
@@ -227,7 +241,7 @@ export class SpeakerSidecar extends EventEmitter {
     method: Method,
     params: WireMap,
     requestOptions: RequestOptions,
-    { signal, deadlineMs, onProgress }: EmbedManyOptions,
+    { signal, deadlineMs, onProgress }: LongCallOptions,
   ): Promise<WireMap> {
     if (signal !== undefined && typeof signal.addEventListener !== "function") {
       throw new InvalidParams(

@@ -1,7 +1,8 @@
 /** A call's options as params of the wire, and what a child must be able to do for them. */
 
 import { InvalidParams, MethodNotFound } from "./errors";
-import type { EmbedBatchOptions, EmbedManyOptions, ScoreOptions, SpeechOptions } from "./options";
+import type { DiarizeOptions, EmbedBatchOptions, EmbedManyOptions } from "./options";
+import type { ScoreOptions, SpeechOptions } from "./options";
 import type { WireMap } from "./payload";
 import type { Hello } from "./reports";
 
@@ -46,6 +47,19 @@ export function embedParams(options: EmbedBatchOptions, hello: Hello): WireMap {
 /** @throws {InvalidParams} it has `speech`, which the child has not. */
 export function embedManyParams(options: EmbedManyOptions, hello: Hello): WireMap {
   return { ...embedParams(options, hello), progress: options.onProgress && true };
+}
+
+/** How many speakers there are, and what else is wanted of `diarize`. */
+export function diarizeParams(options: DiarizeOptions): WireMap {
+  return {
+    n_speakers: options.nSpeakers,
+    min_speakers: options.minSpeakers,
+    max_speakers: options.maxSpeakers,
+    identify: options.identify,
+    exclusive: options.exclusive,
+    deadline_ms: options.deadlineMs,
+    progress: options.onProgress && true,
+  };
 }
 
 function refuse(name: string, why: string): never {

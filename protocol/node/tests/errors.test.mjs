@@ -25,6 +25,7 @@ const CLASSES = {
   method_not_found: api.MethodNotFound,
   model_unavailable: api.ModelUnavailable,
   no_speech: api.BadAudio,
+  too_many_turns: api.BadAudio,
   out_of_memory: api.OutOfMemory,
   overloaded: api.Overloaded,
   too_short: api.BadAudio,

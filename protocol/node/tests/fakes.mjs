@@ -69,7 +69,7 @@ export const LIMITS = {
 };
 
 /** What a child of contract 1.2 can do. */
-export const CAPABILITIES = ["audio.pcm", "speech", "quality", "people", "llr"];
+export const CAPABILITIES = ["audio.pcm", "speech", "quality", "diarize", "people", "llr"];
 
 /** What a supervisor starts in place of a process; `received` is what was written to it. */
 export class FakeChild {

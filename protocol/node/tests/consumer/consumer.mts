@@ -8,6 +8,7 @@ import {
   UnknownPerson,
   type Audio,
   type BatchItem,
+  type DiarizeResult,
   type EmbedResult,
   type IdentifyResult,
   type People,
@@ -81,6 +82,10 @@ export async function whoSpeaks(
     }
     const { segments: spoken } = await sidecar.speech(audio);
     await sidecar.embedSegments(audio, spoken);
+    const told: DiarizeResult = await sidecar.diarize(audio, { nSpeakers: 2, onProgress });
+    const [speaker] = told.speakers;
+    if (speaker) await sidecar.score({ ...speaker, fingerprint: told.fingerprint }, audio);
+    await sidecar.embedSegments(audio, told.turns);
     const { same, probability } = await sidecar.score(voice, audio, { speech: "auto", far: 0.001 });
     console.log(same ?? "not known", probability?.toFixed(), cosine(voice, embedding).toFixed());
     const flags: readonly QualityFlag[] = voice.quality?.flags ?? [];
