@@ -139,7 +139,7 @@ class RawHost(Child):
         """
         ends_at = time.perf_counter() + PATIENCE_S
         n_in_a_row = 0
-        while n_in_a_row < 20:
+        while n_in_a_row < 200:
             queued = self.call("metrics").result["queued"]
             n_in_a_row = n_in_a_row + 1 if queued == n_items else 0
             assert time.perf_counter() < ends_at, f"{queued} are queued; {self}"
