@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.diarization import DiarizeParams
+from protocol.gallery_params import EnrollParams, IdentifyParams, PeopleParams, VerifyParams
 from protocol.methods import audios_of
 from protocol.params import (
     EmbedBatchParams,
@@ -10,6 +12,7 @@ from protocol.params import (
     FileAudio,
     PathAudio,
     ScoreParams,
+    SpeechParams,
     StoredEmbedding,
 )
 
@@ -26,6 +29,15 @@ STORED = StoredEmbedding(b"0123", "model")
         (ScoreParams(OTHER, ONE), (OTHER, ONE)),
         (ScoreParams(STORED, ONE), (ONE,)),
         (ScoreParams(STORED, STORED), ()),
+        (SpeechParams(ONE), (ONE,)),
+        (DiarizeParams(ONE), (ONE,)),
+        (EnrollParams(name="Ada", audio=ONE), (ONE,)),
+        (EnrollParams(name="Ada", embeddings=(STORED,)), ()),
+        (VerifyParams("p-1", ONE), (ONE,)),
+        (VerifyParams("p-1", STORED), ()),
+        (IdentifyParams(ONE), (ONE,)),
+        (IdentifyParams(STORED), ()),
+        (PeopleParams(), ()),
     ],
 )
 def test_the_audios_of_a_request_come_in_its_order(params, audios):
