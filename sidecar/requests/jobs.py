@@ -11,7 +11,7 @@ from protocol.diarization import DiarizeResult
 from protocol.errors import SidecarError
 from protocol.gallery_reports import GalleryResult
 from protocol.methods import WorkParams
-from protocol.params import Audio, RequestId
+from protocol.params import Audio, PcmAudio, RequestId
 from protocol.quality import Quality, SpeechResult
 from protocol.reports import AudioWarning, ProbeResult
 from sidecar.audio.waveform import Activity, Decoded, Stereo, Waveform
@@ -39,6 +39,11 @@ class Lane(enum.Enum):
 
     SAMPLES = enum.auto()
     FILES = enum.auto()
+
+
+def lane_of(audio: Audio) -> Lane:
+    """Who decodes ``audio``."""
+    return Lane.SAMPLES if isinstance(audio, PcmAudio) else Lane.FILES
 
 
 @dataclass(eq=False, slots=True)

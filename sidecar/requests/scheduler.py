@@ -29,7 +29,6 @@ from protocol.params import (
     Audio,
     EmbedSegmentsParams,
     EmbedWindowsParams,
-    PcmAudio,
     RequestId,
     SpeechParams,
 )
@@ -38,7 +37,7 @@ from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
 from sidecar.requests.admission import InFlight, check_count, check_load
 from sidecar.requests.decode_queue import DecodeQueue
 from sidecar.requests.device_queue import DeviceQueue
-from sidecar.requests.jobs import Answer, Item, Job, Lane, Outcome, Source, Stage
+from sidecar.requests.jobs import Answer, Item, Job, Lane, Outcome, Source, Stage, lane_of
 
 # A request of more audios is long work, and so is one of many parts; a score has two.
 _MOST_LIVE_AUDIOS = 2
@@ -126,7 +125,7 @@ class Scheduler:
         job.is_live = len(audios) <= _MOST_LIVE_AUDIOS and not is_long
         job.told_at = job.arrived_at
         job.sources = [
-            Source(job, audio, number, _lane_of(audio))
+            Source(job, audio, number, lane_of(audio))
             for audio, number in zip(audios, self._numbers, strict=False)
         ]
         job.n_open = len(job.sources)
@@ -332,7 +331,3 @@ class Scheduler:
     def _leave_queue(self, item: Item) -> None:
         self._ready.remove(item)
         self._undecoded.item_waits_no_more(item)
-
-
-def _lane_of(audio: Audio) -> Lane:
-    return Lane.SAMPLES if isinstance(audio, PcmAudio) else Lane.FILES
