@@ -2,6 +2,7 @@
 // when by the light sidecar.
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { test } from "node:test";
 
 import { BadAudio, MethodNotFound } from "speaker-sidecar";
@@ -9,10 +10,13 @@ import { BadAudio, MethodNotFound } from "speaker-sidecar";
 import { appSidecar, nextChild, settle } from "./fakes.mjs";
 import { LIGHT, LIGHT_SKIP, start } from "./sidecars.mjs";
 
+// As this system has it: Windows puts a drive before it.
+const A_WAV = resolve("/a.wav");
+
 test("all options are sent, and who speaks when comes back", async () => {
   const { it, newest } = await appSidecar();
   const call = it.diarize(
-    { path: "/a.wav", startS: 1 },
+    { path: A_WAV, startS: 1 },
     {
       minSpeakers: 2,
       maxSpeakers: 4,
@@ -25,7 +29,7 @@ test("all options are sent, and who speaks when comes back", async () => {
   const { method, params } = newest().received.at(-1);
   assert.equal(method, "diarize");
   assert.deepEqual(params, {
-    audio: { path: "/a.wav", start_s: 1 },
+    audio: { path: A_WAV, start_s: 1 },
     min_speakers: 2,
     max_speakers: 4,
     identify: true,
@@ -58,18 +62,18 @@ test("all options are sent, and who speaks when comes back", async () => {
 
 test("what is not asked for is not sent, and nobody need speak", async () => {
   const { it, newest } = await appSidecar();
-  const call = it.diarize("/a.wav");
-  assert.deepEqual(newest().received.at(-1).params, { audio: { path: "/a.wav" } });
+  const call = it.diarize(A_WAV);
+  assert.deepEqual(newest().received.at(-1).params, { audio: { path: A_WAV } });
   newest().answerWith("child_diarize_result_nobody");
   const { turns, speakers, durationS, warnings } = await call;
   assert.deepEqual([turns, speakers, durationS, warnings], [[], [], 1.5, undefined]);
-  void it.diarize("/a.wav", { nSpeakers: 2 }).catch(() => undefined);
-  assert.deepEqual(newest().received.at(-1).params, { audio: { path: "/a.wav" }, n_speakers: 2 });
+  void it.diarize(A_WAV, { nSpeakers: 2 }).catch(() => undefined);
+  assert.deepEqual(newest().received.at(-1).params, { audio: { path: A_WAV }, n_speakers: 2 });
 });
 
 test("a speaker is a voice to be enrolled", async () => {
   const { it, newest } = await appSidecar();
-  const call = it.diarize("/a.wav");
+  const call = it.diarize(A_WAV);
   newest().answerWith("child_diarize_result");
   const { speakers, fingerprint } = await call;
   const embeddings = [{ ...speakers[1], fingerprint }];
@@ -83,7 +87,7 @@ test("a speaker is a voice to be enrolled", async () => {
 test("its progress is in seconds", async () => {
   const { it, newest } = await appSidecar();
   const told = [];
-  const call = it.diarize("/a.wav", { onProgress: (progress) => told.push(progress) });
+  const call = it.diarize(A_WAV, { onProgress: (progress) => told.push(progress) });
   const [id] = newest().ids("diarize");
   newest().requestProgress(id, 60, 3_600, "seconds");
   await settle();
@@ -95,7 +99,7 @@ test("its progress is in seconds", async () => {
 test("an abort is told to the child", async () => {
   const { it, newest } = await appSidecar();
   const controller = new AbortController();
-  const call = it.diarize("/a.wav", { signal: controller.signal });
+  const call = it.diarize(A_WAV, { signal: controller.signal });
   const [id] = newest().ids("diarize");
   controller.abort();
   await assert.rejects(call, { name: "Cancelled" });
@@ -105,7 +109,7 @@ test("an abort is told to the child", async () => {
 
 test("after a child's death the next one is asked", async () => {
   const world = await appSidecar();
-  const call = world.it.diarize("/a.wav", { identify: true });
+  const call = world.it.diarize(A_WAV, { identify: true });
   const [id] = world.newest().ids("diarize");
   world.newest().die();
   const second = await nextChild(world);
@@ -116,7 +120,7 @@ test("after a child's death the next one is asked", async () => {
 
 test("more turns than an answer holds are bad audio", async () => {
   const { it, newest } = await appSidecar();
-  const call = it.diarize("/a.wav");
+  const call = it.diarize(A_WAV);
   newest().fail(newest().ids("diarize")[0], -32010, "too_many_turns", { max_turns: 20_000 });
   await assert.rejects(call, (error) => {
     assert.ok(error instanceof BadAudio);
@@ -126,7 +130,7 @@ test("more turns than an answer holds are bad audio", async () => {
 
 test("a child without diarize is not asked", async () => {
   const { it, newest } = await appSidecar({ capabilities: ["audio.pcm"], protocol_minor: 1 });
-  await assert.rejects(it.diarize("/a.wav"), (error) => {
+  await assert.rejects(it.diarize(A_WAV), (error) => {
     assert.ok(error instanceof MethodNotFound);
     assert.equal(error.details.capability, "diarize");
     return /telling who speaks when needs diarize, which fake 9 does not have/.test(error.message);
@@ -162,6 +166,11 @@ test(
       ],
     );
     assert.ok(told.length > 0);
-    for (const { unit, total } of told) assert.deepEqual([unit, total], ["seconds", 16]);
+    for (const { unit, total } of told) {
+      assert.equal(unit, "seconds");
+      // Before the first of it is decoded, the length is not known.
+      assert.ok(total === 16 || total === null);
+    }
+    assert.equal(told.at(-1).total, 16);
   },
 );
