@@ -12,7 +12,7 @@ from protocol.errors import IncompatibleEmbeddings, InvalidParams, ModelUnavaila
 from protocol.params import StoredEmbedding
 from protocol.quality import NEEDED_SPEECH_S
 from protocol.reports import ScoreResult
-from sidecar.scores.calibration import Calibration, find_calibration
+from sidecar.scores.calibration import Calibration, find_calibration, read_calibration
 from sidecar.scores.decision import OperatingPoint, decide
 
 _DEFAULT = OperatingPoint()
@@ -27,6 +27,12 @@ class Calibrations:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
+        # Read here, and not when a score is asked for: the reader's thread has the lock then.
+        self._in_file: dict[str, Calibration] = {}
+        if file is not None:
+            with contextlib.suppress(OSError, ValueError):  # ``require`` tells of it
+                fingerprint, calibration = read_calibration(file)
+                self._in_file[fingerprint] = calibration
         self.of = functools.lru_cache(maxsize=16)(self._of)
 
     def require(self, fingerprint: str) -> None:
@@ -41,10 +47,7 @@ class Calibrations:
             raise ModelUnavailable(f"--calibration: {error}", "not_readable") from error
 
     def _of(self, fingerprint: str) -> Calibration | None:
-        if self._file is not None:
-            with contextlib.suppress(OSError, ValueError):  # the start has told of it
-                return find_calibration(fingerprint, self._file)
-        return find_calibration(fingerprint)
+        return self._in_file.get(fingerprint) or find_calibration(fingerprint)
 
 
 def score(

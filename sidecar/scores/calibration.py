@@ -149,17 +149,29 @@ def find_calibration(fingerprint: str, file: Path | None = None) -> Calibration 
     if file is None:
         numbers = BUILT_IN.get(fingerprint)
         return None if numbers is None else read_numbers(numbers)
+    made_for, calibration = read_calibration(file)
+    if made_for != fingerprint:
+        raise ValueError(
+            f"{file} is for {made_for:.100}, and the model that serves is {fingerprint}"
+        )
+    return calibration
+
+
+def read_calibration(file: Path) -> tuple[str, Calibration]:
+    """The fingerprint of the model that ``file`` is for, and what belongs to it.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no calibration.
+    """
     try:
         found = json.loads(file.read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{file} is no calibration: {error}") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ValueError(f"{file} is no calibration: it has no {FORMAT!r} as its format")
-    if found.get("fingerprint") != fingerprint:
-        other = str(found.get("fingerprint"))
-        raise ValueError(f"{file} is for {other:.100}, and the model that serves is {fingerprint}")
     try:
-        return read_numbers(found)
+        return str(found.get("fingerprint")), read_numbers(found)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} is no calibration: {error!r}") from error
 
