@@ -19,7 +19,7 @@ import numpy as np
 
 from protocol.gallery_params import EnrollParams, PeopleParams
 from protocol.params import PcmAudio
-from sidecar.people.gallery import open_gallery
+from sidecar.people.gallery import Gallery
 from sidecar.people.voices import Voice
 
 MODEL = "made.0123456789abcdef"
@@ -32,7 +32,7 @@ def enrol_for_ever(file: Path, seed: int) -> None:
 
     Before somebody is forgotten, the id and "?".
     """
-    gallery = open_gallery(file, MODEL, DIM, None)
+    gallery = Gallery(file, MODEL, DIM, None)
     chance = np.random.default_rng(seed)
     people: list[tuple[str, np.ndarray, int]] = []
     print("open", flush=True)
@@ -60,7 +60,7 @@ def enrol_for_ever(file: Path, seed: int) -> None:
 def enrol_often(file: Path, seed: int, n_audios: int, person: str | None = None) -> None:
     """So many audios of a new person, and as many of ``person``; prints "done"."""
     chance = np.random.default_rng(seed)
-    gallery = open_gallery(file, MODEL, DIM, None)
+    gallery = Gallery(file, MODEL, DIM, None)
     own = None
     for _ in range(n_audios):
         for params in (
@@ -135,7 +135,7 @@ def _bytes_of(file: Path) -> bytes:
 
 def audios_in(file: Path) -> dict[str, int]:
     """How many audios of each person are there, as the gallery tells it; the file must be sound."""
-    gallery = open_gallery(file, MODEL, DIM, None)
+    gallery = Gallery(file, MODEL, DIM, None)
     audios: dict[str, int] = {}
     after = None
     while True:

@@ -20,7 +20,7 @@ import psutil
 from unit.gallery_voices import DIM, MODEL, PlainCalibration, Speaker, enrol, identify
 
 from protocol.gallery_params import PeopleParams
-from sidecar.people.gallery import open_gallery
+from sidecar.people.gallery import Gallery
 from sidecar.people.records import Person, Print, new_id
 from sidecar.scores.calibration import find_calibration
 
@@ -34,14 +34,14 @@ def main() -> None:
     calibration = find_calibration(fingerprint) or PlainCalibration()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "people.db"
-        gallery = open_gallery(file, fingerprint, DIM, calibration)
+        gallery = Gallery(file, fingerprint, DIM, calibration)
         _fill(gallery, n_people, fingerprint)
         gallery.close()
         print(f"{n_people} people, {type(calibration).__name__}")
         print(f"file: {file.stat().st_size / 2**20:.0f} MiB")
 
         before = psutil.Process().memory_info().rss
-        gallery, took_s = _timed(lambda: open_gallery(file, fingerprint, DIM, calibration))
+        gallery, took_s = _timed(lambda: Gallery(file, fingerprint, DIM, calibration))
         grown = psutil.Process().memory_info().rss - before
         print(f"open: {took_s:.2f} s, {grown / 2**20:.0f} MiB more resident")
 

@@ -30,19 +30,11 @@ from sidecar.scores.calibration import Calibration
 from sidecar.scores.decision import OperatingPoint
 
 
-def open_gallery(
-    file: Path | None, fingerprint: str, dim: int, calibration: Calibration | None
-) -> Gallery:
-    """The gallery in ``file``, which is made where there is none; None: one in memory.
-
-    Raises:
-        GalleryUnavailable: see ``GalleryFile``.
-    """
-    return Gallery(file, fingerprint, dim, calibration)
-
-
 class Gallery(Registry):
     """The people, and what their voices tell. For one thread alone.
+
+    ``file`` is made where there is none; None: they are in memory. See ``GalleryFile`` for what it
+    raises.
 
     Every method raises ``IncompatibleEmbeddings`` for a voice of another model, and
     ``InvalidParams`` for one that is none.

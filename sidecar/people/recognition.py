@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,9 @@ class Recognition:
         is_sure = False
         if found.best is not None:
             print_s = float(nearest.speech_s[found.best])
-            strict = _stricter(point).threshold(calibration, speech_s, print_s, len(found.llrs))
+            strict = point.stricter(_SURE_SHARE).threshold(
+                calibration, speech_s, print_s, len(found.llrs)
+            )
             n_possible = np.count_nonzero(found.llrs >= found.threshold)
             # Whatever the host takes for probable: never what speaks for two people.
             is_sure = bool(n_possible == 1 and found.llrs[found.best] >= max(0.0, strict))
@@ -133,10 +135,3 @@ class Recognition:
         else:
             best = self.compare(nearest, speech_s, OperatingPoint()).best
         return None if best is None else int(nearest.people[best])
-
-
-def _stricter(point: OperatingPoint) -> OperatingPoint:
-    if point.prior is not None:
-        odds = _SURE_SHARE * point.prior / (1 - point.prior)
-        return replace(point, prior=odds / (1 + odds))
-    return OperatingPoint(far=_SURE_SHARE * (0.01 if point.far is None else point.far))

@@ -24,6 +24,7 @@ from protocol.params import StoredEmbedding
 from sidecar.config import Config
 from sidecar.requests.jobs import Answer, Job
 from sidecar.requests.outbox import Outbox
+from sidecar.requests.responses import Served
 
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
@@ -64,15 +65,19 @@ class GalleryDesk:
         if self._gallery is not None:
             self._gallery.close()
 
+    @property
+    def _served(self) -> Served:
+        served = self._outbox.served
+        assert served is not None  # nobody is asked before
+        return served
+
     def _answer(self, job: Job) -> Answer:
         if not isinstance(job.params, DiarizeParams):
             return self._answer_of_gallery(job, self._open())
         # It imports numpy.
         from sidecar.requests.diarization import diarization_of  # noqa: PLC0415
 
-        served = self._outbox.served
-        assert served is not None  # nobody is asked before
-        return diarization_of(job, job.params, served, self._identify)
+        return diarization_of(job, job.params, self._served, self._identify)
 
     def _identify(self, voice: Voice) -> IdentifyResult:
         stored = StoredEmbedding(b"", voice.fingerprint)
@@ -107,11 +112,10 @@ class GalleryDesk:
     def _open(self) -> Gallery:
         # What fails is tried again with the next question: a lock is let go, a disk has room again.
         if self._gallery is None:
-            from sidecar.people.gallery import open_gallery  # noqa: PLC0415
+            from sidecar.people.gallery import Gallery  # noqa: PLC0415
 
-            served = self._outbox.served
-            assert served is not None  # nobody is asked before
-            self._gallery = open_gallery(
+            served = self._served
+            self._gallery = Gallery(
                 self._config.gallery, served.fingerprint, served.dim, served.calibration
             )
         return self._gallery
@@ -120,13 +124,11 @@ class GalleryDesk:
         """What was embedded for ``job``, or what it brought."""
         from sidecar.people.voices import Voice  # noqa: PLC0415
 
-        served = self._outbox.served
-        assert served is not None
         for item in job.items:
             assert item.outcome is not None
             assert not isinstance(item.outcome, SidecarError)  # then there is no question
             speech_s = None if item.quality is None else item.quality.speech_s
-            yield Voice(item.outcome.values, speech_s, served.fingerprint)
+            yield Voice(item.outcome.values, speech_s, self._served.fingerprint)
         yield from map(Voice.kept, _stored(job))
 
 

@@ -47,6 +47,13 @@ class OperatingPoint:
         """Of it being the person before anything is heard: even where only ``far`` is given."""
         return _logit(_EVEN if self.prior is None else self.prior)
 
+    def stricter(self, share: float) -> OperatingPoint:
+        """With only that share of the strangers let pass, or of the odds beforehand."""
+        if self.prior is not None:
+            odds = share * self.prior / (1 - self.prior)
+            return OperatingPoint(prior=odds / (1 + odds))
+        return OperatingPoint(far=share * self._far)
+
     @property
     def _far(self) -> float:
         return _DEFAULT_FAR if self.far is None else self.far

@@ -6,7 +6,7 @@ from gallery_processes import DIM, MODEL, audios_in, kill_while_it_enrols, run_t
 from unit.gallery_voices import AUDIO, Speaker
 
 from protocol.gallery_params import EnrollParams
-from sidecar.people.gallery import open_gallery
+from sidecar.people.gallery import Gallery
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path):
@@ -21,7 +21,7 @@ def test_several_processes_begin_and_fill_one_gallery(tmp_path):
 
 
 def test_several_processes_lose_no_update_of_one_person(tmp_path):
-    gallery = open_gallery(tmp_path / "people.db", MODEL, DIM, None)
+    gallery = Gallery(tmp_path / "people.db", MODEL, DIM, None)
     person = gallery.enroll(EnrollParams(name="Anna", audio=AUDIO), [Speaker(1).says()], None).id
     gallery.close()
     run_together(tmp_path / "people.db", n_processes=3, n_audios=20, person=person)
