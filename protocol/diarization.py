@@ -52,6 +52,7 @@ class SpeakerReport:
         speech_s: how long they speak, in seconds.
         person: who of the gallery it is; None: nobody, or it was not asked.
         llr, probability: of that person, as ``identify`` tells them.
+        also: of a stream: labels that turned out to be this speaker's, too.
     """
 
     label: str
@@ -60,6 +61,7 @@ class SpeakerReport:
     person: PersonName | None = None
     llr: float | None = None
     probability: float | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

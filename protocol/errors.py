@@ -144,6 +144,13 @@ class GalleryUnavailable(SidecarError):
     retryable_kinds = frozenset({"gallery_locked", "disk_full"})
 
 
+class UnknownStream(SidecarError):
+    """No stream of that name is open."""
+
+    code = -32015
+    default_kind = "unknown_stream"
+
+
 class DeviceError(SidecarError):
     """The compute device failed; the process ends, and its successor may do better."""
 

@@ -9,12 +9,15 @@ from protocol.payload import pack
 
 JSONRPC = "2.0"
 PROTOCOL = 1
-PROTOCOL_MINOR = 2
+PROTOCOL_MINOR = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one child takes at most. ``max_in_flight`` counts audios, not requests."""
+    """What one child takes at most. ``max_in_flight`` counts audios, not requests.
+
+    ``max_stream_buffer_s``: what each stream holds that was not heard yet.
+    """
 
     max_frame_bytes: int
     max_in_flight: int
@@ -22,6 +25,8 @@ class Limits:
     max_queued_bytes: int
     max_windows: int
     max_segments: int
+    max_streams: int = 16
+    max_stream_buffer_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from protocol.hello import JSONRPC
 from protocol.methods import Params
 from protocol.params import CancelParams, RequestId
 from protocol.payload import pack, unpack
-from protocol.reports import Notification, to_wire
+from protocol.reports import Health, Progress, RequestProgress, to_wire
+from protocol.streams import StreamNotification
 from protocol.wire_params import (
     METHODS,
     read_cancel,
@@ -77,6 +78,7 @@ class Notice:
     params: dict[str, object]
 
 
+Notification: TypeAlias = Health | Progress | RequestProgress | StreamNotification
 FromChild: TypeAlias = Result | Failure | Notice
 
 

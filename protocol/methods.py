@@ -20,13 +20,16 @@ from protocol.params import (
     SpeechParams,
     StoredEmbedding,
 )
+from protocol.streams import StreamCloseParams, StreamParams
 
 EmbeddingParams: TypeAlias = (
     EmbedParams | EmbedBatchParams | EmbedWindowsParams | EmbedSegmentsParams | ScoreParams
 )
 # What may have audio to be decoded, or asks the gallery.
 WorkParams: TypeAlias = EmbeddingParams | ProbeParams | SpeechParams | DiarizeParams | GalleryParams
-Params: TypeAlias = WorkParams | HealthParams | MetricsParams | ShutdownParams
+Params: TypeAlias = (
+    WorkParams | StreamParams | StreamCloseParams | HealthParams | MetricsParams | ShutdownParams
+)
 
 
 def audios_of(params: WorkParams) -> tuple[Audio, ...]:

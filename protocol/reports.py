@@ -292,9 +292,6 @@ class Metrics:
     gpu_peak_reserved_bytes: int | None
 
 
-Notification: TypeAlias = Health | Progress | RequestProgress
-
-
 def to_wire(value: object) -> object:
     """``value`` with every dataclass in it as a map of its fields; None stays nil.
 

@@ -87,12 +87,13 @@ def _read_asked(values: Fields) -> _Asked:
     return {
         "start_s": values.real("start_s"),
         "end_s": values.real("end_s"),
-        "channel": _read_channel(values),
+        "channel": read_channel(values),
         "strict": values.boolean("strict", default=False),
     }
 
 
-def _read_channel(values: Fields) -> Channel | None:
+def read_channel(values: Fields) -> Channel | None:
+    """One channel, or the mean of all; None: nothing is said of it."""
     channel = values.value("channel")
     if channel is None or channel == "mix":
         return channel

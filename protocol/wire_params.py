@@ -26,6 +26,7 @@ from protocol.params import (
     SpeechParams,
     StoredEmbedding,
 )
+from protocol.streams import KnownSpeaker
 from protocol.wire_audio import (
     read_audio,
     read_duration_ms,
@@ -36,6 +37,7 @@ from protocol.wire_audio import (
 )
 from protocol.wire_diarization import read_diarize
 from protocol.wire_gallery import GALLERY_READERS
+from protocol.wire_streams import STREAM_READERS
 
 MAX_ID_BYTES = 64
 
@@ -84,7 +86,7 @@ def write_params(params: Params | CancelParams) -> dict[str, object]:
 def _written(value: object) -> object:
     if isinstance(value, tuple):
         return [_written(item) for item in value]
-    if isinstance(value, (PcmAudio, FileAudio, PathAudio, StoredEmbedding)):
+    if isinstance(value, (PcmAudio, FileAudio, PathAudio, StoredEmbedding, KnownSpeaker)):
         return {
             field.name: _path_to_wire(inner) if field.name == "path" else inner
             for field in fields(value)
@@ -200,5 +202,6 @@ _READERS: dict[str, Callable[[Fields], Params]] = {
     "metrics": lambda _: MetricsParams(),
     "shutdown": _read_shutdown,
     **GALLERY_READERS,
+    **STREAM_READERS,
 }
 METHODS = tuple(_READERS)

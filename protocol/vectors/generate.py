@@ -20,6 +20,11 @@ from protocol.vectors.people_replies import people_replies
 from protocol.vectors.replies import child_messages
 from protocol.vectors.requests import failing_requests, valid_requests
 from protocol.vectors.speech import refused_speech_requests, speech_requests
+from protocol.vectors.streams import (
+    refused_stream_requests,
+    stream_replies,
+    stream_requests,
+)
 from protocol.vectors.vector import Vector
 
 FOLDER = Path(__file__).parent
@@ -31,6 +36,7 @@ def vectors() -> list[Vector]:
         *(valid_requests, failing_requests, refused_requests, streams, child_messages),
         *(speech_requests, refused_speech_requests, people_requests, refused_people_requests),
         *(people_replies, diarize_requests, refused_diarize_requests, diarize_replies),
+        *(stream_requests, refused_stream_requests, stream_replies),
     )
     return [vector for group in groups for vector in group()]
 

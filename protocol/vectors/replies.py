@@ -17,6 +17,8 @@ def child_messages() -> Iterator[Vector]:
         "max_queued_bytes": 268435456,
         "max_windows": 20000,
         "max_segments": 4096,
+        "max_streams": 16,
+        "max_stream_buffer_s": 30.0,
     }
     hello = {
         "name": "speaker-sidecar",
@@ -27,20 +29,32 @@ def child_messages() -> Iterator[Vector]:
             *("audio.pcm", "audio.file", "audio.path"),
             *("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings"),
             *("speech", "quality", "diarize", "people", "llr"),
+            "streams",
         ],
         "limits": limits,
         "protocol": 1,
+        "protocol_minor": 3,
+    }
+    limits_1_2 = {n: limit for n, limit in limits.items() if not n.startswith("max_stream")}
+    hello_1_2 = {
+        **hello,
+        "capabilities": [
+            *("audio.pcm", "audio.file", "audio.path"),
+            *("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings"),
+            *("speech", "quality", "diarize", "people", "llr"),
+        ],
+        "limits": limits_1_2,
         "protocol_minor": 2,
     }
     hello_1_1 = {
-        **hello,
+        **hello_1_2,
         "capabilities": [
             *("audio.pcm", "audio.file", "audio.path"),
             *("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings"),
         ],
         "protocol_minor": 1,
     }
-    limits_1_0 = {name: limit for name, limit in limits.items() if name != "max_segments"}
+    limits_1_0 = {name: limit for name, limit in limits_1_2.items() if name != "max_segments"}
     hello_1_0 = {
         **hello,
         "capabilities": ["audio.pcm", "audio.file", "audio.path"],
@@ -85,11 +99,15 @@ def child_messages() -> Iterator[Vector]:
         (-32012, "incompatible_embeddings", False, 8),
         (-32013, "unknown_person", False, 8),
         (-32014, "gallery_unavailable", False, 8),
+        (-32015, "unknown_stream", False, 8),
         (-32020, "device_error", True, 8),
         (-32021, "out_of_memory", False, 8),
     ]
 
     yield told("hello", "the first frame", {"method": "hello", "params": hello})
+    yield told(
+        "hello_1_2", "a child of 1.2: without streams", {"method": "hello", "params": hello_1_2}
+    )
     yield told(
         "hello_1_1",
         "a child of 1.1: without speech, diarize, people, and what a cosine means",

@@ -7,9 +7,9 @@ from collections import Counter
 from typing import TypeAlias
 
 from protocol.errors import InternalError, SidecarError
-from protocol.messages import encode_error, encode_notification, encode_result
+from protocol.messages import Notification, encode_error, encode_notification, encode_result
 from protocol.params import RequestId
-from protocol.reports import Health, Metrics, Notification, ScoreResult, ShutdownResult
+from protocol.reports import Health, Metrics, ScoreResult, ShutdownResult
 from sidecar.requests.jobs import Job
 from sidecar.requests.responses import Response, Served, respond
 from sidecar.wire.writer import FrameWriter

@@ -13,9 +13,10 @@ from sidecar.config import Config
 from sidecar.wire.streams import Streams
 
 NAME = "speaker-sidecar"
-# What versions 1.1 and 1.2 of the contract have added.
+# What versions 1.1 to 1.3 of the contract have added.
 _IN_1_1 = ("embed_segments", "progress", "probe", "audio.channel", "audio.strict", "warnings")
 _IN_1_2 = ("speech", "quality", "diarize", "people", "llr")
+_IN_1_3 = ("streams",)
 
 
 def greet(config: Config, streams: Streams) -> None:
@@ -23,7 +24,7 @@ def greet(config: Config, streams: Streams) -> None:
     paths = [] if config.path_root == "none" else ["audio.path", "audio.path_bytes"]
     # FFmpeg's libraries are an extra; they are not imported for this.
     containers = ["audio.containers"] if importlib.util.find_spec("av") else []
-    capabilities = ("audio.pcm", "audio.file", *paths, *_IN_1_1, *containers, *_IN_1_2)
+    capabilities = ("audio.pcm", "audio.file", *paths, *_IN_1_1, *containers, *_IN_1_2, *_IN_1_3)
     hello = Hello(
         name=NAME,
         version=__version__,
