@@ -9,7 +9,7 @@ from protocol.payload import pack
 
 JSONRPC = "2.0"
 PROTOCOL = 1
-PROTOCOL_MINOR = 2
+PROTOCOL_MINOR = 3
 
 
 @dataclass(frozen=True, slots=True)
