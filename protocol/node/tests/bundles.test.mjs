@@ -90,8 +90,18 @@ const BUNDLERS = {
   },
 };
 
+/** The bundler of this name, if it works here: some are programs, of another system perhaps. */
+async function installed(name) {
+  try {
+    if (name !== "webpack") await (await import("esbuild")).transform("1");
+    return await import(name);
+  } catch {
+    return null;
+  }
+}
+
 for (const [name, bundle] of Object.entries(BUNDLERS)) {
-  const bundler = await import(name).catch(() => null);
+  const bundler = await installed(name);
   for (const [format, extension] of Object.entries(EXTENSIONS)) {
     const skip = bundler === null && `${name} is not installed`;
     test(
