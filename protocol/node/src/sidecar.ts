@@ -2,13 +2,10 @@
 
 import { EventEmitter } from "node:events";
 
-import { cancelledBy, onAbort } from "./abort.js";
 import { checkNumber } from "./argument_checks.js";
 import { audioToWire, segmentsToWire, type Audio, type Segment } from "./audio.js";
 import { Batch } from "./batch.js";
-import { call, checkSignal } from "./calls.js";
-import { Child } from "./child.js";
-import { SYSTEM_CLOCK } from "./clock.js";
+import { call } from "./calls.js";
 import type { DiarizeResult } from "./diarization_reports.js";
 import { InvalidParams } from "./errors.js";
 import type { SidecarEvents, SidecarState } from "./events.js";
@@ -19,7 +16,6 @@ import type { WireMap } from "./payload.js";
 import { People, type Ask } from "./people.js";
 import type { EmbedResult, EmbedWindowsResult, Health, Hello } from "./reports.js";
 import type { Metrics, ProbeResult, ScoreResult, SpeechResult } from "./reports.js";
-import { RESTART_DELAYS_MS } from "./restart_policy.js";
 import {
   readBatch,
   readDiarize,
@@ -30,7 +26,7 @@ import {
   type BatchItem,
   type BatchItems,
 } from "./results.js";
-import { checkStart } from "./start_checks.js";
+import { startUnlessAborted, supervisorOptions } from "./start.js";
 import { Supervisor } from "./supervisor.js";
 import type { SupervisorOptions } from "./supervision.js";
 import { isStored, voiceToWire, type Voice } from "./voice.js";
@@ -51,16 +47,6 @@ export interface SpeakerSidecar {
   off<E extends keyof SidecarEvents>(event: E, listener: (...args: SidecarEvents[E]) => void): this;
 }
 
-const DEFAULTS = {
-  restartDelaysMs: RESTART_DELAYS_MS,
-  healthIntervalMs: 5_000,
-  healthTimeoutMs: 10_000,
-  helloTimeoutMs: 60_000,
-  loadTimeoutMs: 300_000,
-  maxPending: 4_096,
-  maxPendingBytes: 256 * 2 ** 20,
-} as const;
-
 /**
  * A sidecar that is kept alive: its child is replaced when it dies or hangs, and what had no answer
  * is sent again. Every call settles once.
@@ -71,7 +57,7 @@ export class SpeakerSidecar extends EventEmitter {
 
   private readonly supervisor: Supervisor;
 
-  private constructor(options: SupervisorOptions & Pick<StartOptions, "onStateChange">) {
+  private constructor(options: SupervisorOptions) {
     super();
     const { onStateChange } = options;
     if (onStateChange !== undefined) this.on("state", onStateChange);
@@ -98,31 +84,9 @@ export class SpeakerSidecar extends EventEmitter {
    * @throws {Cancelled} `signal` was aborted before that; the child ends.
    */
   static async start(options: StartOptions): Promise<SpeakerSidecar> {
-    checkStart(options);
-    const { signal } = options;
-    checkSignal(signal);
-    if (signal?.aborted === true) throw cancelledBy(signal, "the start");
-    const given = Object.entries(options).filter(([, value]) => value !== undefined);
-    const sidecar = new SpeakerSidecar({
-      ...DEFAULTS,
-      ...(Object.fromEntries(given) as unknown as StartOptions),
-      clock: SYSTEM_CLOCK,
-      startChild: (...child) => new Child(...child),
-    } as SupervisorOptions);
-    let wasAborted = false;
-    const abort = () => {
-      wasAborted = true;
-      void sidecar.close();
-    };
-    const forgetAbort = signal && onAbort(signal, abort);
-    try {
-      await sidecar.supervisor.start();
-      return sidecar;
-    } catch (error) {
-      throw wasAborted ? cancelledBy(signal!, "the start") : error;
-    } finally {
-      forgetAbort?.();
-    }
+    const sidecar = new SpeakerSidecar(supervisorOptions(options));
+    await startUnlessAborted(sidecar.supervisor, options.signal);
+    return sidecar;
   }
 
   /** What it is doing; the event `state` tells each change. */

@@ -4,8 +4,8 @@ import type { Child, ChildEnd, ChildListener, Command } from "./child.js";
 import type { ChildTimeouts } from "./child_watch.js";
 import type { Clock } from "./clock.js";
 import { Closed, ProtocolMismatch } from "./errors.js";
-import type { ExitDecision, ExitReport } from "./events.js";
 import { PROTOCOL } from "./messages.js";
+import type { StartOptions } from "./options.js";
 import type { Hello } from "./reports.js";
 
 /** Durations in milliseconds; `startChild` and `clock` are others in tests. */
@@ -13,7 +13,8 @@ export interface SupervisorOptions extends Command, ChildTimeouts {
   readonly restartDelaysMs: readonly number[];
   readonly maxPending: number;
   readonly maxPendingBytes: number;
-  readonly onExit?: ((exit: ExitReport) => ExitDecision | void) | undefined;
+  readonly onExit?: StartOptions["onExit"];
+  readonly onStateChange?: StartOptions["onStateChange"];
   readonly clock: Clock;
   readonly startChild: (command: Command, clock: Clock, listener: ChildListener) => ChildHandle;
 }
