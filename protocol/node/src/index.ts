@@ -27,34 +27,7 @@ export type {
 export type * from "./diarization_reports.js";
 export type * from "./people_reports.js";
 export type * from "./reports.js";
-export {
-  BadAudio,
-  Cancelled,
-  ChildGone,
-  Closed,
-  CommandNotFound,
-  DeadlineExceeded,
-  DeviceError,
-  Draining,
-  FramingError,
-  GalleryUnavailable,
-  IncompatibleEmbeddings,
-  InternalError,
-  InvalidParams,
-  InvalidRequest,
-  KillsChild,
-  MethodNotFound,
-  ModelUnavailable,
-  OutOfMemory,
-  Overloaded,
-  ParseError,
-  ProtocolMismatch,
-  SidecarError,
-  UnknownError,
-  UnknownPerson,
-} from "./errors.js";
-export { restoreError } from "./error_transport.js";
-export type { ErrorReport } from "./sidecar_error.js";
+export * from "./error_classes.js";
 export { closeBeforeQuit, type QuitEvent, type QuittingApp } from "./electron.js";
 export { findCommand, type FindOptions, type FoundCommand } from "./find_command.js";
 export { PROTOCOL, PROTOCOL_MINOR } from "./messages.js";

@@ -128,3 +128,17 @@ for (const [name, bundle] of Object.entries(BUNDLERS)) {
     );
   }
 }
+
+test("a page can have the errors: they need nothing of Node", async (t) => {
+  const esbuild = await installed("esbuild");
+  if (esbuild === null) return t.skip("esbuild is not installed");
+  const contents = 'import { restoreError } from "speaker-sidecar/errors"; restoreError(null);';
+  const { outputFiles } = await esbuild.build({
+    stdin: { contents, resolveDir: app },
+    bundle: true,
+    write: false,
+    platform: "browser",
+    logLevel: "silent",
+  });
+  assert.doesNotMatch(outputFiles[0].text, /require\(|node:/);
+});

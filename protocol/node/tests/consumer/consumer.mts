@@ -20,6 +20,7 @@ import {
   type SidecarState,
   type StoredEmbedding,
 } from "speaker-sidecar";
+import { ChildGone, restoreError as restoreInAPage } from "speaker-sidecar/errors";
 
 export async function whoSpeaks(
   audio: Audio,
@@ -111,7 +112,7 @@ export async function whoSpeaks(
     return (await meet(sidecar.people, voice, audio)) ?? best.name;
   } catch (error) {
     const report: ErrorReport | undefined = restoreError(error)?.toJSON();
-    console.log(report?.kind);
+    console.log(report?.kind, restoreInAPage(report) instanceof ChildGone);
     if (error instanceof BadAudio) return error.message;
     if (error instanceof Overloaded) return String(error.details.retryAfterMs);
     if (error instanceof SidecarError && error.retryable) return error.kind;
