@@ -22,7 +22,7 @@ export function checkNumber(name: string, value: unknown, range: Range): void {
     value <= most &&
     (!isWhole || Number.isInteger(value));
   if (isGood) return;
-  const what = isWhole ? "a whole number" : "a number";
+  const what = isWhole ? "a whole number" : "a finite number";
   const bounds = range.most === undefined ? `of at least ${least}` : `from ${least} to ${most}`;
   throw new InvalidParams(`${name} must be ${what} ${bounds}, not ${shown(value)}`);
 }

@@ -45,7 +45,7 @@ for (const [what, ask, message] of [
   [
     "a part as texts",
     (it) => it.probe({ path: "a.wav", endS: "2" }),
-    /audio\.endS must be a number/,
+    /audio\.endS must be a finite number/,
   ],
   [
     "a channel's name",
@@ -57,7 +57,7 @@ for (const [what, ask, message] of [
   [
     "a deadline before now",
     (it) => it.health({ deadlineMs: -1 }),
-    /deadlineMs must be a number of/,
+    /deadlineMs must be a finite number of/,
   ],
   [
     "a deadline as a text",
@@ -79,7 +79,7 @@ for (const [what, ask, message] of [
     (it) => it.embed("a.wav", { speech: "some" }),
     /speech must be "auto" or/,
   ],
-  ["no windows", (it) => it.embedWindows("a.wav"), /windowS must be a number/],
+  ["no windows", (it) => it.embedWindows("a.wav"), /windowS must be a finite number/],
   ["windows without a hop", (it) => it.embedWindows("a.wav", { windowS: 2 }), /hopS must be a/],
   ["a share of 1", (it) => it.score(KEPT, KEPT, { far: 1 }), /far must be a number above 0 and/],
   ["half a speaker", (it) => it.diarize("a.wav", { nSpeakers: 1.5 }), /nSpeakers must be a whole/],
@@ -115,14 +115,14 @@ for (const [what, ask, message] of [
   [
     "speech of NaN",
     (it) => it.score({ ...KEPT, speechS: NaN }, KEPT),
-    /a\.speechS must be a number/,
+    /a\.speechS must be a finite number/,
   ],
   [
     "one bad embedding of an enrolment",
     (it) => it.people.enroll({ name: "Ada", embeddings: [KEPT, { ...KEPT, embedding: "?" }] }),
     /embeddings\[1\]\.embedding must be/,
   ],
-  ["a drain of NaN", (it) => it.close({ drainMs: NaN }), /drainMs must be a number/],
+  ["a drain of NaN", (it) => it.close({ drainMs: NaN }), /drainMs must be a finite number/],
 ]) {
   test(`${what}: refused in the app's words, and nothing is sent`, async () => {
     const { it, newest } = await appSidecar();
