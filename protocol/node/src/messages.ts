@@ -1,13 +1,13 @@
 /** The envelope: JSON-RPC 2.0 messages as payloads, in both directions. */
 
-import { ParseError, type WireError } from "./errors";
-import { isMap, pack, unpack, type WireMap } from "./payload";
+import { ParseError, type WireError } from "./errors.js";
+import { isMap, pack, packInPieces, unpack, type WireMap } from "./payload.js";
 
 const JSONRPC = "2.0";
 
 /** The protocol that this package speaks, and the newest minor version of it that it knows. */
 export const PROTOCOL = 1;
-export const PROTOCOL_MINOR = 2;
+export const PROTOCOL_MINOR = 3;
 
 /** A request's id: an integer from 0 to 2^53-1, or a string of 1 to 64 bytes. */
 export type RequestId = number | string;
@@ -58,9 +58,9 @@ export interface Notice {
 
 export type FromChild = Result | Failure | Notice;
 
-/** The payload with which a host asks for `method`. */
-export function encodeRequest(id: RequestId, method: Method, params: WireMap): Uint8Array {
-  return pack({ jsonrpc: JSONRPC, id, method, params });
+/** The payload with which a host asks for `method`, in pieces. */
+export function encodeRequest(id: RequestId, method: Method, params: WireMap): Uint8Array[] {
+  return packInPieces({ jsonrpc: JSONRPC, id, method, params });
 }
 
 /** The payload with which a host withdraws the request `id`. */

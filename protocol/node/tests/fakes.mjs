@@ -20,6 +20,14 @@ export class FakeClock {
     return { cancel: () => (this.#timers = this.#timers.filter((other) => other !== timer)) };
   }
 
+  /** How many things keep the process alive. */
+  nHolds = 0;
+
+  keepAlive() {
+    this.nHolds += 1;
+    return { cancel: () => (this.nHolds -= 1) };
+  }
+
   random() {
     return this.jitter;
   }
@@ -93,6 +101,8 @@ export class FakeChild {
     this.inputEnded = true;
   }
 
+  unref() {}
+
   kill(fault) {
     if (this.killed !== null || this.hasEnded) return;
     this.killed = fault;
@@ -114,8 +124,8 @@ export class FakeChild {
     });
   }
 
-  health(state, reason = state) {
-    this.#tell("health", { state, reason });
+  health(state, reason = state, error = undefined) {
+    this.#tell("health", { state, reason, ...(error && { error }) });
   }
 
   progress(phase, done, total) {
@@ -175,8 +185,9 @@ export class FakeChild {
 export function supervise(options = {}) {
   const world = fakeWorld(options);
   const { clock, children } = world;
-  const told = { exits: [], restarts: [], logs: [], states: [], progress: [] };
+  const told = { exits: [], restarts: [], logs: [], states: [], progress: [], own: [] };
   const it = new supervisor.Supervisor(world.options, {
+    onState: (state) => told.own.push(state),
     onHealth: ({ state }) => told.states.push(state),
     onProgress: (progress) => told.progress.push(progress),
     onExit: (exit) => told.exits.push(exit),
