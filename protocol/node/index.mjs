@@ -30,4 +30,5 @@ export {
   SpeakerSidecar,
   UnknownError,
   UnknownPerson,
+  UnknownStream,
 } from "./dist/index.js";

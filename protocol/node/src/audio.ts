@@ -177,7 +177,8 @@ function isArrayBuffer(value: unknown): value is ArrayBuffer {
   return typeNameOf(value) === "ArrayBuffer";
 }
 
+/** What `value` is. */
 // Not instanceof: what comes from another context (Electron, vm) has other constructors.
-function typeNameOf(value: unknown): string {
+export function typeNameOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1);
 }

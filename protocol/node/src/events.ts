@@ -1,5 +1,6 @@
 /** What the client tells of its children, beside what they say themselves. */
 
+import type { WireMap } from "./payload";
 import type { Health, Progress } from "./reports";
 
 /** A child has ended. */
@@ -45,4 +46,6 @@ export interface SupervisorListener {
   onExit(exit: ExitReport): void;
   onRestart(restart: RestartReport): void;
   onLog(line: LogLine): void;
+  /** Something of a stream. */
+  onStream(method: string, params: WireMap): void;
 }

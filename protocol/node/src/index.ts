@@ -18,6 +18,8 @@ export type { OnProgress } from "./request";
 export type { BatchItem, BatchItems } from "./results";
 export type { ExitReport, LogLine, RestartReport, SidecarEvents } from "./events";
 export type * from "./diarization_reports";
+export type * from "./live_reports";
+export type { Live } from "./live";
 export type * from "./people_reports";
 export type * from "./reports";
 export {
@@ -45,6 +47,7 @@ export {
   SidecarError,
   UnknownError,
   UnknownPerson,
+  UnknownStream,
 } from "./errors";
 export { closeBeforeQuit, type QuittingApp } from "./electron";
 export { findCommand, type FindOptions, type FoundCommand } from "./find_command";

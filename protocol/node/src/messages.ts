@@ -7,7 +7,7 @@ const JSONRPC = "2.0";
 
 /** The protocol that this package speaks, and the newest minor version of it that it knows. */
 export const PROTOCOL = 1;
-export const PROTOCOL_MINOR = 2;
+export const PROTOCOL_MINOR = 3;
 
 /** A request's id: an integer from 0 to 2^53-1, or a string of 1 to 64 bytes. */
 export type RequestId = number | string;
@@ -31,6 +31,9 @@ export type Method =
   | "identify"
   | "export_people"
   | "import_people"
+  | "stream_open"
+  | "stream_push"
+  | "stream_close"
   | "health"
   | "metrics"
   | "shutdown";

@@ -4,6 +4,7 @@ import { floatsOf } from "./audio";
 import { camelCased } from "./camel_case";
 import type { DiarizeResult } from "./diarization_reports";
 import { errorFromWire, ParseError, type SidecarError } from "./errors";
+import type { LiveTurn } from "./live_reports";
 import { readError } from "./messages";
 import { isMap, type WireMap } from "./payload";
 import type { AudioWarning, EmbedResult, EmbedWindowsResult, SpeechResult } from "./reports";
@@ -41,6 +42,14 @@ export function readDiarize(result: WireMap): DiarizeResult {
       embedding: floatsOf(readBin(speaker.embedding, "embedding")),
     })),
   };
+}
+
+/** What `stream_turn` tells. */
+export function readLiveTurn(params: WireMap): LiveTurn {
+  const { stream: _, embedding, ...rest } = params;
+  const plain = readPlain<LiveTurn>({ end_s: null, speaker: null, ...rest });
+  if (embedding == null) return plain;
+  return { ...plain, embedding: floatsOf(readBin(embedding, "embedding")) };
 }
 
 /** The result of `embed`. */

@@ -2,13 +2,16 @@
 
 import { EventEmitter } from "node:events";
 
-import { onAbort } from "./abort";
+import { cancelledBy, onAbort } from "./abort";
 import { audioToWire, segmentsToWire, type Audio, type Segment } from "./audio";
 import { Child } from "./child";
 import { SYSTEM_CLOCK } from "./clock";
 import type { DiarizeResult } from "./diarization_reports";
-import { Cancelled, DeadlineExceeded, InvalidParams } from "./errors";
+import { DeadlineExceeded, InvalidParams } from "./errors";
 import type { SidecarEvents } from "./events";
+import { Live } from "./live";
+import type { LiveOptions } from "./live_reports";
+import { LiveStreams } from "./live_streams";
 import type { Method } from "./messages";
 import type { CallOptions, EmbedBatchOptions, EmbedManyOptions, EmbedOptions } from "./options";
 import type { DiarizeOptions, EmbedWindowsOptions, LongCallOptions } from "./options";
@@ -61,15 +64,23 @@ export class SpeakerSidecar extends EventEmitter {
   readonly people: People;
 
   private readonly supervisor: Supervisor;
+  private readonly streams = new LiveStreams();
 
-  private constructor(options: SupervisorOptions) {
+  private constructor(private readonly options: SupervisorOptions) {
     super();
     this.supervisor = new Supervisor(options, {
-      onHealth: (health) => this.tell("health", health),
+      onHealth: (health) => {
+        if (health.state === "ready" || health.state === "degraded") this.streams.childServes();
+        this.tell("health", health);
+      },
       onProgress: (progress) => this.tell("progress", progress),
-      onExit: (exit) => this.tell("exit", exit),
+      onExit: (exit) => {
+        this.streams.childEnded(exit.reason, exit.willRestart);
+        this.tell("exit", exit);
+      },
       onRestart: (restart) => this.tell("restart", restart),
       onLog: (line) => this.tell("log", line),
+      onStream: (method, params) => this.streams.take(method, params),
     });
     this.people = new People(
       () => this.hello,
@@ -204,6 +215,22 @@ export class SpeakerSidecar extends EventEmitter {
   }
 
   /**
+   * Who speaks as it happens: push samples as they come, and be told.
+   *
+   * @throws {MethodNotFound} the child is older than contract 1.3.
+   */
+  live(options: LiveOptions): Live {
+    demand(this.hello, "streams", "a live stream");
+    const request = { nAudios: 0, bound: true };
+    return new Live(options, {
+      clock: this.options.clock,
+      fingerprint: () => this.lastHealth?.model?.fingerprint ?? null,
+      ask: (method, params, signal) => this.call(method, params, request, { signal }),
+      attach: (ears) => this.streams.attach(ears),
+    });
+  }
+
+  /**
    * How alike two voices are, audios or embeddings that were kept, and what that means: how
    * probable it is that they are one person's. `far` or `prior` say where "the same" begins.
    */
@@ -251,10 +278,10 @@ export class SpeakerSidecar extends EventEmitter {
     if (onProgress !== undefined && typeof onProgress !== "function") {
       throw new InvalidParams("onProgress must be a function");
     }
-    if (signal?.aborted === true) throw cancelledBy(signal);
+    if (signal?.aborted === true) throw cancelledBy(signal, "the call");
     const request = this.supervisor.submit(method, params, { ...requestOptions, onProgress });
     const withdraw = (error: Error) => this.supervisor.withdraw(request, error);
-    const forgetAbort = signal && onAbort(signal, () => withdraw(cancelledBy(signal)));
+    const forgetAbort = signal && onAbort(signal, () => withdraw(cancelledBy(signal, "the call")));
     const timer =
       deadlineMs === undefined
         ? null
@@ -273,10 +300,4 @@ export class SpeakerSidecar extends EventEmitter {
     // Later, so that a listener that throws cannot stop us halfway.
     queueMicrotask(() => this.emit(event, ...args));
   }
-}
-
-function cancelledBy(signal: AbortSignal): Cancelled {
-  const reason: unknown = signal.reason;
-  const text = reason instanceof Error ? reason.message : String(reason);
-  return new Cancelled(`the call was aborted: ${text}`, undefined, {}, { cause: reason });
 }

@@ -191,6 +191,7 @@ export class Supervisor {
     if (method === "hello") this.takeHello(camelCased(params) as Hello);
     if (method === "health") this.takeHealth(camelCased(params) as Health);
     if (method === "progress") this.takeProgress(params);
+    if (method.startsWith("stream_")) this.listener.onStream(method, params);
   }
 
   private takeHello(hello: Hello): void {
