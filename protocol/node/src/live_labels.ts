@@ -9,8 +9,8 @@ const MAX_KNOWN = 100;
 export class LiveLabels {
   // By label, those who spoke last at the end.
   private readonly kept = new Map<string, KnownSpeaker>();
-  // Every label that was ever told.
-  private readonly used = new Set<string>();
+  // Those that a final turn has had: they mean that person to the end.
+  private readonly fixed = new Set<string>();
   // This child's labels, and ours.
   private mapped = new Map<string, string>();
 
@@ -23,7 +23,12 @@ export class LiveLabels {
   keep(speaker: KnownSpeaker): void {
     this.kept.delete(speaker.label);
     this.kept.set(speaker.label, speaker);
-    this.used.add(speaker.label);
+    this.fix(speaker.label);
+  }
+
+  /** One of ours was in a final turn. */
+  fix(label: string): void {
+    this.fixed.add(label);
   }
 
   /** Those whom a child with the model `fingerprint` can go on with; null: whatever it is. */
@@ -44,9 +49,10 @@ export class LiveLabels {
     if (known !== undefined) return known;
     const taken = [...this.mapped.values()];
     const isFree = claimed !== undefined && !taken.includes(claimed);
-    const ours = isFree ? claimed : this.used.has(label) ? this.fresh() : label;
+    const isSomebodys = (one: string) => this.fixed.has(one) || taken.includes(one);
+    let [ours, n] = [isFree ? claimed : label, 1];
+    while (!isFree && isSomebodys(ours)) ours = `S${n++}`;
     this.mapped.set(label, ours);
-    this.used.add(ours);
     return ours;
   }
 
@@ -61,11 +67,5 @@ export class LiveLabels {
         ...(also === undefined ? {} : { also: also.map((label) => this.ours(label)) }),
       })),
     };
-  }
-
-  private fresh(): string {
-    let n = 1;
-    while (this.used.has(`S${n}`)) n += 1;
-    return `S${n}`;
   }
 }

@@ -262,6 +262,7 @@ export class LiveStream {
 
   private lose(reason: string): void {
     const { stream, heardS } = this;
+    const wasHearing = this.isSending || this.childBufferedS > 0;
     this.attempt += 1;
     this.stream = null;
     this.isSending = this.isCloseSent = false;
@@ -269,7 +270,8 @@ export class LiveStream {
     this.retryTimer = null;
     this.lost ??= { reason, heardS };
     if (stream === null) return;
-    this.nDeaths = heardS > this.heardMostS ? 1 : this.nDeaths + 1;
+    if (heardS > this.heardMostS) this.nDeaths = 0;
+    if (wasHearing) this.nDeaths += 1;
     this.heardMostS = Math.max(this.heardMostS, heardS);
     if (this.nDeaths >= MAX_DEATHS) {
       this.fail(new KillsChild(`hearing failed ${MAX_DEATHS} times at one place: ${reason}`));

@@ -86,7 +86,10 @@ export class LiveTurns {
     const cut = open
       .filter((turn) => turn.startS < startS)
       .map((turn) => ({ ...turn, endS: Math.min(turn.endS ?? startS, startS), final: true }));
-    cut.forEach((turn) => this.told.set(turn.turn, turn));
+    for (const turn of cut) {
+      this.told.set(turn.turn, turn);
+      if (turn.speaker !== null) this.labels.fix(turn.speaker);
+    }
     return cut;
   }
 
@@ -117,6 +120,7 @@ export class LiveTurns {
       ({ startS }) => Math.abs(Math.max(startS, this.startS) - said.startS) <= ABOUT_S,
     );
     const speaker = this.labels.ours(label, claim?.speaker ?? undefined);
+    if (said.final) this.labels.fix(speaker);
     const { embedding, speechS } = said;
     if (embedding === undefined || speechS === undefined || fingerprint === null) {
       return { ...said, speaker };
