@@ -6,12 +6,7 @@ import contextlib
 import io
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from protocol.errors import BadAudio
 from protocol.params import Audio, FileAudio, PathAudio, PcmAudio
 from protocol.reports import ProbeResult
 from sidecar.audio.channels import check_channel, picked
@@ -19,15 +14,9 @@ from sidecar.audio.formats.findings import Findings
 from sidecar.audio.formats.opening import open_recording
 from sidecar.audio.formats.recording import Recording
 from sidecar.audio.paths import open_audio_path, translate_os_error
+from sidecar.audio.pcm import check_layout, pcm_blocks, pcm_frames, sample_type
 from sidecar.audio.resampling import FloatArray
-from sidecar.config import SAMPLE_RATE_HZ, PathRoot
-
-MIN_SOURCE_RATE_HZ, MAX_SOURCE_RATE_HZ = 8_000, 192_000
-MAX_CHANNELS = 64
-
-_PCM_TYPES: dict[str, np.dtype[Any]] = {"f32le": np.dtype("<f4"), "s16le": np.dtype("<i2")}
-_S16_FULL_SCALE = np.float32(32_768)
-_PCM_BLOCK_FRAMES = 1 << 18
+from sidecar.config import PathRoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +76,7 @@ def open_source(
         source = _pcm_source(audio, start_s, findings)
     else:
         recording = yield from _open_file(audio, path_root, is_given_up, closing, findings)
-        _check_layout(recording.sample_rate_hz, recording.channels)
+        check_layout(recording.sample_rate_hz, recording.channels)
         first_frame = recording.skip_to(frame_at(start_s, recording.sample_rate_hz))
         source = Source(
             recording.sample_rate_hz,
@@ -116,7 +105,7 @@ def probe(
     if isinstance(audio, PcmAudio):
         source = _pcm_source(audio, 0.0, findings)
         assert source.n_stated_frames is not None
-        bits = 8 * _PCM_TYPES[audio.encoding].itemsize
+        bits = 8 * sample_type(audio.encoding).itemsize
         duration_s = source.n_stated_frames / source.sample_rate_hz
         return ProbeResult(
             "PCM", audio.encoding, duration_s, source.sample_rate_hz, source.channels, bits
@@ -172,53 +161,16 @@ def _translated(path: str) -> Iterator[None]:
 
 
 def _pcm_source(audio: PcmAudio, start_s: float, findings: Findings) -> Source:
-    sample_type = _PCM_TYPES.get(audio.encoding)
-    if sample_type is None:
-        raise BadAudio(
-            f"the PCM encoding {audio.encoding!r:.40} is not supported: send f32le or s16le",
-            kind="unsupported_encoding",
-        )
-    _check_layout(audio.sample_rate_hz, audio.channels)
-    frame_bytes = sample_type.itemsize * audio.channels
-    if len(audio.pcm) % frame_bytes:
-        raise BadAudio(
-            f"the PCM has {len(audio.pcm)} bytes, not a multiple of {frame_bytes} (one "
-            f"{audio.encoding} sample for each of the channels, {audio.channels}): send whole "
-            "frames",
-            kind="odd_length",
-            n_bytes=len(audio.pcm),
-            frame_bytes=frame_bytes,
-        )
-    frames = np.frombuffer(audio.pcm, sample_type).reshape(-1, audio.channels)
+    sample_type(audio.encoding)
+    check_layout(audio.sample_rate_hz, audio.channels)
+    frames = pcm_frames(audio.pcm, audio.encoding, audio.channels)
     first_frame = min(frame_at(start_s, audio.sample_rate_hz), len(frames))
     return Source(
         audio.sample_rate_hz,
         audio.channels,
-        _pcm_blocks(frames[first_frame:]),
+        pcm_blocks(frames[first_frame:]),
         len(frames),
         keeps_its_word=True,
         findings=findings,
         first_frame=first_frame,
     )
-
-
-def _pcm_blocks(frames: NDArray[Any]) -> Iterator[FloatArray]:
-    for start in range(0, len(frames), _PCM_BLOCK_FRAMES):
-        block = frames[start : start + _PCM_BLOCK_FRAMES]
-        yield block if block.dtype.kind == "f" else block.astype(np.float32) / _S16_FULL_SCALE
-
-
-def _check_layout(sample_rate_hz: int, channels: int) -> None:
-    if not MIN_SOURCE_RATE_HZ <= sample_rate_hz <= MAX_SOURCE_RATE_HZ:
-        raise BadAudio(
-            f"the sample rate is {sample_rate_hz} Hz: resample to between {MIN_SOURCE_RATE_HZ} "
-            f"and {MAX_SOURCE_RATE_HZ} Hz ({SAMPLE_RATE_HZ} Hz needs no work here)",
-            kind="unsupported_sample_rate",
-            sample_rate_hz=sample_rate_hz,
-        )
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise BadAudio(
-            f"the audio has {channels} channels: send 1 to {MAX_CHANNELS}",
-            kind="unsupported_channels",
-            channels=channels,
-        )

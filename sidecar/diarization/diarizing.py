@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from protocol.diarization import DiarizeParams
 from protocol.methods import Params
-from protocol.params import Audio
+from protocol.params import Audio, PcmAudio
 from protocol.reports import AudioWarning
 from sidecar.audio.waveform import Decoded, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.diarization.streaming import StreamStep, hear_on
 from sidecar.engine.lazy_loader import LazyLoader
 from sidecar.speech.hearing import Hearing
 
@@ -42,13 +43,19 @@ class Diarizing:
         self._detector = detector
 
     def decode(
-        self, audio: Audio, params: Params, is_given_up: Callable[[], bool] = lambda: False
+        self,
+        audio: Audio,
+        params: Params | StreamStep,
+        is_given_up: Callable[[], bool] = lambda: False,
     ) -> Generator[Decoded, None, None]:
-        """See ``Hearing.decode``; for ``diarize`` the voices of each chunk's own speakers.
+        """See ``Hearing.decode``; for ``diarize`` and streams the voices of who is heard.
 
         Raises:
             ModelUnavailable: also: the segmentation network is needed, and cannot be had.
         """
+        if isinstance(params, StreamStep):
+            assert isinstance(audio, PcmAudio)
+            return hear_on(params, audio, self._segmenter, self._detector)
         if isinstance(params, DiarizeParams):
             return self._voices(audio, params, is_given_up)
         return self._hearing.decode(audio, params, is_given_up)

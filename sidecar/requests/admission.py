@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from protocol.diarization import DiarizeParams
 from protocol.errors import InvalidParams, Overloaded
 from protocol.hello import Limits
+from protocol.params import EmbedSegmentsParams, EmbedWindowsParams, SpeechParams
+
+# A request of more audios is long work, and so is one of many parts; a score has two.
+_MOST_LIVE_AUDIOS = 2
+# What may last for hours.
+_LONG_WORK = (EmbedWindowsParams, EmbedSegmentsParams, SpeechParams, DiarizeParams)
 
 
 class InFlight(NamedTuple):
@@ -15,8 +22,19 @@ class InFlight(NamedTuple):
     n_bytes: int
 
 
-def check_count(what: str, n: int, at_most: int, limit: str) -> None:
-    """Raise ``InvalidParams`` where a request has too many of ``what`` for any moment."""
+def is_live(params: object, n_audios: int) -> bool:
+    """Whether somebody waits for what is asked for; see ``Job``."""
+    return n_audios <= _MOST_LIVE_AUDIOS and not isinstance(params, _LONG_WORK)
+
+
+def check_counts(params: object, n_audios: int, limits: Limits) -> None:
+    """Raise ``InvalidParams`` where a request has too many audios or segments for any moment."""
+    _check_count("items", n_audios, limits.max_batch_items, "max_batch_items")
+    if isinstance(params, EmbedSegmentsParams):
+        _check_count("segments", len(params.segments), limits.max_segments, "max_segments")
+
+
+def _check_count(what: str, n: int, at_most: int, limit: str) -> None:
     if n > at_most:
         raise InvalidParams(
             f"{n} {what} are too many for one request: the limit is {at_most}; send several "

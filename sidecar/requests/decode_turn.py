@@ -12,7 +12,6 @@ from sidecar.requests.jobs import Source, Stage
 
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
-    from sidecar.audio.decoder import Decoder
     from sidecar.diarization.diarizing import Diarizing
 
 _log = logging.getLogger(__name__)
@@ -23,7 +22,7 @@ _HANDOVER_S, _HANDOVER_SAMPLES = 0.005, 1_000_000
 
 
 def decode_for_a_turn(
-    source: Source, decoder: Decoder | Diarizing, clock: Callable[[], float], steps: list[Decoded]
+    source: Source, decoder: Diarizing, clock: Callable[[], float], steps: list[Decoded]
 ) -> SidecarError | None:
     """Decode ``source`` on, which this thread alone works on.
 
@@ -50,7 +49,7 @@ def decode_for_a_turn(
 
 
 def _take_turn(
-    source: Source, decoder: Decoder | Diarizing, clock: Callable[[], float], steps: list[Decoded]
+    source: Source, decoder: Diarizing, clock: Callable[[], float], steps: list[Decoded]
 ) -> None:
     # A request that was answered meanwhile is not decoded any further.
     def is_given_up() -> bool:

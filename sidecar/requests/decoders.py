@@ -1,4 +1,4 @@
-"""The threads that decode: a few for samples and files each, replaced where they hang."""
+"""The threads that decode: a few for samples, streams and files each, replaced where they hang."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from sidecar.requests.vital_thread import vital_thread
 
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
-    from sidecar.audio.decoder import Decoder
     from sidecar.diarization.diarizing import Diarizing
 
 _log = logging.getLogger(__name__)
 
-N_DECODERS = {Lane.SAMPLES: 1, Lane.FILES: 2}
+N_DECODERS = {Lane.SAMPLES: 1, Lane.STREAMS: 1, Lane.FILES: 2}
 # For one block of a file, which takes milliseconds. Then the file is given up; a decoder that does
 # not come back from a C library after so many times as long is replaced.
 DECODE_TIMEOUT_S = 30.0
@@ -62,7 +61,7 @@ class Decoders:
         self._on_decoded = on_decoded
         self._lifecycle = lifecycle
         self._clock = clock
-        self._decoder: Decoder | Diarizing | None = None
+        self._decoder: Diarizing | None = None
         self._decodable = {lane: threading.Condition(lock) for lane in Lane}
         self._stopped = False
         self._decoding: dict[threading.Thread, Source] = {}
@@ -74,7 +73,7 @@ class Decoders:
             for _ in range(n_decoders):
                 self._start_decoder(lane)
 
-    def allow(self, decoder: Decoder | Diarizing) -> None:
+    def allow(self, decoder: Diarizing) -> None:
         """Decode with ``decoder`` from now on."""
         self._decoder = decoder
         self.wake()

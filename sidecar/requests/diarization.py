@@ -1,18 +1,21 @@
-"""From a recording whose voices are all embedded to who spoke when."""
+"""From a recording, or a stream, whose voices are all embedded to who spoke when."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 from protocol.diarization import DiarizeParams, DiarizeResult, SpeakerReport, TurnReport
 from protocol.errors import BadAudio, SidecarError
 from protocol.gallery_reports import IdentifyResult
 from protocol.reports import AudioWarning
+from protocol.streams import StreamCloseParams
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.heard_chunks import HeardActivity
 from sidecar.diarization.speakers import (
     FloatArray,
+    People,
     VoicePlace,
     find_people,
     local_speakers,
@@ -26,12 +29,32 @@ from sidecar.requests.responses import Served
 # An answer holds no more: see section 3 of the specification.
 MAX_TURNS = 20_000
 
+# None: nobody could be asked.
+Identify: TypeAlias = Callable[[Voice], IdentifyResult | None]
+
+
+class Label(NamedTuple):
+    """What a speaker is called; ``also``: what else they were called, live."""
+
+    label: str
+    also: tuple[str, ...] = ()
+
+
+Labels: TypeAlias = Callable[[People, Sequence[Turn]], Mapping[int, Label]]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard, and embedded, from ``start_s`` on; ``warnings`` are about the audio."""
+
+    activity: HeardActivity
+    embedded: Iterable[tuple[VoicePlace, FloatArray]]
+    start_s: float
+    warnings: tuple[AudioWarning, ...]
+
 
 def diarization_of(
-    job: Job,
-    params: DiarizeParams,
-    served: Served,
-    identify: Callable[[Voice], IdentifyResult],
+    job: Job, params: DiarizeParams, served: Served, identify: Identify
 ) -> DiarizeResult:
     """The answer to ``job``.
 
@@ -42,25 +65,50 @@ def diarization_of(
         SidecarError: what ``identify`` raises.
     """
     [source] = job.sources
-    heard = source.activity
-    assert isinstance(heard, HeardActivity)
+    activity = source.activity
+    assert isinstance(activity, HeardActivity)
+    places = (activity.voices[item.index] for item in job.items)
+    heard = Heard(
+        activity,
+        zip(places, embeddings_of(job), strict=True),
+        params.audio.start_s or 0.0,
+        source.warnings,
+    )
+    return who_spoke(heard, params, served, identify if params.identify else None, _by_start)
+
+
+def who_spoke(
+    heard: Heard,
+    params: DiarizeParams | StreamCloseParams,
+    served: Served,
+    identify: Identify | None,
+    labels_of: Labels,
+) -> DiarizeResult:
+    """Who spoke when in what was heard.
+
+    Raises:
+        BadAudio: there are more turns than an answer can hold.
+        SidecarError: what ``identify`` raises.
+    """
+    activity = heard.activity
     result = DiarizeResult(
         turns=(),
         speakers=(),
         dim=served.dim,
         model=served.model,
         fingerprint=served.fingerprint,
-        duration_s=heard.n_samples / SAMPLE_RATE_HZ,
-        warnings=source.warnings,
+        duration_s=activity.n_samples / SAMPLE_RATE_HZ,
+        warnings=heard.warnings,
     )
     exactly = params.n_speakers
     least, most = exactly or params.min_speakers or 1, exactly or params.max_speakers
-    local = local_speakers(heard.chunks, _embedded(job, heard))
+    local = local_speakers(activity.chunks, heard.embedded)
     people = find_people(local, max_distance(served.fingerprint), least, most)
     if people is None:
         return result
     turns = spoken(
-        turns_of(heard.chunks, people, heard.n_samples, exclusive=params.exclusive), heard.speech
+        turns_of(activity.chunks, people, activity.n_samples, exclusive=params.exclusive),
+        activity.speech,
     )
     if len(turns) > MAX_TURNS:
         raise BadAudio(
@@ -69,24 +117,28 @@ def diarization_of(
             kind="too_many_turns",
             max_turns=MAX_TURNS,
         )
-    in_order = list(dict.fromkeys(turn.person for turn in turns))
-    labels = {person: f"S{number}" for number, person in enumerate(in_order, start=1)}
-    start_s = params.audio.start_s or 0.0
+    labels = labels_of(people, turns)
     speakers, odd = [], dict[str, AudioWarning]()
     for person, label in labels.items():
         speaker = _speaker(
             label, people.centroids[person], [t for t in turns if t.person == person]
         )
-        if params.identify:
+        if identify is not None:
             voice = Voice(people.centroids[person], speaker.speech_s, served.fingerprint)
             found = identify(voice)
-            odd.update((warning.kind, warning) for warning in found.warnings)
-            speaker = _named(speaker, found)
+            if found is not None:
+                odd.update((warning.kind, warning) for warning in found.warnings)
+                speaker = _named(speaker, found)
         speakers.append(speaker)
     return replace(
         result,
         turns=tuple(
-            TurnReport(start_s + t.start_s, start_s + t.end_s, labels[t.person], t.overlap)
+            TurnReport(
+                heard.start_s + t.start_s,
+                heard.start_s + t.end_s,
+                labels[t.person].label,
+                t.overlap,
+            )
             for t in turns
         ),
         speakers=tuple(speakers),
@@ -94,16 +146,24 @@ def diarization_of(
     )
 
 
-def _embedded(job: Job, heard: HeardActivity) -> Iterator[tuple[VoicePlace, FloatArray]]:
+def embeddings_of(job: Job) -> Iterator[FloatArray]:
+    """Those of all items of ``job``, none of which has failed, in their order."""
     for item in job.items:
         assert item.outcome is not None
         assert not isinstance(item.outcome, SidecarError)  # then there is no question
-        yield heard.voices[item.index], item.outcome.values
+        yield item.outcome.values
 
 
-def _speaker(label: str, centroid: FloatArray, turns: list[Turn]) -> SpeakerReport:
+def _by_start(_: People, turns: Sequence[Turn]) -> dict[int, Label]:
+    """``S1``, ``S2`` ... by who speaks first."""
+    in_order = list(dict.fromkeys(turn.person for turn in turns))
+    return {person: Label(f"S{number}") for number, person in enumerate(in_order, start=1)}
+
+
+def _speaker(label: Label, centroid: FloatArray, turns: list[Turn]) -> SpeakerReport:
     speech_s = sum(turn.end_s - turn.start_s for turn in turns)
-    return SpeakerReport(label, centroid.astype("<f4").tobytes(), speech_s)
+    embedding = centroid.astype("<f4").tobytes()
+    return SpeakerReport(label.label, embedding, speech_s, also=label.also)
 
 
 def _named(speaker: SpeakerReport, found: IdentifyResult) -> SpeakerReport:

@@ -16,6 +16,7 @@ from protocol.params import (
     ShutdownParams,
     StoredEmbedding,
 )
+from protocol.streams import StreamCloseParams, StreamOpenParams, StreamPushParams
 from sidecar.requests.jobs import Job
 from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.outbox import Outbox
@@ -87,13 +88,25 @@ class Dispatcher:
                 point = OperatingPoint(params.far, params.prior)
                 result = score(params.a, params.b, point, calibration)
                 self._outbox.send_result(request.id, result)
+            elif isinstance(params, StreamOpenParams):
+                self._outbox.send_result(request.id, self._pipeline.streams.open(params))
+            elif isinstance(params, StreamPushParams):
+                self._outbox.send_result(request.id, self._pipeline.streams.push(params))
+                self._pipeline.look_again()
+            elif isinstance(params, StreamCloseParams):
+                job = self._pipeline.streams.close(request.id, params, n_bytes, received_at)
+                self._admitted(job)
             else:
                 job = Job(request.id, params, n_bytes, received_at)
                 deadline_ms = getattr(params, "deadline_ms", None)
                 if deadline_ms is not None:
                     job.deadline_at = received_at + deadline_ms / 1000
                 self._pipeline.admit(job, audios_of(params), self._status.retry_after_ms())
-                if job.deadline_at is not None:
-                    self._lifecycle.wake_for_deadline()
+                self._admitted(job)
         except SidecarError as error:
             self._outbox.send_error(request.id, error)
+
+    def _admitted(self, job: Job) -> None:
+        self._pipeline.look_again()
+        if job.deadline_at is not None:
+            self._lifecycle.wake_for_deadline()

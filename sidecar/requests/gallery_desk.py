@@ -22,6 +22,7 @@ from protocol.gallery_params import (
 from protocol.gallery_reports import GalleryResult, IdentifyResult
 from protocol.params import StoredEmbedding
 from sidecar.config import Config
+from sidecar.diarization.streaming import StreamStep
 from sidecar.requests.jobs import Answer, Job
 from sidecar.requests.outbox import Outbox
 from sidecar.requests.responses import Served
@@ -72,12 +73,16 @@ class GalleryDesk:
         return served
 
     def _answer(self, job: Job) -> Answer:
-        if not isinstance(job.params, DiarizeParams):
-            return self._answer_of_gallery(job, self._open())
-        # It imports numpy.
-        from sidecar.requests.diarization import diarization_of  # noqa: PLC0415
+        # They import numpy.
+        if isinstance(job.params, StreamStep):
+            from sidecar.requests.stream_turns import stream_answer  # noqa: PLC0415
 
-        return diarization_of(job, job.params, self._served, self._identify)
+            return stream_answer(job, job.params, self._served, self._identify)
+        if isinstance(job.params, DiarizeParams):
+            from sidecar.requests.diarization import diarization_of  # noqa: PLC0415
+
+            return diarization_of(job, job.params, self._served, self._identify)
+        return self._answer_of_gallery(job, self._open())
 
     def _identify(self, voice: Voice) -> IdentifyResult:
         stored = StoredEmbedding(b"", voice.fingerprint)

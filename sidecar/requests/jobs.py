@@ -14,14 +14,25 @@ from protocol.methods import WorkParams
 from protocol.params import Audio, PcmAudio, RequestId
 from protocol.quality import Quality, SpeechResult
 from protocol.reports import AudioWarning, ProbeResult
+from protocol.streams import StreamNotification
 from sidecar.audio.waveform import Activity, Decoded, Stereo, Waveform
+from sidecar.diarization.streaming import StreamStep
 
 if TYPE_CHECKING:
     # It imports numpy, for which the reader does not wait.
     from sidecar.engine.encoder import Embedding
 
+
+@dataclass(frozen=True, slots=True)
+class StreamAnswer:
+    """What a step of a stream has to tell, and at its end the result."""
+
+    told: tuple[StreamNotification, ...]
+    result: DiarizeResult | None = None
+
+
 # What comes of a question.
-Answer: TypeAlias = GalleryResult | DiarizeResult
+Answer: TypeAlias = GalleryResult | DiarizeResult | StreamAnswer
 # An item's embedding, or the error that took its place.
 Outcome: TypeAlias = "Embedding | SidecarError"
 
@@ -35,14 +46,20 @@ class Stage(enum.Enum):
 
 
 class Lane(enum.Enum):
-    """Who decodes an audio: samples that need no decoding never wait behind a long file."""
+    """Who decodes an audio: samples that need no decoding never wait behind a long file.
+
+    Nor do they wait for streams, which are heard all the time.
+    """
 
     SAMPLES = enum.auto()
+    STREAMS = enum.auto()
     FILES = enum.auto()
 
 
-def lane_of(audio: Audio) -> Lane:
+def lane_of(audio: Audio, params: WorkParams | StreamStep) -> Lane:
     """Who decodes ``audio``."""
+    if isinstance(params, StreamStep):
+        return Lane.STREAMS
     return Lane.SAMPLES if isinstance(audio, PcmAudio) else Lane.FILES
 
 
@@ -132,6 +149,8 @@ class Item:
 class Job:
     """One request in flight. ``n_bytes``: its frame's payload, which counts until it is answered.
 
+    An ``id`` below 0, which no host can send, is that of a stream's step, which answers nobody.
+
     ``deadline_at`` is when it is too late; None: never. ``is_live``: somebody waits for one
     embedding, or for a score; it is no long work of many audios or windows. ``n_open`` counts its
     sources and items that are not done, and its question; ``n_done`` its items that are.
@@ -143,7 +162,7 @@ class Job:
     """
 
     id: RequestId
-    params: WorkParams
+    params: WorkParams | StreamStep
     n_bytes: int
     arrived_at: float
     deadline_at: float | None = None

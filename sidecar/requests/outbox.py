@@ -10,6 +10,7 @@ from protocol.errors import InternalError, SidecarError
 from protocol.messages import Notification, encode_error, encode_notification, encode_result
 from protocol.params import RequestId
 from protocol.reports import Health, Metrics, ScoreResult, ShutdownResult
+from protocol.streams import StreamOpened, StreamPushed
 from sidecar.requests.jobs import Job
 from sidecar.requests.responses import Response, Served, respond
 from sidecar.wire.writer import FrameWriter
@@ -17,7 +18,7 @@ from sidecar.wire.writer import FrameWriter
 _log = logging.getLogger(__name__)
 
 # What is answered without the pipeline.
-Answer: TypeAlias = Health | Metrics | ScoreResult | ShutdownResult
+Answer: TypeAlias = Health | Metrics | ScoreResult | ShutdownResult | StreamOpened | StreamPushed
 
 
 class Outbox:

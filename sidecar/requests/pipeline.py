@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from protocol.errors import OutOfMemory, SidecarError
 from protocol.params import Audio, RequestId
 from sidecar.audio.waveform import Waveform
 from sidecar.config import SAMPLE_RATE_HZ
+from sidecar.diarization.streaming import StreamStep
 from sidecar.requests.decoders import Decoders
 from sidecar.requests.gallery_desk import GalleryDesk
 from sidecar.requests.jobs import Item, Job, Outcome, Source, Stage
 from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.meter import Meter
+from sidecar.requests.open_streams import OpenStreams
 from sidecar.requests.outbox import Outbox
 from sidecar.requests.progress import progress_due
 from sidecar.requests.scheduler import Scheduler
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     # They import numpy and more, for which the reader does not wait.
     from sidecar.diarization.engine import DiarizingEngine
     from sidecar.engine.encoder import Encoder
-    from sidecar.engine.speech_engine import SpeechEngine
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ class Pipeline:
     def __init__(  # noqa: PLR0913, PLR0917 - it is where they meet
         self,
         scheduler: Scheduler,
-        engine: SpeechEngine | DiarizingEngine,
+        engine: DiarizingEngine,
         desk: GalleryDesk,
         outbox: Outbox,
         lifecycle: Lifecycle,
@@ -63,6 +65,7 @@ class Pipeline:
         self._scheduler = scheduler
         self._engine = engine
         self._desk = desk
+        self.streams = OpenStreams(scheduler, outbox, clock)
         self._outbox = outbox
         self._lifecycle = lifecycle
         self._encoder: Encoder
@@ -152,8 +155,14 @@ class Pipeline:
             thread.join(max(0.0, stop_by - time.perf_counter()))
 
     def _answer(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            self._outbox.finish(job)
+        finished = deque(jobs)
+        while finished:
+            job = finished.popleft()
+            step = job.params if isinstance(job.params, StreamStep) else None
+            if step is not None:
+                finished += self.streams.finished(job, step)
+            if step is None or step.ending is not None:
+                self._outbox.finish(job)
             # Items name their source, and sources their job: in a cycle, the audio would outlive
             # its answer by minutes.
             for source in job.sources:

@@ -34,7 +34,7 @@ from protocol.reports import (
     to_wire,
 )
 from sidecar.audio.waveform import Stereo
-from sidecar.requests.jobs import Item, Job
+from sidecar.requests.jobs import Item, Job, StreamAnswer
 from sidecar.requests.scoring import score
 from sidecar.scores.calibration import Calibration
 from sidecar.scores.decision import OperatingPoint
@@ -118,6 +118,9 @@ def _result(job: Job, served: Served | None) -> Answer:
     params = job.params
     if job.answer is not None:
         assert not isinstance(job.answer, SidecarError)  # it was sorted out before
+        if isinstance(job.answer, StreamAnswer):
+            assert job.answer.result is not None  # no other step is answered
+            return job.answer.result
         return _with_warnings_of_audio(job, job.answer)
     if isinstance(params, (ProbeParams, SpeechParams)):
         [source] = job.sources

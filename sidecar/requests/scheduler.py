@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from protocol.diarization import DiarizeParams
 from protocol.errors import (
@@ -27,22 +27,16 @@ from protocol.gallery_params import QUESTIONS
 from protocol.hello import Limits
 from protocol.params import (
     Audio,
-    EmbedSegmentsParams,
     EmbedWindowsParams,
     RequestId,
-    SpeechParams,
 )
 from sidecar.audio.waveform import Decoded, Part
+from sidecar.diarization.streaming import StreamStep
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
-from sidecar.requests.admission import InFlight, check_count, check_load
+from sidecar.requests.admission import InFlight, check_counts, check_load, is_live
 from sidecar.requests.decode_queue import DecodeQueue
 from sidecar.requests.device_queue import DeviceQueue
 from sidecar.requests.jobs import Answer, Item, Job, Lane, Outcome, Source, Stage, lane_of
-
-# A request of more audios is long work, and so is one of many parts; a score has two.
-_MOST_LIVE_AUDIOS = 2
-# What may last for hours.
-_LONG_WORK = (EmbedWindowsParams, EmbedSegmentsParams, SpeechParams, DiarizeParams)
 
 
 class Scheduler:
@@ -54,7 +48,7 @@ class Scheduler:
     """
 
     def __init__(self, limits: Limits, max_decoded_bytes: int = 32 * 2**20) -> None:
-        self._limits = limits
+        self.limits = limits
         self._jobs: dict[RequestId, Job] = {}
         self._undecoded = DecodeQueue(max_decoded_bytes)
         self._ready = DeviceQueue()
@@ -62,7 +56,7 @@ class Scheduler:
         self._n_audios = 0
         self._n_bytes = 0
         self._numbers = itertools.count()
-        self._draining = False
+        self.is_draining = False
         # The device's; until it is known, nothing is ready to run.
         self.batch_limits: BatchLimits = ONE_BY_ONE
 
@@ -104,8 +98,14 @@ class Scheduler:
         deadlines = (job.deadline_at for job in self._jobs.values())
         return min((at for at in deadlines if at is not None), default=None)
 
-    def admit(self, job: Job, audios: Sequence[Audio], retry_after_ms: int = 100) -> None:
-        """Take ``job`` with a source for each of ``audios``, all or nothing.
+    def admit(
+        self,
+        job: Job,
+        audios: Sequence[Audio],
+        retry_after_ms: int = 100,
+        until: Callable[[], bool] | None = None,
+    ) -> None:
+        """Take ``job`` with a source for each of ``audios``, all or nothing; see ``Source.until``.
 
         Raises:
             Draining: no more work is taken.
@@ -113,23 +113,21 @@ class Scheduler:
             Overloaded: it does not fit now.
         """
         n_audios, n_bytes = self._n_audios + max(1, len(audios)), self._n_bytes + job.n_bytes
-        if self._draining:
+        if self.is_draining:
             raise Draining("shutting down: send the request to the next process")
-        check_count("items", len(audios), self._limits.max_batch_items, "max_batch_items")
-        if isinstance(job.params, EmbedSegmentsParams):
-            n_segments = len(job.params.segments)
-            check_count("segments", n_segments, self._limits.max_segments, "max_segments")
-        now_in_flight = InFlight(self._n_audios, self._n_bytes)
-        check_load(now_in_flight, InFlight(n_audios, n_bytes), self._limits, retry_after_ms)
-        is_long = isinstance(job.params, _LONG_WORK)
-        job.is_live = len(audios) <= _MOST_LIVE_AUDIOS and not is_long
+        check_counts(job.params, len(audios), self.limits)
+        # What is held of streams has a limit of its own.
+        if not isinstance(job.params, StreamStep):
+            now_in_flight = InFlight(self._n_audios, self._n_bytes)
+            check_load(now_in_flight, InFlight(n_audios, n_bytes), self.limits, retry_after_ms)
+        job.is_live = is_live(job.params, len(audios))
         job.told_at = job.arrived_at
         job.sources = [
-            Source(job, audio, number, lane_of(audio))
+            Source(job, audio, number, lane_of(audio, job.params), until=until)
             for audio, number in zip(audios, self._numbers, strict=False)
         ]
         job.n_open = len(job.sources)
-        if isinstance(job.params, QUESTIONS):
+        if isinstance(job.params, (*QUESTIONS, StreamStep)):
             job.question = Stage.WAITING
             job.n_open += 1
         for source in job.sources:
@@ -226,7 +224,7 @@ class Scheduler:
 
     def failed(self, source: Source, error: SidecarError) -> list[Job]:
         """``source`` cannot be decoded, or not any further."""
-        if isinstance(source.job.params, (EmbedWindowsParams, DiarizeParams)):
+        if isinstance(source.job.params, (EmbedWindowsParams, DiarizeParams, StreamStep)):
             # What was cut before counts no more: the answer is the error.
             return self._give_up([source.job], error)
         return self._finish_source(source, error)
@@ -247,7 +245,7 @@ class Scheduler:
 
     def drain(self) -> None:
         """Admit nothing more."""
-        self._draining = True
+        self.is_draining = True
 
     def fail_waiting(self, error: SidecarError) -> list[Job]:
         """Give up what does not run yet."""
