@@ -13,7 +13,8 @@ import type {
   LiveOptions,
   LiveTurn,
 } from "./live_reports";
-import { LiveStream, type StreamHost } from "./live_stream";
+import { LiveStream } from "./live_stream";
+import type { StreamHost } from "./live_streams";
 import { LiveTurns } from "./live_turns";
 import type { WireMap } from "./payload";
 import { readPlain } from "./results";

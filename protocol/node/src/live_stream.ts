@@ -1,37 +1,15 @@
 /** A live stream's talk with the child, and with the next one once it is gone. */
 
 import { bytesOf } from "./audio";
-import type { Clock, Timer } from "./clock";
+import type { Timer } from "./clock";
 import type { DiarizeResult } from "./diarization_reports";
 import { KillsChild, Overloaded, SidecarError, UnknownStream } from "./errors";
 import type { KnownSpeaker, LiveCloseOptions, LiveOptions, LiveRestart } from "./live_reports";
+import type { StreamHost } from "./live_streams";
 import { Tape } from "./live_tape";
-import type { Method } from "./messages";
 import type { WireMap } from "./payload";
 import { readDiarize } from "./results";
 import { diarizeParams } from "./wire_options";
-
-/** The sidecar, as a stream needs it. */
-export interface StreamHost {
-  readonly clock: Clock;
-  /** Of the model that serves; null: none does yet. */
-  fingerprint(): string | null;
-  ask(method: Method, params: WireMap, signal?: AbortSignal): Promise<WireMap>;
-  /** Tell `ears` of the child from now on; what is returned ends that. */
-  attach(ears: StreamEars): () => void;
-}
-
-/** Whom the sidecar tells of the child. */
-export interface StreamEars {
-  /** See `StreamEars`, here and below. */
-  isCalled(stream: unknown): boolean;
-  /** What the child tells. */
-  take(method: string, params: WireMap): void;
-  /** The child is gone. `willRestart`: another one comes. */
-  childEnded(reason: string, willRestart: boolean): void;
-  /** A child serves. */
-  childServes(): void;
-}
 
 /** Whom the stream tells of its life, in its own time: from the first sample on. */
 export interface StreamListener {
@@ -53,6 +31,9 @@ const CONTEXT_S = 10;
 const PUSH_S = 5;
 const MAX_PUSH_BYTES = 2 ** 20;
 const RETRY_AFTER_MS = 250;
+// So much may wait in the child for its next step; of more it is asked now and then.
+const USUAL_S = 0.5;
+const LOOK_AFTER_MS = 250;
 // Children that died with the stream, one after the other, without getting on with it.
 const MAX_DEATHS = 5;
 
@@ -71,6 +52,8 @@ export class LiveStream {
   private isSending = false;
   private isCloseSent = false;
   private retryTimer: Timer | null = null;
+  private lookTimer: Timer | null = null;
+  private isLooking = false;
   private closing: Closing | null = null;
   private lost: { readonly reason: string; readonly heardS: number } | null = null;
   // Where the child's stream begins.
@@ -167,7 +150,7 @@ export class LiveStream {
     const { stream } = this;
     this.attempt += 1;
     this.stream = null;
-    this.retryTimer?.cancel();
+    this.cancelTimers();
     this.controller.abort();
     this.whenTaken.splice(0).forEach((resolve) => resolve());
     // A close that is cancelled ends it, too. Here, nobody wants the result: its deadline has passed.
@@ -186,11 +169,12 @@ export class LiveStream {
 
   private send(): void {
     if (this.isSending || this.stream === null || this.retryTimer !== null) return;
-    if (!this.tape.hasNext && this.closing === null) return;
+    if (!this.tape.hasNext && !this.isLooking && this.closing === null) return;
     const { stream } = this;
     void this.converse(async (isCurrent) => {
       this.isSending = true;
-      while (this.tape.hasNext) {
+      while (this.tape.hasNext || this.isLooking) {
+        this.isLooking = false;
         const pcm = this.tape.peek(this.pushS);
         const pushed = await this.host.ask("stream_push", { stream, pcm }, this.signal);
         if (!isCurrent()) return;
@@ -199,7 +183,7 @@ export class LiveStream {
         this.noteTaken();
       }
       this.isSending = false;
-      if (this.closing === null) return;
+      if (this.closing === null) return this.lookLater();
       const { options, done } = this.closing;
       // Its deadline is kept here: until then all must be sent, too.
       const params = diarizeParams({ ...options, deadlineMs: undefined });
@@ -211,6 +195,16 @@ export class LiveStream {
       done({ ...rest, durationS: this.beginS + durationS });
       this.stop();
     });
+  }
+
+  /** Ask how much was heard, where nothing comes that would bring it. */
+  private lookLater(): void {
+    if (this.childBufferedS <= USUAL_S) return;
+    this.lookTimer?.cancel();
+    this.lookTimer = this.host.clock.setTimer(() => {
+      this.isLooking = true;
+      this.send();
+    }, LOOK_AFTER_MS);
   }
 
   /** Talk with the child until it is lost or something fails. */
@@ -266,8 +260,7 @@ export class LiveStream {
     this.attempt += 1;
     this.stream = null;
     this.isSending = this.isCloseSent = false;
-    this.retryTimer?.cancel();
-    this.retryTimer = null;
+    this.cancelTimers();
     this.lost ??= { reason, heardS };
     if (stream === null) return;
     if (heardS > this.heardMostS) this.nDeaths = 0;
@@ -281,6 +274,13 @@ export class LiveStream {
     this.heardS = this.beginS;
     this.childBufferedS = 0;
     this.listener.onLost(this.beginS);
+  }
+
+  private cancelTimers(): void {
+    this.retryTimer?.cancel();
+    this.lookTimer?.cancel();
+    this.retryTimer = this.lookTimer = null;
+    this.isLooking = false;
   }
 
   private fail(error: Error): void {

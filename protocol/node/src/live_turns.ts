@@ -9,6 +9,8 @@ import { readLiveTurn } from "./results";
 
 // Two children need not agree to the sample on when a turn begins or ends.
 const ABOUT_S = 0.5;
+// Of speech, by which somebody is still known.
+const LITTLE_S = 1;
 // By then the next child has told again what the one before it had begun to tell.
 const TOLD_AGAIN_AFTER_S = 3;
 
@@ -42,7 +44,17 @@ export class LiveTurns {
 
   /** Whom a child with the model `fingerprint` can go on with; null: whatever it is. */
   known(fingerprint: string | null): KnownSpeaker[] {
-    return this.labels.known(fingerprint);
+    return this.labels.known(fingerprint).map((speaker) => {
+      const { label, speechS } = speaker;
+      // What is heard again is counted again.
+      const againS = this.all
+        .filter((turn) => turn.final && turn.speaker === label && this.startS > -Infinity)
+        .reduce(
+          (sum, { startS, endS }) => sum + Math.max(0, endS! - Math.max(startS, this.startS)),
+          0,
+        );
+      return { ...speaker, speechS: Math.max(speechS - againS, Math.min(speechS, LITTLE_S)) };
+    });
   }
 
   /** What the child, whose model has `fingerprint`, tells of a turn; what is news of it. */

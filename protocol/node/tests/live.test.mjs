@@ -204,6 +204,20 @@ test("more than a minute is not kept waiting: it is refused, and nothing of it i
   assert.equal(await hear(newest()), 62);
 });
 
+test("how much was heard is known also where nothing more is pushed", async () => {
+  const { live, newest, clock } = await liveWorld();
+  live.push(seconds(4));
+  await hear(newest(), 3);
+  assert.equal(live.bufferedS, 3);
+  await clock.pass(250);
+  await hear(newest(), 0.25);
+  assert.deepEqual([live.bufferedS, asked(newest()).at(-1)[1].pcm.length], [0.25, 0]);
+  const nTimers = clock.nTimers;
+  await clock.pass(1_000);
+  assert.equal(asked(newest()).length, 3);
+  assert.ok(clock.nTimers <= nTimers);
+});
+
 test("what cannot be heard ends it: told to whoever asks", async () => {
   const { live, newest, told } = await liveWorld();
   await hear(newest());
