@@ -1,197 +1,195 @@
-"""From what is heard every quarter of a second to turns that begin, last and end: pure.
+"""From what is heard several times a second to turns that begin, last and end: pure.
 
-Each view is one chunk that ends now. Its own speakers come in any order, and the next view may see
+Each view is a chunk that ends now. Its own speakers come in any order, and the next view may see
 the last seconds otherwise; so a turn is followed by the frames in which its speaker was active.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.diarization.chunks import FRAME_SAMPLES, BoolArray, Chunk, runs
+from sidecar.diarization.chunks import CHUNK_SAMPLES, FRAME_SAMPLES, Chunk, Stretch, runs
+
+# Frames of the stream, by their numbers.
+Frames: TypeAlias = frozenset[int]
 
 
-def frames(seconds: float) -> int:
+def n_frames(seconds: float) -> int:
     """How many frames they are."""
     return round(seconds * SAMPLE_RATE_HZ / FRAME_SAMPLES)
 
 
-# A pause that is shorter does not end a turn; a turn of which nothing was heard for as long as the
-# second is final; one that is quiet for as long as the third is told to have ended.
-_PAUSE, _SETTLED, _QUIET = frames(0.5), frames(0.8), frames(0.2)
+# A pause that is shorter does not end a turn, and one of which nothing was heard for as long as the
+# second is final. After the third it is told to have ended, as far as can be seen.
+_PAUSE, _SETTLED, _QUIET = n_frames(0.5), n_frames(0.8), n_frames(0.15)
 # What is shorter is nobody.
-_LEAST = frames(0.2)
-# What began longer ago without having been noticed is left to hindsight.
-_NOTICED = frames(1.0)
-# A turn's speakers are linked by this much activity in common.
-_LINKED = frames(0.3)
-# What is forgotten: a chunk's length.
-_MEMORY = 640
+_LEAST = n_frames(0.2)
+# What ended longer ago, and was not noticed then, is left to hindsight.
+_NOTICED = n_frames(1.0)
+# Two turns that have as much in common with one of a view's speakers are taken for one person's.
+_LINKED = n_frames(0.3)
+_MOST_OF_IT = 0.6
+# A turn's beginning is still looked for while it is as young as this.
+_YOUNG = n_frames(1.0)
+# What is remembered of each turn: what a view can still see.
+_MEMORY = CHUNK_SAMPLES // FRAME_SAMPLES
 
 
 class Run(NamedTuple):
-    """One of the view's own speakers, active in ``active`` frames of the stream, by number."""
+    """One of a view's speakers speaks, with short pauses at most, from ``start`` to ``end``."""
 
     speaker: int
-    active: frozenset[int]
+    active: Frames
     start: int
     end: int
 
 
 @dataclass(slots=True, eq=False)
-class Turn:
-    """A turn that is followed; in frames of the stream.
+class FollowedTurn:
+    """A turn, in frames of the stream.
 
     Attributes:
         number: counted from 0.
-        active: of the last ten seconds.
-        solo: those in which nobody else is.
-        n_active: how many they were in all.
+        start, end: the first frame, and the one behind the last; the same: it was nobody.
+        active: in which the speaker speaks; of the last ten seconds.
+        solo: those in which nobody else does, in order, as the last view saw it.
+        is_quiet: it has ended, as far as can be seen.
+        is_final: it changes no more.
+        linked: the numbers of earlier turns that the view takes for the same person's.
+        unlike: those that it takes for somebody else's.
     """
 
     number: int
     start: int
     end: int
-    active: frozenset[int] = frozenset()
+    active: Frames
     solo: tuple[int, ...] = ()
-    n_active: int = 0
-    n_embedded: int = 0
-    embedded_to: int = 0
-    is_final: bool = False
     is_quiet: bool = False
-    linked: tuple[int, ...] = field(default=())
-    together: tuple[int, ...] = field(default=())
+    is_final: bool = False
+    linked: tuple[int, ...] = ()
+    unlike: tuple[int, ...] = ()
 
 
 class Tracker:
     """Follows the turns of a stream.
 
     Args:
-        is_speech: whether the detector heard speech between two frames.
+        is_speech: whether speech was heard between two frames.
     """
 
     def __init__(self, is_speech: Callable[[int, int], bool]) -> None:
         self._is_speech = is_speech
         self._n_turns = 0
-        self._recent: list[Turn] = []
+        self._recent: list[FollowedTurn] = []
 
     @property
-    def open(self) -> list[Turn]:
-        """Those that are not final."""
+    def open(self) -> list[FollowedTurn]:
+        """Those that are not final, in the order of their beginnings."""
         return [turn for turn in self._recent if not turn.is_final]
 
-    def follow(self, view: Chunk, end: int) -> list[Turn]:
-        """Take in a view that ends with frame ``end``; all turns that may have changed."""
+    def follow(self, view: Chunk, end: int) -> list[FollowedTurn]:
+        """Take in ``view``, which sees what lies before frame ``end``: what may have changed."""
+        followed = self.open
         found = _runs(view, end)
-        changed = self.open
-        matched = _match(changed, found)
-        for turn in changed:
+        matched = _match(followed, found)
+        for turn in followed:
             self._go_on(turn, matched.get(turn.number), end)
-        taken = list(matched.values())
         for run in found:
-            if run not in taken:
-                turn = self._begin(run, end)
-                if turn is not None:
-                    changed.append(turn)
-                    matched[turn.number] = run
-        of_speaker = self._speakers(view)
-        for turn in changed:
-            run = matched.get(turn.number)
-            if run is not None:
-                turn.solo = _solo(view, run)
-                turn.linked = tuple(n for n in of_speaker.get(run.speaker, ()) if n != turn.number)
-                turn.together = tuple(
-                    other.number
-                    for other in self.open
-                    if other is not turn and len(other.active & turn.active) > 0
+            if run not in matched.values() and (turn := self._begin(run, end)) is not None:
+                followed.append(turn)
+                matched[turn.number] = run
+        whose = self._whose(view)
+        alone = _frames(np.flatnonzero(view.speaks.sum(axis=1) == 1), view)
+        for turn in followed:
+            if turn.number in matched:
+                run = matched[turn.number]
+                turn.solo = tuple(sorted(run.active & alone))
+                turn.linked = tuple(n for n in whose[run.speaker] if n != turn.number)
+                turn.unlike = tuple(
+                    n for speaker in whose if speaker != run.speaker for n in whose[speaker]
                 )
         self._recent = [turn for turn in self._recent if turn.end > end - _MEMORY]
-        return changed
+        return followed
 
-    def finish(self) -> list[Turn]:
-        """Nothing more comes."""
+    def finish(self) -> list[FollowedTurn]:
+        """Nothing more comes: those that are final by that."""
         changed = self.open
         for turn in changed:
-            turn.is_final = turn.is_quiet = True
+            turn.is_quiet = turn.is_final = True
         return changed
 
-    def _go_on(self, turn: Turn, run: Run | None, end: int) -> None:
+    def _go_on(self, turn: FollowedTurn, run: Run | None, end: int) -> None:
         if run is not None:
-            if run.end - run.start < frames(1.0):
+            if run.end - run.start < _YOUNG:
                 turn.start = max(turn.start - _PAUSE, run.start)
-            turn.end = max(run.end, turn.start)
-            old = [frame for frame in turn.active if frame < run.start]
-            turn.active = run.active | frozenset(f for f in old if f > end - _MEMORY)
-        elif len(turn.active) < _LEAST * 2:
+            turn.end = max(turn.start, run.end)
+            seen_from = max(run.start, end - _MEMORY)
+            before = (frame for frame in turn.active if end - _MEMORY <= frame < seen_from)
+            turn.active = run.active.union(before)
+        elif len(turn.active) < 2 * _LEAST:
             turn.end = turn.start
-            turn.active = frozenset()
         turn.is_quiet = end - turn.end >= _QUIET
         turn.is_final = end - turn.end >= _SETTLED
-        if turn.is_final and len(turn.active) < _LEAST:
+        if turn.is_final and turn.end - turn.start < _LEAST:
             turn.end = turn.start
 
-    def _begin(self, run: Run, end: int) -> Turn | None:
-        start, active = run.start, run.active
+    def _begin(self, run: Run, end: int) -> FollowedTurn | None:
+        """The turn that has begun by ``run``, if it is none that was told before."""
+        active = run.active
         for turn in self._recent:
-            if len(turn.active & active) > 0 and turn.is_final:
-                active -= turn.active
-                start = max(start, turn.end)
-        active = frozenset(frame for frame in active if frame >= start)
+            if turn.is_final and turn.active & active:
+                active = frozenset(frame for frame in active if frame >= turn.end)
         if len(active) < _LEAST or end - run.end > _NOTICED:
             return None
         start = min(active)
         if not self._is_speech(start, run.end):
             return None
-        turn = Turn(self._n_turns, start, run.end, active)
-        turn.is_quiet = end - turn.end >= _QUIET
+        turn = FollowedTurn(
+            self._n_turns, start, run.end, active, is_quiet=end - run.end >= _QUIET
+        )
         self._n_turns += 1
         self._recent.append(turn)
         return turn
 
-    def _speakers(self, view: Chunk) -> dict[int, list[int]]:
-        """For each of the view's speakers the turns that were theirs."""
-        found: dict[int, list[int]] = {}
-        masks = {
-            speaker: frozenset(
-                (np.flatnonzero(view.speaks[:, speaker]) + view.first_frame).tolist()
-            )
+    def _whose(self, view: Chunk) -> Mapping[int, list[int]]:
+        """For each of the view's speakers the turns that are theirs."""
+        whose: defaultdict[int, list[int]] = defaultdict(list)
+        speaks = {
+            speaker: _frames(np.flatnonzero(view.speaks[:, speaker]), view)
             for speaker in view.speakers
         }
         for turn in self._recent:
-            common = {speaker: len(turn.active & mask) for speaker, mask in masks.items()}
-            if common:
-                best = max(common, key=lambda speaker: common[speaker])
-                if common[best] >= max(_LINKED, 0.6 * len(turn.active)):
-                    found.setdefault(best, []).append(turn.number)
-        return found
+            for speaker, active in speaks.items():
+                n_common = len(turn.active & active)
+                if n_common >= max(_LINKED, _MOST_OF_IT * len(turn.active)):
+                    whose[speaker].append(turn.number)
+        return whose
+
+
+def _frames(places: Iterable[int], view: Chunk) -> Frames:
+    return frozenset((np.asarray(places) + view.first_frame).tolist())
 
 
 def _runs(view: Chunk, end: int) -> list[Run]:
     found = []
-    n_frames = min(end - view.first_frame, len(view.speaks))
     for speaker in view.speakers:
-        flags: BoolArray = view.speaks[:n_frames, speaker]
+        flags = view.speaks[: end - view.first_frame, speaker]
         for start, stop in _bridged(runs(flags)):
-            active = np.flatnonzero(flags[start:stop]) + start + view.first_frame
-            found.append(
-                Run(
-                    speaker,
-                    frozenset(active.tolist()),
-                    start + view.first_frame,
-                    stop + view.first_frame,
-                )
-            )
+            active = _frames(start + np.flatnonzero(flags[start:stop]), view)
+            found.append(Run(speaker, active, start + view.first_frame, stop + view.first_frame))
     return found
 
 
-def _bridged(pieces: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for start, end in pieces:
+def _bridged(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Joined where the pause between them is short."""
+    joined: list[Stretch] = []
+    for start, end in stretches:
         if joined and start - joined[-1][1] < _PAUSE:
             joined[-1] = joined[-1][0], end
         else:
@@ -199,22 +197,15 @@ def _bridged(pieces: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def _match(turns: Sequence[Turn], found: Sequence[Run]) -> dict[int, Run]:
+def _match(turns: Sequence[FollowedTurn], found: Sequence[Run]) -> dict[int, Run]:
     """Each turn's run: with the most activity in common, and no run for two turns."""
-    pairs = [
-        (len(turn.active & run.active), -place, turn.number, run)
+    pairs = sorted(
+        (-len(turn.active & run.active), turn.number, place)
         for turn in turns
         for place, run in enumerate(found)
-    ]
+    )
     matched: dict[int, Run] = {}
-    taken: set[int] = set()
-    for common, place, number, run in sorted(pairs, key=lambda pair: pair[:3], reverse=True):
-        if common > 0 and number not in matched and place not in taken:
-            matched[number] = run
-            taken.add(place)
+    for n_common, number, place in pairs:
+        if n_common < 0 and number not in matched and found[place] not in matched.values():
+            matched[number] = found[place]
     return matched
-
-
-def _solo(view: Chunk, run: Run) -> tuple[int, ...]:
-    alone = np.flatnonzero(view.speaks.sum(axis=1) == 1) + view.first_frame
-    return tuple(sorted(run.active & set(alone.tolist())))
