@@ -4,7 +4,7 @@ import { floatsOf } from "./audio";
 import { camelCased } from "./camel_case";
 import type { DiarizeResult } from "./diarization_reports";
 import { errorFromWire, ParseError, type SidecarError } from "./errors";
-import type { LiveTurn } from "./live_reports";
+import type { AnyTurn } from "./live_reports";
 import { readError } from "./messages";
 import { isMap, type WireMap } from "./payload";
 import type { AudioWarning, EmbedResult, EmbedWindowsResult, SpeechResult } from "./reports";
@@ -16,6 +16,9 @@ export type BatchItem =
 
 /** The outcomes of a call; `warnings` are about the one audio of all segments. */
 export type BatchItems = BatchItem[] & { readonly warnings?: readonly AudioWarning[] };
+
+/** A turn as a child tells it: the fingerprint of its voice is the model's. */
+export type SaidTurn = AnyTurn & { readonly embedding?: Float32Array; readonly speechS?: number };
 
 /** A result or report without bins. */
 export function readPlain<T>(result: WireMap): T {
@@ -44,10 +47,10 @@ export function readDiarize(result: WireMap): DiarizeResult {
   };
 }
 
-/** What `stream_turn` tells. */
-export function readLiveTurn(params: WireMap): LiveTurn {
+/** What `stream_turn` tells, with the child's number and label. */
+export function readLiveTurn(params: WireMap): SaidTurn {
   const { stream: _, embedding, ...rest } = params;
-  const plain = readPlain<LiveTurn>({ end_s: null, speaker: null, ...rest });
+  const plain = readPlain<SaidTurn>({ end_s: null, speaker: null, ...rest });
   if (embedding == null) return plain;
   return { ...plain, embedding: floatsOf(readBin(embedding, "embedding")) };
 }
