@@ -94,7 +94,9 @@ test(
     const nChunks = Math.ceil((10 * samples.length) / RATE_HZ);
     await page.until(`levels.length >= ${nChunks} || window.failure`, 180_000);
     const result = await page.evaluate("finish()");
-    const { told, levels, failure } = await page.evaluate("({ told, levels, failure: window.failure })");
+    const { told, levels, failure } = await page.evaluate(
+      "({ told, levels, failure: window.failure })",
+    );
     assert.equal(failure, undefined);
     // Where in what the page heard the file begins.
     const loud = ({ rmsDbfs }) => rmsDbfs !== null && rmsDbfs > -50;
