@@ -30,6 +30,7 @@ TOOLS = {
     "doctor": "say what this machine has, which device serves, and why",
     "evaluate": "measure on trials of one's own how well a model tells people apart",
     "harness": "send the requests in a JSON file to a sidecar, and check the answers",
+    "live": "say who speaks while it is recorded or played",
     "models": "list, fetch and verify models",
 }
 # They take a Python with further packages, and a bundle has its models inside.

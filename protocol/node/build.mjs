@@ -14,6 +14,7 @@ for (const project of ["tsconfig.json", "tsconfig.esm.json"]) {
   const { status } = spawnSync(process.execPath, [tsc, "-p", project], { cwd, stdio: "inherit" });
   if (status !== 0) process.exit(1);
 }
+await import("./build_scripts.mjs");
 // The nearest package.json says what a file is.
 const type = JSON.stringify({ type: "module", sideEffects: false });
 writeFileSync(new URL("dist/esm/package.json", import.meta.url), `${type}\n`);

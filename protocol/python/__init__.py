@@ -8,6 +8,7 @@ from protocol.python.client import SpeakerSidecar
 from protocol.python.diarization import Diarization, Speaker
 from protocol.python.embedding import Embedding, Voice, WindowEmbeddings, stored_embedding
 from protocol.python.errors import ChildGone, RemoteError
+from protocol.python.live import Live, LiveTurn
 from protocol.python.people import People
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "Diarization",
     "Embedding",
     "FileAudio",
+    "Live",
+    "LiveTurn",
     "PathAudio",
     "PcmAudio",
     "People",

@@ -12,6 +12,7 @@ from typing import Any
 from protocol.diarization import DiarizeParams
 from protocol.messages import Notice
 from protocol.params import (
+    Channel,
     EmbedBatchParams,
     EmbedParams,
     EmbedSegmentsParams,
@@ -38,11 +39,13 @@ from protocol.python.embedding import (
     read_outcomes,
     read_windows,
 )
+from protocol.python.live import Live, OnLevel, OnTurn
 from protocol.python.people import People
 from protocol.python.results import read, read_speech
 from protocol.python.unanswered import OnProgress
 from protocol.quality import SpeechResult
 from protocol.reports import ProbeResult, ScoreResult
+from protocol.streams import Detail, StreamOpenParams
 
 
 class SpeakerSidecar(Connection):
@@ -235,6 +238,30 @@ class SpeakerSidecar(Connection):
             progress=on_progress is not None,
         )
         return read_diarization(self.call(params, None, on_progress))
+
+    def live(  # noqa: PLR0913 - all are named
+        self,
+        *,
+        sample_rate_hz: int,
+        encoding: str = "f32le",
+        channels: int = 1,
+        channel: Channel | None = None,
+        identify: bool = False,
+        detail: Detail = "turns",
+        start_s: float = 0.0,
+        on_turn: OnTurn = lambda _: None,
+        on_level: OnLevel = lambda _: None,
+    ) -> Live:
+        """Who speaks as it happens: a stream, into which samples are pushed as they come.
+
+        ``on_turn`` is called whenever something of a turn is news, and with ``detail="levels"``
+        ``on_level`` four times a second, on the thread that reads all answers: they must return
+        quickly, and must not call this sidecar. What they raise is logged.
+        """
+        params = StreamOpenParams(
+            sample_rate_hz, encoding, channels, channel, identify, detail, start_s
+        )
+        return Live(self, params, on_turn, on_level)
 
     def probe(self, audio: AudioSource, *, deadline_ms: float | None = None) -> ProbeResult:
         """What an audio is: its format, length, rate and channels, and what is odd about it.

@@ -42,6 +42,7 @@ class Connection:
         self.hello: dict[str, Any] | None = None
         self.health: dict[str, Any] = {}
         self._on_notice = on_notice
+        self._streams: dict[str, Callable[[Notice], None]] = {}
         self._ids = itertools.count(1)
         self._unanswered = Unanswered()
         self._max_frame_bytes = MAX_FRAME_BYTES
@@ -94,6 +95,13 @@ class Connection:
         """Tell the child that an answer is no longer wanted; it is still answered."""
         self._child.write(encode_frame(encode_cancel(request_id)))
 
+    def listen(self, stream: str, listener: Callable[[Notice], None] | None) -> None:
+        """Call ``listener``, too, with what is told of ``stream``; None: no more."""
+        if listener is None:
+            self._streams.pop(stream, None)
+        else:
+            self._streams[stream] = listener
+
     def wait_until_ready(self, timeout_s: float | None = None) -> dict[str, Any]:
         """Wait until the child serves; its health report.
 
@@ -143,11 +151,12 @@ class Connection:
             self.health = notice.params
         elif notice.method == "progress" and "id" in notice.params:
             self._unanswered.progress(notice.params)
-        try:
-            self._on_notice(notice)
-        except Exception:
-            # Whoever waits for an answer must still get it.
-            _LOGGER.exception("on_notice failed at %s", notice.method)
+        listeners = [self._on_notice]
+        match notice.params:
+            case {"stream": str(stream)} if stream in self._streams:
+                listeners.append(self._streams[stream])
+        for listener in listeners:
+            _tell(listener, notice)
 
     def _settle_all(self, fault: str | None) -> None:
         self._unanswered.child_is_gone(fault or self._reason_of_end())
@@ -159,3 +168,11 @@ class Connection:
         with contextlib.suppress(subprocess.TimeoutExpired):
             exit_code = self.process.wait(_EXIT_S)
         return exit_reason(exit_code)
+
+
+def _tell(listener: Callable[[Notice], None], notice: Notice) -> None:
+    try:
+        listener(notice)
+    except Exception:
+        # Whoever waits for an answer must still get it.
+        _LOGGER.exception("a listener failed at %s", notice.method)

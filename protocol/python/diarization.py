@@ -25,6 +25,7 @@ class Speaker:
         speech_s: how long they speak, in seconds.
         person: who of the gallery it is; None: nobody, or it was not asked.
         llr, probability: of that person, as ``people.identify`` tells them.
+        also: of a stream: labels that turned out to be theirs, too.
     """
 
     label: str
@@ -33,6 +34,7 @@ class Speaker:
     person: PersonName | None = None
     llr: float | None = None
     probability: float | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +62,6 @@ def _read_speaker(values: Mapping[str, Any]) -> Speaker:
     named = {
         "embedding": read_numbers(values["embedding"]),
         "person": None if person is None else read(PersonName, person),
+        "also": tuple(values.get("also") or ()),
     }
     return read(Speaker, {**values, **named})

@@ -133,3 +133,34 @@ def test_a_childs_own_limit_of_a_frame(light_argv):
         large.wait_until_ready(60)
         with pytest.raises(RemoteError, match="unsupported_format"):
             large.embed(bytes(65 * 2**20))
+
+
+def test_a_stream_and_what_is_told_of_it(sidecar):
+    # To the light segmenter, who speaks is how loud it is.
+    noise = np.random.default_rng(0).standard_normal(4 * 16_000)
+    silence = np.zeros(16_000)
+    parts = [silence, 0.05 * noise, silence, 0.2 * noise, silence[:8_100]]
+    told, levels = [], []
+    with sidecar.live(
+        sample_rate_hz=16_000,
+        start_s=100,
+        detail="levels",
+        on_turn=told.append,
+        on_level=levels.append,
+    ) as live:
+        for part in parts:
+            pushed = live.push(part.astype("<f4"))
+        assert pushed.received_s == pytest.approx(10.50625)
+        found = live.close(n_speakers=2)
+    # Where a sound begins or ends, a frame may sound like somebody else.
+    turns = [turn for turn in found.turns if turn.end_s - turn.start_s > 0.1]
+    assert [turn.start_s for turn in turns] == pytest.approx([101, 106], abs=0.05)
+    assert [speaker.label for speaker in found.speakers] == ["S1", "S2"]
+    assert all(turn.final for turn in live.turns)
+    assert [turn.start_s for turn in live.turns if turn.speaker] == pytest.approx(
+        [101, 106], abs=0.3
+    )
+    assert len(told) > len(live.turns)
+    assert len(levels) == 43
+    with pytest.raises(RemoteError, match="unknown_stream"):
+        live.push(b"")

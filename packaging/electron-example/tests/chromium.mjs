@@ -21,14 +21,14 @@ export class Page {
   /** What the page logged, and what it threw. */
   logged = [];
 
-  /** Open `url` in a browser of its own. */
-  static async open(url) {
+  /** Open `url` in a browser of its own; `args`: further ones of its command line. */
+  static async open(url, args = []) {
     const page = new Page();
-    await page.#start(url);
+    await page.#start(url, args);
     return page;
   }
 
-  async #start(url) {
+  async #start(url, args) {
     this.#process = spawn(
       CHROMIUM,
       [
@@ -38,6 +38,7 @@ export class Page {
         "--remote-debugging-pipe",
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
+        ...args,
         `--user-data-dir=${this.#profile}`,
         "about:blank",
       ],

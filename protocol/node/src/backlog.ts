@@ -23,6 +23,8 @@ export interface Job {
   readonly alone: boolean;
   /** Not to be sent again once a child may have done it: it changes what outlives the answer. */
   readonly once: boolean;
+  /** Of no use to another child: what it is about is in this one. */
+  readonly bound: boolean;
   /** The last child that had it may have done it. */
   mayBeDone: boolean;
   /** How many children died while they had it. */
@@ -138,8 +140,9 @@ export class Backlog<J extends Job> {
   childDied(isBlameless = false): J[] {
     const orphans = [...this.sent.values()];
     for (const job of orphans) job.nDeaths += job.needsModel && !isBlameless ? 1 : 0;
-    const lost = orphans.filter(
-      (job) => job.withdrawn || (job.once && job.mayBeDone) || job.nDeaths >= MAX_SENDS,
+    const lost = [...orphans, ...this.urgent, ...this.waiting].filter(
+      (job) =>
+        job.bound || job.withdrawn || (job.once && job.mayBeDone) || job.nDeaths >= MAX_SENDS,
     );
     lost.forEach((job) => this.remove(job));
     const again = [...this.sent.values()];

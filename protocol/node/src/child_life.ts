@@ -16,7 +16,10 @@ import type { Leave } from "./succession.js";
 import { mismatchOf, notStarted, type ChildHandle, type SupervisorOptions } from "./supervision.js";
 
 /** What the supervisor is told of a child. */
-export interface LifeListener extends Pick<SupervisorListener, "onLog" | "onProgress"> {
+export interface LifeListener extends Pick<
+  SupervisorListener,
+  "onLog" | "onProgress" | "onStream"
+> {
   /** It speaks our protocol. */
   onHello(hello: Hello): void;
   /** It told it, or was asked. */
@@ -119,6 +122,7 @@ export class ChildLife {
     if (method === "hello") this.takeHello(camelCased(params) as Hello);
     if (method === "health") this.takeHealth(camelCased(params) as Health);
     if (method === "progress") this.takeProgress(params);
+    if (method.startsWith("stream_")) this.listener.onStream(method, params);
   }
 
   private takeHello(hello: Hello): void {

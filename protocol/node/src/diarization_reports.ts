@@ -23,6 +23,10 @@ export interface Speaker {
   /** Of all of their speech: `dim` numbers, of length 1. */
   readonly embedding: Float32Array;
   readonly speechS: number;
+  /** Of a stream: further labels that turned out to be theirs. */
+  readonly also?: readonly string[];
+  /** Of the embedding, where it is another than the result's: another model served before. */
+  readonly fingerprint?: string;
   /** Who of the gallery it is. Absent: nobody, or it was not asked (`identify`). */
   readonly person?: PersonName;
   /** Of that person, as `people.identify` tells them. */

@@ -122,7 +122,7 @@ export class Dispatcher {
       // It stays in flight, and is sent again once the child has died: nothing was done.
       request.mayBeDone = false;
       this.listener.onEnding();
-    } else if (answer.type === "failure" && answer.error.code === Overloaded.code) {
+    } else if (isRefusedForNow(answer) && !request.bound) {
       if (request.withdrawn) this.backlog.remove(request);
       else this.backlog.giveBack(request);
       this.pause(answer.error.data.retry_after_ms);
@@ -196,7 +196,13 @@ export class Dispatcher {
   }
 }
 
-function lostError({ once, mayBeDone, method, nDeaths }: Request, reason: string): Error {
+function isRefusedForNow(answer: Result | Failure): answer is Failure {
+  return answer.type === "failure" && answer.error.code === Overloaded.code;
+}
+
+function lostError(request: Request, reason: string): Error {
+  const { bound, once, mayBeDone, method, nDeaths } = request;
+  if (bound) return new ChildGone(`the sidecar ended, and its streams with it. ${reason}`);
   if (once && mayBeDone) {
     return new ChildGone(
       `the sidecar ended before it answered, and may have done ${method} or not: see who is ` +

@@ -27,6 +27,7 @@ export {
   SidecarError,
   UnknownError,
   UnknownPerson,
+  UnknownStream,
 } from "./errors.js";
 export { restoreError } from "./error_transport.js";
 export type { ErrorReport } from "./sidecar_error.js";

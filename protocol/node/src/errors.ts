@@ -115,6 +115,12 @@ export class GalleryUnavailable extends SidecarError {
   static override readonly defaultKind = "gallery_unavailable";
 }
 
+/** No stream of that name is open: it was closed, or hearing it has failed. */
+export class UnknownStream extends SidecarError {
+  static override readonly code = -32015;
+  static override readonly defaultKind = "unknown_stream";
+}
+
 /** The compute device failed. */
 export class DeviceError extends SidecarError {
   static override readonly errorName: string = "DeviceError";
@@ -199,6 +205,7 @@ export const OF_THE_WIRE: readonly ConcreteError[] = [
   IncompatibleEmbeddings,
   UnknownPerson,
   GalleryUnavailable,
+  UnknownStream,
   DeviceError,
   OutOfMemory,
 ];

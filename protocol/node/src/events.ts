@@ -1,5 +1,6 @@
 /** What the client tells of its children, beside what they say themselves. */
 
+import type { WireMap } from "./payload.js";
 import type { Health, Progress } from "./reports.js";
 
 /**
@@ -63,4 +64,6 @@ export interface SupervisorListener {
   onExit(exit: ExitReport): void;
   onRestart(restart: RestartReport): void;
   onLog(line: LogLine): void;
+  /** Something of a stream. */
+  onStream(method: string, params: WireMap): void;
 }

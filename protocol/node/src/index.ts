@@ -25,6 +25,8 @@ export type {
   SidecarState,
 } from "./events.js";
 export type * from "./diarization_reports.js";
+export type * from "./live_reports.js";
+export type { Live } from "./live.js";
 export type * from "./people_reports.js";
 export type * from "./reports.js";
 export * from "./error_classes.js";

@@ -31,6 +31,9 @@ export type Method =
   | "identify"
   | "export_people"
   | "import_people"
+  | "stream_open"
+  | "stream_push"
+  | "stream_close"
   | "health"
   | "metrics"
   | "shutdown";

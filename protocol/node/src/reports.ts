@@ -26,6 +26,10 @@ export interface Limits {
   readonly maxWindows: number;
   /** Absent in a child of contract 1.0, which has no `embed_segments`. */
   readonly maxSegments?: number;
+  /** Streams that may be open. Absent, as the next one, in a child older than contract 1.3. */
+  readonly maxStreams?: number;
+  /** What each of them holds that was not heard yet. */
+  readonly maxStreamBufferS?: number;
 }
 
 /** How far a step of the start is; `total` is null where it is not known. */

@@ -22,6 +22,8 @@ export interface RequestOptions {
   readonly alone?: boolean;
   /** Not to be sent again once a child may have done it. */
   readonly once?: boolean;
+  /** About what one child alone has, such as a stream. */
+  readonly bound?: boolean;
   readonly onProgress?: OnProgress | undefined;
   readonly maxFrameBytes?: number | undefined;
 }
@@ -32,6 +34,7 @@ export class Request implements Job {
   readonly needsModel: boolean;
   readonly alone: boolean;
   readonly once: boolean;
+  readonly bound: boolean;
   readonly onProgress: OnProgress | undefined;
   nDeaths = 0;
   mayBeDone = false;
@@ -55,6 +58,7 @@ export class Request implements Job {
     this.needsModel = options.needsModel ?? options.nAudios > 0;
     this.alone = options.alone ?? false;
     this.once = options.once ?? false;
+    this.bound = options.bound ?? false;
     this.onProgress = options.onProgress;
     this.encoded = frameOf(encodeRequest(id, method, params), options.maxFrameBytes);
     this.nBytes = this.encoded.length;

@@ -9,6 +9,9 @@ import { call } from "./calls.js";
 import type { DiarizeResult } from "./diarization_reports.js";
 import { InvalidParams } from "./errors.js";
 import type { SidecarEvents, SidecarState } from "./events.js";
+import { Live } from "./live.js";
+import type { LiveOptions } from "./live_reports.js";
+import { LiveStreams } from "./live_streams.js";
 import type { CallOptions, EmbedBatchOptions, EmbedManyOptions, EmbedOptions } from "./options.js";
 import type { DiarizeOptions, EmbedWindowsOptions } from "./options.js";
 import type { ScoreOptions, StartOptions } from "./options.js";
@@ -56,18 +59,26 @@ export class SpeakerSidecar extends EventEmitter {
   readonly people: People;
 
   private readonly supervisor: Supervisor;
+  private readonly streams = new LiveStreams();
 
-  private constructor(options: SupervisorOptions) {
+  private constructor(private readonly options: SupervisorOptions) {
     super();
     const { onStateChange } = options;
     if (onStateChange !== undefined) this.on("state", onStateChange);
     this.supervisor = new Supervisor(options, {
       onState: (state) => this.tell("state", state),
-      onHealth: (health) => this.tell("health", health),
+      onHealth: (health) => {
+        if (health.state === "ready" || health.state === "degraded") this.streams.childServes();
+        this.tell("health", health);
+      },
       onProgress: (progress) => this.tell("progress", progress),
-      onExit: (exit) => this.tell("exit", exit),
+      onExit: (exit) => {
+        this.streams.childEnded(exit.reason, exit.willRestart);
+        this.tell("exit", exit);
+      },
       onRestart: (restart) => this.tell("restart", restart),
       onLog: (line) => this.tell("log", line),
+      onStream: (method, params) => this.streams.take(method, params),
     });
     this.people = new People(
       () => this.hello,
@@ -205,6 +216,22 @@ export class SpeakerSidecar extends EventEmitter {
     demand(this.hello, "diarize", "telling who speaks when");
     const params = { audio: audioToWire(audio), ...diarizeParams(options) };
     return readDiarize(await this.call("diarize", params, { nAudios: 1 }, options));
+  }
+
+  /**
+   * Who speaks as it happens: push samples as they come, and be told.
+   *
+   * @throws {MethodNotFound} the child is older than contract 1.3.
+   */
+  live(options: LiveOptions): Live {
+    demand(this.hello, "streams", "a live stream");
+    const request = { nAudios: 0, bound: true };
+    return new Live(options, {
+      clock: this.options.clock,
+      fingerprint: () => this.lastHealth?.model?.fingerprint ?? null,
+      ask: (method, params, signal) => this.call(method, params, request, { signal }),
+      attach: (ears) => this.streams.attach(ears),
+    });
   }
 
   /**

@@ -170,6 +170,7 @@ export class Supervisor {
     const life = new ChildLife({ ...this.options, args }, this.dispatcher, {
       onLog: (line) => this.listener.onLog(line),
       onProgress: (progress) => this.listener.onProgress(progress),
+      onStream: (method, params) => this.listener.onStream(method, params),
       onServed: () => this.succession.policy.served(),
       onHello: (hello) => this.takeHello(hello, life),
       onHealth: (health, wasAsked) => this.takeHealth(health, wasAsked, life),

@@ -28,8 +28,10 @@ const CLASSES = {
   too_many_turns: api.BadAudio,
   out_of_memory: api.OutOfMemory,
   overloaded: api.Overloaded,
+  stream_full: api.Overloaded,
   too_short: api.BadAudio,
   unknown_person: api.UnknownPerson,
+  unknown_stream: api.UnknownStream,
 };
 
 test("each error of the vectors becomes its class", () => {

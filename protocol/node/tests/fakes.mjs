@@ -76,8 +76,11 @@ export const LIMITS = {
   max_segments: 8,
 };
 
-/** What a child of contract 1.2 can do. */
-export const CAPABILITIES = ["audio.pcm", "speech", "quality", "diarize", "people", "llr"];
+/** What a child of contract 1.3 can do. */
+export const CAPABILITIES = [
+  ...["audio.pcm", "speech", "quality", "diarize", "people", "llr"],
+  "streams",
+];
 
 /** What a supervisor starts in place of a process; `received` is what was written to it. */
 export class FakeChild {
@@ -112,9 +115,9 @@ export class FakeChild {
   // What the test lets it do
 
   hello(protocol = 1) {
-    this.#tell("hello", {
+    this.tell("hello", {
       protocol,
-      protocol_minor: 2,
+      protocol_minor: 3,
       name: "fake",
       version: "9",
       instance: `instance ${this.pid}`,
@@ -124,22 +127,22 @@ export class FakeChild {
     });
   }
 
-  health(state, reason = state, error = undefined) {
-    this.#tell("health", { state, reason, ...(error && { error }) });
+  health(state, reason = state, { error, model = null } = {}) {
+    this.tell("health", { state, reason, model, ...(error && { error }) });
   }
 
   progress(phase, done, total) {
-    this.#tell("progress", { phase, done, total, unit: "steps" });
+    this.tell("progress", { phase, done, total, unit: "steps" });
   }
 
   requestProgress(id, done, total = 8, unit = "audios") {
-    this.#tell("progress", { id, done, total, unit });
+    this.tell("progress", { id, done, total, unit });
   }
 
-  /** Say hello, and that it serves. */
-  serve() {
+  /** Say hello, and that it serves, with a model of this fingerprint. */
+  serve(fingerprint = "f.1") {
     this.hello();
-    this.health("ready");
+    this.health("ready", "ready", undefined, { fingerprint });
   }
 
   answer(id, result = { answered: id }) {
@@ -173,7 +176,8 @@ export class FakeChild {
     return this.received.filter((message) => message.method === method).map(({ id }) => id);
   }
 
-  #tell(method, params) {
+  /** Tell something unasked. */
+  tell(method, params) {
     this.listener.onMessage({ type: "notice", method, params });
   }
 }
@@ -263,11 +267,11 @@ export function serving(options) {
 }
 
 /** Wait out the pause before the next child, and let it serve. */
-export async function nextChild({ clock, children, newest }) {
+export async function nextChild({ clock, children, newest }, fingerprint = undefined) {
   const before = children.length;
   await clock.pass(20_000);
   assert.equal(children.length, before + 1, "no child was started");
-  newest().serve();
+  newest().serve(fingerprint);
   return newest();
 }
 

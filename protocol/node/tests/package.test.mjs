@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -150,22 +151,55 @@ for (const [module, moduleResolution] of [
   });
 }
 
+test(
+  "an app that says who is speaking is short, stands in the README, and compiles",
+  packed,
+  () => {
+    const folder = join(PACKAGE, "tests", "electron_app");
+    const files = ["main.mts", "page.ts"];
+    const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
+    const texts = files.map((name) => readFileSync(join(folder, name), "utf8").trimEnd());
+    for (const text of texts) assert.ok(readme.includes(text), text);
+    assert.ok(texts.join("\n").split("\n").length <= 40);
+    const all = [...files, "electron.d.ts"];
+    for (const name of all) copyFileSync(join(folder, name), join(app, name));
+    compile(all, { module: "nodenext", moduleResolution: "nodenext" }, [
+      "es2022",
+      "dom",
+      "dom.iterable",
+    ]);
+  },
+);
+
+test("each way into the package is there", packed, () => {
+  const { exports } = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8"));
+  const files = Object.values(exports).flatMap(function files(one) {
+    return typeof one === "string" ? [one] : Object.values(one).flatMap(files);
+  });
+  assert.ok(files.length >= 9);
+  const root = join(app, "node_modules", "speaker-sidecar");
+  for (const file of files) assert.ok(existsSync(join(root, file)), file);
+});
+
 function compileConsumer(howToResolve) {
   const source = join(PACKAGE, "tests", "consumer", "consumer.mts");
   copyFileSync(source, join(app, "consumer.mts"));
   copyFileSync(source, join(app, "consumer.cts"));
+  compile(["consumer.mts", "consumer.cts"], howToResolve, ["es2022"]);
+}
+
+function compile(files, howToResolve, lib) {
   const compilerOptions = {
     strict: true,
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
     ...howToResolve,
     target: "es2022",
-    lib: ["es2022"],
+    lib,
     types: ["node"],
     noEmit: true,
     skipLibCheck: false,
   };
-  const files = ["consumer.mts", "consumer.cts"];
   writeFileSync(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
   run(process.execPath, [require.resolve("typescript/bin/tsc"), "--project", app]);
 }

@@ -13,6 +13,8 @@ import {
   type EmbedResult,
   type ErrorReport,
   type IdentifyResult,
+  type Live,
+  type LiveTurn,
   type People,
   type QualityFlag,
   type RequestProgress,
@@ -95,6 +97,7 @@ export async function whoSpeaks(
     const [speaker] = told.speakers;
     if (speaker) await sidecar.score({ ...speaker, fingerprint: told.fingerprint }, audio);
     await sidecar.embedSegments(audio, told.turns);
+    await listen(sidecar);
     const { same, probability } = await sidecar.score(voice, audio, { speech: "auto", far: 0.001 });
     console.log(same ?? "not known", probability?.toFixed(), cosine(voice, embedding).toFixed());
     const flags: readonly QualityFlag[] = voice.quality?.flags ?? [];
@@ -120,6 +123,28 @@ export async function whoSpeaks(
   } finally {
     await sidecar.close({ drainMs: 1_000 });
   }
+}
+
+async function listen(sidecar: SpeakerSidecar): Promise<void> {
+  const { signal } = new AbortController();
+  const live: Live = sidecar.live({ sampleRateHz: 16_000, identify: true, signal });
+  live
+    .on("turn", ({ speaker, person }) => console.log(person?.name ?? speaker ?? "somebody"))
+    .on("level", ({ rmsDbfs = -100 }) => console.log(rmsDbfs.toFixed()))
+    .once("restarted", ({ againS, sameModel }) => console.log(againS.toFixed(), sameModel))
+    .on("lag", ({ bufferedS }) => console.log(bufferedS.toFixed()))
+    .on("error", ({ message }) => console.log(message));
+  // @ts-expect-error numbers are no samples
+  live.push([0, 1]);
+  // @ts-expect-error its rate must be told
+  sidecar.live({ identify: true });
+  live.push(new Float32Array(1_600));
+  await live.drained();
+  const final: LiveTurn[] = [];
+  for await (const turn of live) if (turn.final) final.push(turn);
+  const { speakers, fingerprint } = await live.close({ maxSpeakers: 4, exclusive: true });
+  const known = speakers.map((speaker) => ({ fingerprint, ...speaker }));
+  sidecar.live({ sampleRateHz: 16_000, startS: final[0]?.endS ?? 0, speakers: known });
 }
 
 async function meet(people: People, voice: EmbedResult, audio: Audio): Promise<string | undefined> {

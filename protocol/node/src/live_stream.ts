@@ -1,0 +1,317 @@
+/** A live stream's talk with the child, and with the next one once it is gone. */
+
+import { bytesOf } from "./audio.js";
+import type { Timer } from "./clock.js";
+import type { DiarizeResult } from "./diarization_reports.js";
+import { KillsChild, Overloaded, SidecarError, UnknownStream } from "./errors.js";
+import type { KnownSpeaker, LiveCloseOptions, LiveOptions, LiveRestart } from "./live_reports.js";
+import type { StreamHost } from "./live_streams.js";
+import { Tape } from "./live_tape.js";
+import type { WireMap } from "./payload.js";
+import { readDiarize } from "./results.js";
+import { diarizeParams } from "./wire_options.js";
+
+/** Whom the stream tells of its life, in its own time: from the first sample on. */
+export interface StreamListener {
+  /** Another child has it from now on, and goes on with those whom it was told. */
+  onReopened(how: Omit<LiveRestart, "speakers">, known: readonly KnownSpeaker[]): void;
+  /** All was heard up to `heardS`, and `bufferedS` wait to be. */
+  onHeard(heardS: number, bufferedS: number): void;
+  /** The child is gone; the next one hears from `startS` on. */
+  onLost(startS: number): void;
+  /** With whom the next child can go on. */
+  known(fingerprint: string | null): readonly KnownSpeaker[];
+  onFailed(error: Error): void;
+}
+
+// What is heard again, at most; and at least, of what was heard already.
+const AGAIN_S = 30;
+const CONTEXT_S = 10;
+// So that neither a frame nor the child's patience becomes too long.
+const PUSH_S = 5;
+const MAX_PUSH_BYTES = 2 ** 20;
+const RETRY_AFTER_MS = 250;
+// So much may wait in the child for its next step; of more it is asked now and then.
+const USUAL_S = 0.5;
+const LOOK_AFTER_MS = 250;
+// Children that died with the stream, one after the other, without getting on with it.
+const MAX_DEATHS = 5;
+
+interface Closing {
+  readonly options: LiveCloseOptions;
+  readonly done: (result: DiarizeResult) => void;
+}
+
+export class LiveStream {
+  private readonly tape: Tape;
+  private readonly controller = new AbortController();
+  private readonly pushS: number;
+  private stream: string | null = null;
+  // Another one for each attempt to have it open: what an earlier one brings is of no interest.
+  private attempt = 0;
+  private isSending = false;
+  private isCloseSent = false;
+  private retryTimer: Timer | null = null;
+  private lookTimer: Timer | null = null;
+  private isLooking = false;
+  private closing: Closing | null = null;
+  private lost: { readonly reason: string; readonly heardS: number } | null = null;
+  // Where the child's stream begins.
+  private beginS = 0;
+  private heardS = 0;
+  // The model's fingerprint; null: nothing was heard so far.
+  private heardBy: string | null = null;
+  private childBufferedS = 0;
+  private heardMostS = 0;
+  private nDeaths = 0;
+  private whenTaken: (() => void)[] = [];
+
+  constructor(
+    private readonly options: LiveOptions,
+    private readonly host: StreamHost,
+    private readonly listener: StreamListener,
+  ) {
+    const { sampleRateHz, channels = 1, encoding = "f32le" } = options;
+    const frameBytes = channels * (encoding === "f32le" ? 4 : 2);
+    this.tape = new Tape(frameBytes, sampleRateHz);
+    this.pushS = Math.min(PUSH_S, MAX_PUSH_BYTES / frameBytes / sampleRateHz);
+  }
+
+  /** Of what was pushed, so much was not heard yet. */
+  get bufferedS(): number {
+    return this.tape.waitingS + this.childBufferedS;
+  }
+
+  /** Of that, so much the child has not taken. */
+  get waitingS(): number {
+    return this.tape.waitingS;
+  }
+
+  /** Ask for a stream. */
+  open(): void {
+    void this.converse(async (isCurrent) => {
+      const { lost } = this;
+      const fingerprint = this.host.fingerprint();
+      const known = this.listener.known(lost === null ? null : fingerprint);
+      const opened = await this.host.ask("stream_open", this.openParams(known), this.signal);
+      if (!isCurrent()) return;
+      this.stream = opened.stream as string;
+      this.lost = null;
+      if (lost !== null && this.heardBy !== null) {
+        const againS = lost.heardS - this.beginS;
+        const sameModel = fingerprint === this.heardBy;
+        const { reason } = lost;
+        this.listener.onReopened({ reason, startS: this.beginS, againS, sameModel }, known);
+      }
+      this.send();
+    });
+  }
+
+  /** Take `bytes`; they must not change. */
+  push(bytes: Uint8Array): void {
+    this.tape.append(bytes);
+    this.send();
+  }
+
+  /** Resolves once the child has taken all that was pushed, or the stream has failed. */
+  taken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.whenTaken.push(resolve);
+      this.noteTaken();
+    });
+  }
+
+  /** Nothing more comes. */
+  close(options: LiveCloseOptions): Promise<DiarizeResult> {
+    return new Promise((done) => {
+      this.closing = { options, done };
+      this.send();
+    });
+  }
+
+  /** Whether what the child tells of `stream` is about this one. */
+  isCalled(stream: unknown): boolean {
+    return this.stream !== null && stream === this.stream;
+  }
+
+  childEnded(reason: string, willRestart: boolean): void {
+    if (this.isOver) return;
+    this.lose(reason);
+    // Asking tells why there is none.
+    if (!willRestart) queueMicrotask(() => this.open());
+  }
+
+  childServes(): void {
+    if (this.lost !== null && this.stream === null && !this.isOver) this.open();
+  }
+
+  /** End it without a result. */
+  stop(): void {
+    const { stream } = this;
+    this.attempt += 1;
+    this.stream = null;
+    this.cancelTimers();
+    this.controller.abort();
+    this.whenTaken.splice(0).forEach((resolve) => resolve());
+    // A close that is cancelled ends it, too. Here, nobody wants the result: its deadline has passed.
+    if (stream !== null && !this.isCloseSent) {
+      this.host.ask("stream_close", { stream, deadline_ms: 0 }).catch(() => undefined);
+    }
+  }
+
+  private get isOver(): boolean {
+    return this.controller.signal.aborted;
+  }
+
+  private get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  private send(): void {
+    if (this.isSending || this.stream === null || this.retryTimer !== null) return;
+    if (!this.tape.hasNext && !this.isLooking && this.closing === null) return;
+    const { stream } = this;
+    void this.converse(async (isCurrent) => {
+      this.isSending = true;
+      while (this.tape.hasNext || this.isLooking) {
+        this.isLooking = false;
+        const pcm = this.tape.peek(this.pushS);
+        const pushed = await this.host.ask("stream_push", { stream, pcm }, this.signal);
+        if (!isCurrent()) return;
+        this.tape.take(pcm.length);
+        this.hears(pushed.buffered_s as number);
+        this.noteTaken();
+      }
+      this.isSending = false;
+      if (this.closing === null) return this.lookLater();
+      const { options, done } = this.closing;
+      // Its deadline is kept here: until then all must be sent, too.
+      const params = diarizeParams({ ...options, deadlineMs: undefined });
+      this.isSending = this.isCloseSent = true;
+      const result = await this.host.ask("stream_close", { stream, ...params }, this.signal);
+      if (!isCurrent()) return;
+      this.stream = null;
+      const { durationS, ...rest } = readDiarize(result);
+      done({ ...rest, durationS: this.beginS + durationS });
+      this.stop();
+    });
+  }
+
+  /** Ask how much was heard, where nothing comes that would bring it. */
+  private lookLater(): void {
+    if (this.childBufferedS <= USUAL_S) return;
+    this.lookTimer?.cancel();
+    this.lookTimer = this.host.clock.setTimer(() => {
+      this.isLooking = true;
+      this.send();
+    }, LOOK_AFTER_MS);
+  }
+
+  /** Talk with the child until it is lost or something fails. */
+  private async converse(talk: (isCurrent: () => boolean) => Promise<void>): Promise<void> {
+    const attempt = this.stream === null ? ++this.attempt : this.attempt;
+    const isCurrent = () => attempt === this.attempt;
+    try {
+      await talk(isCurrent);
+    } catch (error) {
+      if (isCurrent()) this.mend(error as Error);
+    }
+  }
+
+  private mend(error: Error): void {
+    this.isSending = this.isCloseSent = false;
+    const wasOpen = this.stream !== null;
+    if (error instanceof Overloaded && (wasOpen || this.lost !== null)) {
+      this.later(error.details);
+    } else if (wasOpen && isPassing(error)) {
+      this.lose(error.message);
+      if (!this.isOver) this.open();
+    } else {
+      this.fail(error);
+    }
+  }
+
+  private later({ retryAfterMs, bufferedS }: Readonly<Record<string, unknown>>): void {
+    if (typeof bufferedS === "number") this.hears(bufferedS);
+    const delayMs = typeof retryAfterMs === "number" ? retryAfterMs : RETRY_AFTER_MS;
+    this.retryTimer = this.host.clock.setTimer(() => {
+      this.retryTimer = null;
+      if (this.stream === null) this.open();
+      else this.send();
+    }, delayMs);
+  }
+
+  private hears(bufferedS: number): void {
+    this.childBufferedS = bufferedS;
+    this.heardS = Math.max(this.heardS, this.tape.takenS - bufferedS);
+    this.heardBy = this.host.fingerprint() ?? this.heardBy;
+    this.tape.drop(this.againFromS());
+    this.listener.onHeard(this.heardS, this.bufferedS);
+  }
+
+  /** From where on the next child would hear. */
+  private againFromS(): number {
+    return Math.min(this.tape.takenS - AGAIN_S, this.heardS - CONTEXT_S);
+  }
+
+  private lose(reason: string): void {
+    const { stream, heardS } = this;
+    const wasHearing = this.isSending || this.childBufferedS > 0;
+    this.attempt += 1;
+    this.stream = null;
+    this.isSending = this.isCloseSent = false;
+    this.cancelTimers();
+    this.lost ??= { reason, heardS };
+    if (stream === null) return;
+    if (heardS > this.heardMostS) this.nDeaths = 0;
+    if (wasHearing) this.nDeaths += 1;
+    this.heardMostS = Math.max(this.heardMostS, heardS);
+    if (this.nDeaths >= MAX_DEATHS) {
+      this.fail(new KillsChild(`hearing failed ${MAX_DEATHS} times at one place: ${reason}`));
+      return;
+    }
+    this.beginS = this.tape.rewind(this.againFromS());
+    this.heardS = this.beginS;
+    this.childBufferedS = 0;
+    this.listener.onLost(this.beginS);
+  }
+
+  private cancelTimers(): void {
+    this.retryTimer?.cancel();
+    this.lookTimer?.cancel();
+    this.retryTimer = this.lookTimer = null;
+    this.isLooking = false;
+  }
+
+  private fail(error: Error): void {
+    this.stop();
+    this.listener.onFailed(error);
+  }
+
+  private noteTaken(): void {
+    if (this.tape.hasNext && !this.isOver) return;
+    this.whenTaken.splice(0).forEach((resolve) => resolve());
+  }
+
+  private openParams(known: readonly KnownSpeaker[]): WireMap {
+    const { sampleRateHz, encoding = "f32le", startS = 0, ...options } = this.options;
+    return {
+      sample_rate_hz: sampleRateHz,
+      encoding,
+      channels: options.channels,
+      channel: options.channel === "mix" ? undefined : options.channel,
+      identify: options.identify,
+      detail: options.detail,
+      start_s: startS + this.beginS,
+      speakers: known.map(({ label, embedding, fingerprint, speechS }) => ({
+        ...{ label, fingerprint, speech_s: speechS },
+        embedding: bytesOf(embedding),
+      })),
+    };
+  }
+}
+
+/** Whether it may go well in a stream that is opened anew. */
+function isPassing(error: Error): boolean {
+  return error instanceof UnknownStream || (error instanceof SidecarError && error.retryable);
+}
