@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { CommandNotFound, closeBeforeQuit } from "../../../protocol/node/index.mjs";
+import { CommandNotFound, closeBeforeQuit } from "../../../protocol/node/dist/esm/index.js";
 import { LIGHT, LIGHT_SKIP, start, tone } from "../../../protocol/node/tests/sidecars.mjs";
 
 const EXAMPLE = fileURLToPath(new URL("../", import.meta.url));
@@ -128,7 +128,7 @@ test(
     assert.ok(did.sent.some(([event, { state }]) => event === "health" && state === "ready"));
 
     let prevented = false;
-    electron.app.emit("before-quit", {
+    electron.app.emit("will-quit", {
       defaultPrevented: false,
       preventDefault: () => (prevented = true),
     });

@@ -3,7 +3,8 @@
 import { EventEmitter } from "node:events";
 
 import { cancelledBy, onAbort } from "./abort.js";
-import { bytesOf, isUint8Array, typeNameOf } from "./audio.js";
+import { typeNameOf } from "./argument_checks.js";
+import { bytesOf, isUint8Array } from "./audio.js";
 import type { DiarizeResult } from "./diarization_reports.js";
 import { Closed, DeadlineExceeded, InvalidParams, Overloaded } from "./errors.js";
 import type {

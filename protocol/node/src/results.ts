@@ -1,13 +1,13 @@
 /** The wire's results as the app gets them: names in camelCase, embeddings as `Float32Array`. */
 
-import { floatsOf } from "./audio";
-import { camelCased } from "./camel_case";
-import type { DiarizeResult } from "./diarization_reports";
-import { errorFromWire, ParseError, type SidecarError } from "./errors";
-import type { AnyTurn } from "./live_reports";
-import { readError } from "./messages";
-import { isMap, type WireMap } from "./payload";
-import type { AudioWarning, EmbedResult, EmbedWindowsResult, SpeechResult } from "./reports";
+import { floatsOf } from "./audio.js";
+import { camelCased } from "./camel_case.js";
+import type { DiarizeResult } from "./diarization_reports.js";
+import { errorFromWire, ParseError, type SidecarError } from "./errors.js";
+import type { AnyTurn } from "./live_reports.js";
+import { readError } from "./messages.js";
+import { isMap, type WireMap } from "./payload.js";
+import type { AudioWarning, EmbedResult, EmbedWindowsResult, SpeechResult } from "./reports.js";
 
 /** An item of a batch, or a segment: what `Promise.allSettled` would give. */
 export type BatchItem =
