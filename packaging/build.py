@@ -15,6 +15,7 @@ import argparse
 import importlib.util
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -161,7 +162,9 @@ def _freeze(edition: str, bundle: Path, work: Path, *, with_containers: bool) ->
     argv += ["--", "--edition", edition, *(["--with-containers"] if with_containers else [])]
     if identity := mac_identity():
         argv += ["--sign-identity", identity]
-    if subprocess.run(argv, cwd=ROOT, check=False).returncode != 0:
+    # The same bytes each time: sets keep one order, and programs for Windows one time of their own.
+    fixed = {"PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "0")}
+    if subprocess.run(argv, cwd=ROOT, env={**os.environ, **fixed}, check=False).returncode != 0:
         raise BuildFailed("PyInstaller failed; what it says is above")
 
 
