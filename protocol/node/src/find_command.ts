@@ -4,6 +4,7 @@ import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 
 import { CommandNotFound } from "./errors";
+import { packagedFolders, PLATFORM_PACKAGES } from "./platform_package";
 
 /** Where to look. In an Electron app `findCommand()` needs none of these. */
 export interface FindOptions {
@@ -37,9 +38,10 @@ const ON_WINDOWS = process.platform === "win32";
 const PROGRAM = ON_WINDOWS ? `${NAME}.exe` : NAME;
 
 /**
- * The command that starts a sidecar. A packaged app's is in its resources, beside `app.asar` and
- * never inside of it, where no program can be started; otherwise it is what pip installed: into a
- * `.venv` of the project or of a folder above it, or onto the PATH.
+ * The command that starts a sidecar. A packaged app's is in its resources, beside `app.asar`, or in
+ * the npm package for this platform, unpacked from it: nothing inside of it can be started. In
+ * development it is what pip installed into a `.venv` of the project or of a folder above it, or
+ * that package's, or what pip installed onto the PATH.
  *
  * @throws {CommandNotFound} it is not there; the message says what was looked for.
  */
@@ -52,7 +54,7 @@ export function findCommand(options: FindOptions = {}): FoundCommand {
     return { command: options.python, args: ["-m", "sidecar"] };
   }
   const places = isPackaged
-    ? [packagedPlace(resourcesPath, options.folder ?? NAME)]
+    ? packagedPlaces(resourcesPath, options.folder ?? NAME)
     : developmentPlaces(resolve(options.projectFolder ?? "."));
   const faults: string[] = [];
   for (const place of places) {
@@ -61,20 +63,24 @@ export function findCommand(options: FindOptions = {}): FoundCommand {
     faults.push(`${place} (${fault})`);
   }
   const advice = isPackaged
-    ? "put the bundle's folder into the app with electron-builder's extraResources"
-    : "install it with pip into a .venv of the project, or name a Python that has it in `python`";
+    ? "put the bundle's folder into the app with electron-builder's extraResources, or unpack " +
+      `${PLATFORM_PACKAGES[0]} with asarUnpack`
+    : `install ${PLATFORM_PACKAGES[0]} with npm, or ${NAME} with pip into a .venv of the project, ` +
+      "or name a Python that has it in `python`";
   throw new CommandNotFound(`${NAME} was not found; ${advice}. Looked for: ${faults.join(", ")}`);
 }
 
-function packagedPlace(resourcesPath: string | undefined, folder: string): string {
+function packagedPlaces(resourcesPath: string | undefined, folder: string): string[] {
   if (resourcesPath === undefined) {
     throw new CommandNotFound(
       "the app is packaged, but process.resourcesPath is not set: pass it in `resourcesPath`",
     );
   }
-  // Electron shows an archive as a folder, but the system cannot start what is in it.
-  const place = resolve(resourcesPath, folder, PROGRAM);
-  return place.replace(/\.asar(?=[\\/])/g, ".asar.unpacked");
+  const apps = ["app.asar", "app"].map((name) => resolve(resourcesPath, name));
+  return [resolve(resourcesPath, folder), ...packagedFolders(apps)].map((place) =>
+    // Electron shows an archive as a folder, but the system cannot start what is in it.
+    join(place, PROGRAM).replace(/\.asar(?=[\\/])/g, ".asar.unpacked"),
+  );
 }
 
 function developmentPlaces(projectFolder: string): string[] {
@@ -84,7 +90,10 @@ function developmentPlaces(projectFolder: string): string[] {
     if (dirname(folder) === folder) break;
   }
   const onPath = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  return [...places, ...onPath.map((folder) => join(folder, PROGRAM))];
+  return [
+    ...places,
+    ...[...packagedFolders([projectFolder]), ...onPath].map((folder) => join(folder, PROGRAM)),
+  ];
 }
 
 /** Why `path` cannot be started; null: it can. */

@@ -1,0 +1,39 @@
+/** The npm package that has the program for this platform; `packaging/npm_packages.py` makes it. */
+
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+const CLIENT = "speaker-sidecar";
+
+/** What may have a program that runs here, the best first. */
+export const PLATFORM_PACKAGES: readonly string[] = [
+  `${CLIENT}-${process.platform}-${process.arch}`,
+  // Windows on ARM runs programs for x64.
+  ...(process.platform === "win32" && process.arch !== "x64" ? [`${CLIENT}-win32-x64`] : []),
+];
+
+/**
+ * The program's folders in those of the packages that are installed: where this client finds them,
+ * or where an app in one of `folders` does.
+ */
+export function packagedFolders(folders: readonly string[]): string[] {
+  const starts = folders.map((folder) => join(folder, "package.json"));
+  // An ES module does not know its own place in this way, nor does what a bundler made one file of.
+  if (typeof __filename === "string") starts.unshift(__filename);
+  // pnpm lays a package beside the one that asks for it, and out of the app's reach.
+  const clients = starts.map((start) => resolved(CLIENT, start));
+  const found = [...starts, ...clients].flatMap((start) =>
+    PLATFORM_PACKAGES.map((name) => (start === undefined ? undefined : resolved(name, start))),
+  );
+  const places = found.filter((path) => path !== undefined);
+  return [...new Set(places.map((path) => join(dirname(path), CLIENT)))];
+}
+
+/** The `package.json` of the package `name`, as the file `start` would find it. */
+function resolved(name: string, start: string): string | undefined {
+  try {
+    return createRequire(start).resolve(`${name}/package.json`);
+  } catch {
+    return undefined;
+  }
+}
