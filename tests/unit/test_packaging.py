@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import lzma
+import os
 import plistlib
 import re
 import shutil
@@ -76,6 +77,15 @@ def test_the_archive_has_every_file(load_script, folder):
     with lzma.open(path) as packed, tarfile.open(fileobj=packed) as tar:
         names = {member.name for member in tar if member.isfile()}
     assert names == {f"bundle/{path.relative_to(folder).as_posix()}" for path in files(folder)}
+
+
+def test_the_archive_is_the_same_each_time(load_script, folder):
+    space, path = load_script("space"), folder.with_name("bundle.tar.xz")
+    space.archive(folder)
+    before = path.read_bytes()
+    os.utime(folder / "speaker-sidecar", (1_000_000_000, 1_000_000_000))
+    space.archive(folder)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.posix("Windows has no permission to run, and links need a privilege")
