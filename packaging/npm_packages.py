@@ -52,6 +52,7 @@ def require_npm(edition: str) -> None:
         raise BuildFailed("--npm needs npm, which comes with Node: install it")
     if not (CLIENT / "node_modules").is_dir():
         raise BuildFailed("--npm compiles the Node client: npm --prefix protocol/node ci")
+    _client()
 
 
 def write_packages(bundle: Path, target: Path) -> list[str]:
@@ -75,7 +76,7 @@ def _pack_platform(bundle: Path, target: Path) -> Path:
     inside = folder / NAME
     shutil.copytree(bundle, inside, ignore=shutil.ignore_patterns("*.framework"))
     models = list_anew(inside)["models"]
-    about = _about_platform(_platform(), _client())
+    about = about_platform(_platform(), _client())
     _write_json(folder / "package.json", about)
     shutil.copyfile(ROOT / "LICENSE", folder / "LICENSE")
     told = ", ".join(f"`{model['id']}`" for model in models)
@@ -86,7 +87,7 @@ def _pack_platform(bundle: Path, target: Path) -> Path:
     return tarball
 
 
-def _about_platform(of: str, client: Mapping[str, object]) -> dict[str, object]:
+def about_platform(of: str, client: Mapping[str, object]) -> dict[str, object]:
     """The ``package.json`` of the package for a platform."""
     system, _, architecture = of.partition("-")
     shared = ("repository", "homepage", "bugs", "author")
