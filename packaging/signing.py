@@ -75,7 +75,7 @@ def _is_unsigned(path: Path) -> bool:
         return False
     [magic] = struct.unpack_from("<H", head, optional)
     certificates = optional + {0x10B: 96, 0x20B: 112}[magic] + 4 * 8
-    return struct.unpack_from("<II", head, certificates)[1] == 0
+    return not struct.unpack_from("<II", head, certificates)[1]
 
 
 def _how_to_sign() -> list[str]:

@@ -4,7 +4,7 @@ import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 
 import { CommandNotFound } from "./errors";
-import { packagedFolders, PLATFORM_PACKAGES } from "./platform_package";
+import { installedFolders, packagedFolders, PLATFORM_PACKAGES } from "./platform_package";
 
 /** Where to look. In an Electron app `findCommand()` needs none of these. */
 export interface FindOptions {
@@ -76,11 +76,9 @@ function packagedPlaces(resourcesPath: string | undefined, folder: string): stri
       "the app is packaged, but process.resourcesPath is not set: pass it in `resourcesPath`",
     );
   }
-  const apps = ["app.asar", "app"].map((name) => resolve(resourcesPath, name));
-  return [resolve(resourcesPath, folder), ...packagedFolders(apps)].map((place) =>
-    // Electron shows an archive as a folder, but the system cannot start what is in it.
-    join(place, PROGRAM).replace(/\.asar(?=[\\/])/g, ".asar.unpacked"),
-  );
+  // Electron shows an archive as a folder, but the system cannot start what is in it.
+  const beside = resolve(resourcesPath, folder).replace(/\.asar(?=[\\/]|$)/g, ".asar.unpacked");
+  return [beside, ...packagedFolders(resourcesPath)].map((place) => join(place, PROGRAM));
 }
 
 function developmentPlaces(projectFolder: string): string[] {
@@ -90,10 +88,8 @@ function developmentPlaces(projectFolder: string): string[] {
     if (dirname(folder) === folder) break;
   }
   const onPath = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  return [
-    ...places,
-    ...[...packagedFolders([projectFolder]), ...onPath].map((folder) => join(folder, PROGRAM)),
-  ];
+  const folders = [...installedFolders(projectFolder), ...onPath];
+  return [...places, ...folders.map((folder) => join(folder, PROGRAM))];
 }
 
 /** Why `path` cannot be started; null: it can. */

@@ -13,11 +13,21 @@ export const PLATFORM_PACKAGES: readonly string[] = [
 ];
 
 /**
- * The program's folders in those of the packages that are installed: where this client finds them,
- * or where an app in one of `folders` does.
+ * The program's folders in a packaged app. They are not looked for as Node would, in every folder
+ * above, too: on Windows any user may lay a `node_modules` into the topmost one.
  */
-export function packagedFolders(folders: readonly string[]): string[] {
-  const starts = folders.map((folder) => join(folder, "package.json"));
+export function packagedFolders(resourcesPath: string): string[] {
+  return ["app.asar.unpacked", "app"].flatMap((app) =>
+    PLATFORM_PACKAGES.map((name) => join(resourcesPath, app, "node_modules", name, CLIENT)),
+  );
+}
+
+/**
+ * The program's folders in those of the packages that are installed: where this client finds them,
+ * or where a program in `projectFolder` does.
+ */
+export function installedFolders(projectFolder: string): string[] {
+  const starts = [join(projectFolder, "package.json")];
   // An ES module does not know its own place in this way, nor does what a bundler made one file of.
   if (typeof __filename === "string") starts.unshift(__filename);
   // pnpm lays a package beside the one that asks for it, and out of the app's reach.

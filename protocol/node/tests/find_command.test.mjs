@@ -136,18 +136,25 @@ test("the npm package is found beside the client, as pnpm lays it", (t) => {
   });
 });
 
-for (const app of ["app.asar", "app"]) {
-  test(`packaged: in the npm package, with ${app}`, (t) => {
+for (const app of ["app.asar.unpacked", "app"]) {
+  test(`packaged: in the npm package, in ${app}`, (t) => {
     const resourcesPath = emptyFolder(t);
     const find = () => findCommand({ isPackaged: true, resourcesPath }).command;
-    const inside = platformPackage(join(resourcesPath, app));
-    const place = inside.replace("app.asar", "app.asar.unpacked");
+    const place = platformPackage(join(resourcesPath, app));
     assert.throws(find, (error) => error.message.includes(`${place} (not there)`));
     assert.equal((program(place), find()), place);
     const beside = program(resourcesPath, "speaker-sidecar", PROGRAM);
     assert.equal(find(), beside, "what the app was given by hand comes first");
   });
 }
+
+test("packaged: nothing outside of the app is started", (t) => {
+  const folder = emptyFolder(t);
+  program(platformPackage(folder));
+  const resourcesPath = join(folder, "App", "resources");
+  mkdirSync(resourcesPath, { recursive: true });
+  assert.throws(() => findCommand({ isPackaged: true, resourcesPath }), CommandNotFound);
+});
 
 test("the error says what was looked for, and what is wrong with it", (t) => {
   const resourcesPath = emptyFolder(t);
