@@ -43,7 +43,7 @@ def require_npm(edition: str) -> None:
         BuildFailed: they cannot; it says why.
     """
     if edition != "cpu":
-        raise BuildFailed("--npm packs the cpu edition: gigabytes are nothing for a package")
+        raise BuildFailed("--npm packs the cpu edition: the other has gigabytes, too many for npm")
     if _platform() not in PLATFORMS:
         raise BuildFailed(
             f"--npm: no package is for {_platform()}, only for {', '.join(PLATFORMS)}"
@@ -81,7 +81,7 @@ def _pack_platform(bundle: Path, target: Path) -> Path:
     shutil.copyfile(ROOT / "LICENSE", folder / "LICENSE")
     told = ", ".join(f"`{model['id']}`" for model in models)
     text = _README.format(name=folder.name, platform=_platform(), models=told)
-    (folder / "README.md").write_text(text, "utf-8")
+    (folder / "README.md").write_text(text, "utf-8", newline="\n")
     tarball = _npm_pack(folder, target, "--ignore-scripts")
     _require_whole(tarball, inside)
     return tarball
@@ -160,4 +160,5 @@ def _platform() -> str:
 
 
 def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, "utf-8", newline="\n")

@@ -61,6 +61,7 @@ def test_a_platforms_package_has_the_whole_bundle(packages, bundle, tmp_path):
         f"package/{name}" for name in ("package.json", "README.md", "LICENSE")
     }
     assert b"`campplus-zh-en`" in files["package/README.md"][1]
+    assert not any(b"\r" in files[f"package/{name}"][1] for name in ("package.json", "README.md"))
     about = package_json(tarball)
     assert about["version"] == __version__
     assert (about["os"], about["cpu"], about["libc"]) == (["linux"], ["x64"], ["glibc"])
