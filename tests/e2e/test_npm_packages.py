@@ -92,8 +92,9 @@ def dependency(run, folder):
 
 
 def assert_it_embeds(run, platform):
-    (run.project / "app.mjs").write_text(APP)
-    told = json.loads(run("node", "app.mjs"))
+    app = run.project / "app.mjs"
+    app.write_text(APP)
+    told = json.loads(run("node", app, cwd=run.project.parent))
     name = platform.name.removesuffix(f"-{MANIFEST['version']}.tgz")
     inside = run.project / "node_modules" / name / "speaker-sidecar"
     assert Path(told["command"]).parent == inside.resolve()

@@ -8,9 +8,8 @@ import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { findCommand } from "../../../protocol/node/index.mjs";
-
 const require = createRequire(import.meta.url);
+const { findCommand } = require("../../../protocol/node/dist/index.js");
 const { build } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
 /** The main file of electron-builder's library; undefined where it is not installed. */

@@ -24,25 +24,25 @@ export function packagedFolders(resourcesPath: string): string[] {
 
 /**
  * The program's folders in those of the packages that are installed: where this client finds them,
- * or where a program in `projectFolder` does.
+ * or what lies in `projectFolder` does.
  */
 export function installedFolders(projectFolder: string): string[] {
-  const starts = [join(projectFolder, "package.json")];
-  // An ES module does not know its own place in this way, nor does what a bundler made one file of.
-  if (typeof __filename === "string") starts.unshift(__filename);
+  // An ES module does not know its own place in this way: then it is the program's.
+  const own = typeof __filename === "string" ? __filename : process.argv[1];
+  const starts = [own, join(projectFolder, "package.json")];
   // pnpm lays a package beside the one that asks for it, and out of the app's reach.
   const clients = starts.map((start) => resolved(CLIENT, start));
   const found = [...starts, ...clients].flatMap((start) =>
-    PLATFORM_PACKAGES.map((name) => (start === undefined ? undefined : resolved(name, start))),
+    PLATFORM_PACKAGES.map((name) => resolved(name, start)),
   );
   const places = found.filter((path) => path !== undefined);
   return [...new Set(places.map((path) => join(dirname(path), CLIENT)))];
 }
 
 /** The `package.json` of the package `name`, as the file `start` would find it. */
-function resolved(name: string, start: string): string | undefined {
+function resolved(name: string, start: string | undefined): string | undefined {
   try {
-    return createRequire(start).resolve(`${name}/package.json`);
+    return start && createRequire(start).resolve(`${name}/package.json`);
   } catch {
     return undefined;
   }
