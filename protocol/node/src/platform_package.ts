@@ -42,7 +42,7 @@ export function installedFolders(projectFolder: string): string[] {
 /** The `package.json` of the package `name`, as the file `start` would find it. */
 function resolved(name: string, start: string | undefined): string | undefined {
   try {
-    return start && createRequire(start).resolve(`${name}/package.json`);
+    return createRequire(start ?? "").resolve(`${name}/package.json`);
   } catch {
     return undefined;
   }
