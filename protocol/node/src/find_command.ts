@@ -3,8 +3,8 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 
-import { CommandNotFound } from "./errors";
-import { installedFolders, packagedFolders, PLATFORM_PACKAGES } from "./platform_package";
+import { CommandNotFound } from "./errors.js";
+import { installedFolders, packagedFolders, PLATFORM_PACKAGES } from "./platform_package.js";
 
 /** Where to look. In an Electron app `findCommand()` needs none of these. */
 export interface FindOptions {
