@@ -19,6 +19,7 @@ param(
     # The command of the Python that the build's own environment is made with.
     [string[]] $Python = @("py", "-3.12"),
     [switch] $Archive,
+    [switch] $Npm,
     [switch] $SkipTests
 )
 
@@ -43,6 +44,7 @@ if ($Edition -eq "cuda") {
 Invoke-Checked $interpreter -m pip install --constraint $constraints --editable "${root}[build,test]"
 $options = @($Model | ForEach-Object { "--model"; $_ })
 if ($Archive) { $options += "--archive" }
+if ($Npm) { $options += "--npm" }
 Invoke-Checked $interpreter "$root\packaging\build.py" --edition $Edition @options
 
 if (-not $SkipTests) {

@@ -15,6 +15,7 @@ import argparse
 import importlib.util
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ import space
 from build_failed import BuildFailed
 from manifest import write_manifest
 from notices import write_notices
+from npm_packages import require_npm, write_packages
 from signing import mac_identity, sign
 from trial import try_out
 from windows_runtime import ship_runtime
@@ -82,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         help="also carry PyAV, which decodes M4A, WebM, WMA and more; parts of it are under the "
         "GPL: read docs/dependencies.md first",
     )
+    add(
+        "--npm",
+        action="store_true",
+        help="also make packages for npm, in DIST/npm: one of the bundle for this platform, and "
+        "the Node client that asks for it",
+    )
     add("--archive", action="store_true", help="also make a .tar.xz, and say how large it is")
     return parser
 
@@ -89,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> None:
     began_at = time.perf_counter()
     _require_libraries(options.edition, with_containers=options.with_containers)
+    if options.npm:
+        require_npm(options.edition)
     work = ROOT / "build" / options.edition
     shutil.rmtree(work, ignore_errors=True)
     names = options.model or [DEFAULT_MODEL]
@@ -112,6 +122,8 @@ def _build(options: argparse.Namespace) -> None:
     print("\n".join(space.report(bundle)))
     if options.archive:
         print(space.archive(bundle))
+    if options.npm:
+        print("\n".join(write_packages(bundle, bundle.parent / "npm")))
     print("", bundle, *about, f"built in {time.perf_counter() - began_at:.0f} s", sep="\n")
 
 
@@ -161,7 +173,9 @@ def _freeze(edition: str, bundle: Path, work: Path, *, with_containers: bool) ->
     argv += ["--", "--edition", edition, *(["--with-containers"] if with_containers else [])]
     if identity := mac_identity():
         argv += ["--sign-identity", identity]
-    if subprocess.run(argv, cwd=ROOT, check=False).returncode != 0:
+    # The same bytes each time: sets keep one order, and programs for Windows one time of their own.
+    fixed = {"PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "0")}
+    if subprocess.run(argv, cwd=ROOT, env={**os.environ, **fixed}, check=False).returncode != 0:
         raise BuildFailed("PyInstaller failed; what it says is above")
 
 

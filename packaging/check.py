@@ -5,7 +5,9 @@ the tests with the branch coverage of the contract. It stops at the first that f
 
 With ``--fast`` it runs only the lint, the types, and the unit and protocol tests. Further arguments
 go to pytest. ``--windows`` runs instead what has to do with Windows, on a Debian 12, under Wine,
-which it installs (windows/lane.py); further arguments go there.
+which it installs (windows/lane.py); further arguments go there. ``--bundle`` builds instead the
+bundle for this system and its packages for npm twice, sees that they are the same, and runs the
+end-to-end tests against them; it needs the extra "build", and further arguments go to pytest.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +43,7 @@ class Check:
     command: Sequence[str]
     shown: str
     folder: Path = ROOT
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,27 +53,37 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--fast", action="store_true", help=fast)
     windows = "run the Windows lane instead; it installs Wine, if this is root's Debian 12"
     parser.add_argument("--windows", action="store_true", help=windows)
+    bundle = "build twice instead, compare, and test the bundle and its packages for npm"
+    parser.add_argument("--bundle", action="store_true", help=bundle)
     options, further = parser.parse_known_args(arguments)
     if options.windows:
         return run(windows_lane(further))
+    if options.bundle:
+        return run_all(bundle_checks(further))
     npm = None if options.fast else shutil.which("npm")
     reason = reason_to_skip_node() if npm else "npm is not installed"
     checks = [*lint_and_types()]
     if npm is not None and reason is None:
         checks += node_checks(npm)
     checks.append(tests(further, fast=options.fast))
-    code = 0
+    if options.fast:
+        left_out = "the Node client's, the model and the end-to-end tests"
+        return run_all(checks, f"Left out because of --fast: {left_out}")
+    return run_all(checks, f"SKIPPED the Node client's tests: {reason}" if reason else None)
+
+
+def run_all(checks: Iterable[Check], remark: str | None = None) -> int:
+    """Run the checks up to the first that fails; its exit code, or 0. ``remark`` comes after."""
+    code, failed = 0, None
     for check in checks:
         code = run(check)
         if code:
+            failed = check
             break
-    if options.fast:
-        left_out = "the Node client's, the model and the end-to-end tests"
-        print(f"Left out because of --fast: {left_out}", flush=True)
-    elif reason is not None:
-        print(f"SKIPPED the Node client's tests: {reason}", flush=True)
-    if code:
-        print(f"FAILED: {check.shown}", flush=True)
+    if remark is not None:
+        print(remark, flush=True)
+    if failed is not None:
+        print(f"FAILED: {failed.shown}", flush=True)
     return code
 
 
@@ -98,9 +111,29 @@ def tests(pytest_arguments: Sequence[str], *, fast: bool) -> Check:
     return python("pytest", *coverage, *pytest_arguments)
 
 
+def bundle_checks(pytest_arguments: Sequence[str]) -> Iterator[Check]:
+    """Two builds, which must be the same, and the first one's tests."""
+    if npm := shutil.which("npm"):
+        yield next(node_checks(npm))
+    one, other = (f"build/check/{name}" for name in ("one", "other"))
+    for folder in (one, other):
+        options = ("--edition", "cpu", "--npm", "--archive", "--dist", folder)
+        yield script("packaging/build.py", *options)
+    yield script("packaging/compare.py", one, other)
+    suffix = ".exe" if sys.platform == "win32" else ""
+    argv = f"{one}/speaker-sidecar-cpu/speaker-sidecar{suffix}"
+    e2e = python("pytest", "tests/e2e", *pytest_arguments)
+    program = {"SIDECAR_ARGV": f'"{ROOT / argv}"'}
+    yield replace(e2e, shown=f"SIDECAR_ARGV={argv} {e2e.shown}", variables=program)
+
+
 def windows_lane(arguments: Sequence[str]) -> Check:
     """The project's Windows code, under Wine."""
-    words = ["packaging/windows/lane.py", *arguments]
+    return script("packaging/windows/lane.py", *arguments)
+
+
+def script(*words: str) -> Check:
+    """``python`` these words."""
     return Check([sys.executable, *words], f"python {shlex.join(words)}")
 
 
@@ -114,7 +147,7 @@ def run(check: Check) -> int:
     print(f"$ {check.shown}", flush=True)
     started_at = time.perf_counter()
     # The Node tests start the sidecar with this Python.
-    environment = {**os.environ, "PYTHON": sys.executable}
+    environment = {**os.environ, "PYTHON": sys.executable, **check.variables}
     done = subprocess.run(check.command, cwd=check.folder, env=environment, check=False)
     print(f"({time.perf_counter() - started_at:.0f} s)\n", flush=True)
     return done.returncode

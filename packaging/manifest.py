@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import space
 from models_folder import PreparedModel
@@ -27,20 +28,6 @@ def write_manifest(
 
     ``packages`` are the distributions that were frozen, with their releases.
     """
-    paths = space.files_of(bundle)
-    files = [
-        {
-            "path": path.relative_to(bundle).as_posix(),
-            "n_bytes": path.stat().st_size,
-            "sha256": sha256_of(path),
-        }
-        for path in paths
-    ]
-    links = [
-        {"path": path.relative_to(bundle).as_posix(), "target": path.readlink().as_posix()}
-        for path in sorted(bundle.rglob("*"))
-        if path.is_symlink()
-    ]
     manifest = {
         "name": "speaker-sidecar",
         "version": __version__,
@@ -57,8 +44,40 @@ def write_manifest(
             }
             for model in models
         ],
+        **_listing(bundle),
+    }
+    _write(bundle, manifest)
+
+
+def list_anew(bundle: Path) -> dict[str, Any]:
+    """Bring the manifest of a copy, in which files took the place of links, up to date; it."""
+    manifest = json.loads((bundle / MANIFEST).read_text("utf-8")) | _listing(bundle)
+    _write(bundle, manifest)
+    return manifest
+
+
+def _listing(bundle: Path) -> dict[str, Any]:
+    """What is in a bundle, beside the manifest itself."""
+    paths = [path for path in space.files_of(bundle) if path != bundle / MANIFEST]
+    files = [
+        {
+            "path": path.relative_to(bundle).as_posix(),
+            "n_bytes": path.stat().st_size,
+            "sha256": sha256_of(path),
+        }
+        for path in paths
+    ]
+    links = [
+        {"path": path.relative_to(bundle).as_posix(), "target": path.readlink().as_posix()}
+        for path in sorted(bundle.rglob("*"))
+        if path.is_symlink()
+    ]
+    return {
         "n_bytes": sum(path.stat().st_size for path in paths),
         "files": files,
         "links": links,
     }
+
+
+def _write(bundle: Path, manifest: Mapping[str, Any]) -> None:
     (bundle / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

@@ -1,22 +1,27 @@
-"""Signs the program, where the environment has something to sign with.
+"""Signs what runs in a bundle, where the environment has something to sign with.
 
 Windows: ``SIGN_CERTIFICATE``, a .pfx file, and its ``SIGN_PASSWORD``; or ``SIGN_THUMBPRINT``, the
 SHA-1 thumbprint of a certificate in the user's store, whose key may lie in a token or with a
-service. macOS: ``SIGN_IDENTITY``, which PyInstaller hands to codesign. Linux signs packages, not
-programs.
+service; or ``SIGN_DLIB`` and ``SIGN_METADATA``, the library and the file that lead signtool to
+Azure's service. macOS: ``SIGN_IDENTITY``, which PyInstaller hands to codesign for each program and
+library. Linux signs packages, not programs.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import space
 from build_failed import BuildFailed
 
 _TIMESTAMPS = "http://timestamp.digicert.com"
+# Azure's certificates last for three days: its own server vouches for the day of the signature.
+_TIMESTAMPS_OF_AZURE = "http://timestamp.acs.microsoft.com"
 
 
 def mac_identity() -> str | None:
@@ -25,7 +30,7 @@ def mac_identity() -> str | None:
 
 
 def sign(bundle: Path) -> None:
-    """Sign the program on Windows, or say why it is not signed.
+    """Sign all programs and libraries on Windows that are not yet, or say why they are not signed.
 
     Raises:
         BuildFailed: there is no signtool, or it could not sign.
@@ -34,27 +39,61 @@ def sign(bundle: Path) -> None:
         print(f"signed by codesign: {mac_identity() or 'ad hoc, as SIGN_IDENTITY is not set'}")
     elif sys.platform != "win32":
         print("not signed: Linux has no signed programs")
-    elif not (certificate := _certificate()):
-        print("not signed: SIGN_CERTIFICATE names no .pfx file, SIGN_THUMBPRINT no certificate")
+    elif not (how := _how_to_sign()):
+        print(
+            "not signed: SIGN_CERTIFICATE names no .pfx file, SIGN_THUMBPRINT no certificate, "
+            "SIGN_DLIB no library"
+        )
     else:
-        program = bundle / "speaker-sidecar.exe"
-        argv = [_signtool(), "sign", "/fd", "SHA256", "/tr", _TIMESTAMPS, "/td", "SHA256"]
-        code = subprocess.run([*argv, *certificate, str(program)], check=False).returncode
+        # Smart App Control loads none that is not signed. Python's and Microsoft's come signed.
+        files = [path.relative_to(bundle) for path in space.files_of(bundle) if _is_unsigned(path)]
+        argv = [_signtool(), "sign", "/fd", "SHA256", "/td", "SHA256", *how, *map(str, files)]
+        code = subprocess.run(argv, cwd=bundle, check=False).returncode
         if code != 0:
             # Not the command itself: it has the password.
             raise BuildFailed(
-                f"signtool could not sign {program.name} (exit code {code}); what it says is above"
+                f"signtool could not sign {len(files)} files (exit code {code}); what it says is "
+                "above"
             )
+        print(f"signed: {len(files)} programs and libraries")
 
 
-def _certificate() -> list[str]:
-    """How signtool is told what to sign with; empty where the environment names nothing."""
+def _is_unsigned(path: Path) -> bool:
+    r"""Whether this is a program or a library for Windows that carries no signature.
+
+    Source: Microsoft's "PE Format". At 0x3C is the offset of "PE\0\0", which 20 bytes on the
+    file follow, and then the optional header. Its data directories are 96 bytes on in 32 bits, and
+    112 in 64; the fifth, of 8 bytes each, says where the certificates are and how long.
+    """
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head[:2] != b"MZ" or len(head) < 0x40:
+        return False
+    [start] = struct.unpack_from("<I", head, 0x3C)
+    optional = start + 24
+    if head[start : start + 4] != b"PE\0\0" or len(head) < optional + 160:
+        return False
+    [magic] = struct.unpack_from("<H", head, optional)
+    certificates = optional + {0x10B: 96, 0x20B: 112}[magic] + 4 * 8
+    return not struct.unpack_from("<II", head, certificates)[1]
+
+
+def _how_to_sign() -> list[str]:
+    """What signtool is told to sign with, and whose time; empty: the environment names nothing."""
+    if (dlib := _path("SIGN_DLIB")) and (metadata := _path("SIGN_METADATA")):
+        return ["/tr", _TIMESTAMPS_OF_AZURE, "/dlib", dlib, "/dmdf", metadata]
     if thumbprint := os.environ.get("SIGN_THUMBPRINT"):
-        return ["/sha1", thumbprint]
-    if file := os.environ.get("SIGN_CERTIFICATE"):
+        return ["/tr", _TIMESTAMPS, "/sha1", thumbprint]
+    if file := _path("SIGN_CERTIFICATE"):
         password = os.environ.get("SIGN_PASSWORD")
-        return ["/f", file, *(["/p", password] if password else [])]
+        return ["/tr", _TIMESTAMPS, "/f", file, *(["/p", password] if password else [])]
     return []
+
+
+def _path(variable: str) -> str | None:
+    """The file that a variable names, as a whole path: signtool runs in the bundle."""
+    name = os.environ.get(variable)
+    return str(Path(name).resolve()) if name else None
 
 
 def _signtool() -> str:

@@ -13,6 +13,9 @@ _LEAST_SHOWN = 0.01
 # As NSIS and 7-Zip compress at their usual level: a dictionary of 64 MiB.
 _XZ = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 64 * 2**20}]
 
+# The day that npm gives all files, too: in 1985, which every kind of archive can tell.
+_DAY = 499_162_500
+
 
 def files_of(bundle: Path) -> list[Path]:
     """Every file in ``bundle``, links left out: what they name is counted."""
@@ -40,8 +43,16 @@ def _part(path: Path) -> str:
 
 
 def archive(bundle: Path) -> str:
-    """Compress ``bundle`` into a file beside it, and say how large that is."""
+    """Compress ``bundle`` into a file beside it, the same each time, and say how large that is."""
     target = bundle.with_name(f"{bundle.name}.tar.xz")
     with lzma.open(target, "wb", filters=_XZ) as out, tarfile.open(fileobj=out, mode="w") as tar:
-        tar.add(bundle, bundle.name)
+        tar.add(bundle, bundle.name, filter=_without_its_day)
     return f"{target.stat().st_size / _MB:9.1f} MB  compressed, {target}"
+
+
+def _without_its_day(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Leave out of an archive when a file was made, and whose it is."""
+    member.mtime = _DAY
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member

@@ -53,3 +53,32 @@ def test_windows_runs_the_lane_alone(load_script, monkeypatch):
     monkeypatch.setattr(script, "run", run)
     assert script.main(["--windows", "--whole"]) == 5
     assert ran == [["packaging/windows/lane.py", "--whole"]]
+
+
+def test_bundle_builds_twice_compares_and_tests_the_first(load_script, monkeypatch):
+    script, ran = load_script("check"), []
+
+    def run(check):
+        ran.append(check)
+        return 0
+
+    monkeypatch.setattr(script, "run", run)
+    monkeypatch.setattr(script.shutil, "which", lambda _: None)
+    assert script.main(["--bundle", "-k", "npm"]) == 0
+    *builds, compared, tested = [list(check.command[1:]) for check in ran]
+    one, other = (words[words.index("--dist") + 1] for words in builds)
+    assert one != other
+    assert [words[0] for words in builds] == ["packaging/build.py"] * 2
+    assert compared == ["packaging/compare.py", one, other]
+    assert tested == ["-m", "pytest", "tests/e2e", "-k", "npm"]
+    assert f"{one}/speaker-sidecar-cpu" in ran[-1].variables["SIDECAR_ARGV"].replace("\\", "/")
+
+
+def test_a_check_has_variables_of_its_own(load_script, capfd):
+    script = load_script("check")
+    code = "import os; raise SystemExit(os.environ['SIDECAR_ARGV'] != 'a program')"
+    check = script.Check(
+        [sys.executable, "-c", code], "it", variables={"SIDECAR_ARGV": "a program"}
+    )
+    assert script.run(check) == 0
+    assert capfd.readouterr().out.startswith("$ it\n")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import lzma
+import os
 import plistlib
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
-import traceback
-from types import SimpleNamespace
 
 import pytest
 from unit.packaging_files import PACKAGING
@@ -80,6 +79,15 @@ def test_the_archive_has_every_file(load_script, folder):
     assert names == {f"bundle/{path.relative_to(folder).as_posix()}" for path in files(folder)}
 
 
+def test_the_archive_is_the_same_each_time(load_script, folder):
+    space, path = load_script("space"), folder.with_name("bundle.tar.xz")
+    space.archive(folder)
+    before = path.read_bytes()
+    os.utime(folder / "speaker-sidecar", (1_000_000_000, 1_000_000_000))
+    space.archive(folder)
+    assert path.read_bytes() == before
+
+
 @pytest.mark.posix("Windows has no permission to run, and links need a privilege")
 def test_the_archive_keeps_links_and_the_permission_to_run(load_script, folder):
     (folder / "speaker-sidecar").chmod(0o755)
@@ -119,80 +127,6 @@ def test_what_is_missing_is_named(load_script, monkeypatch, capsys):
     find.update(dict.fromkeys(missing))
     assert build.main(["--edition", "cpu", "--with-containers"]) == 1
     assert "torch, av is missing: pip install -e '.[build,containers]'" in capsys.readouterr().err
-
-
-@pytest.fixture
-def signtool(load_script, monkeypatch):
-    """The commands with which ``signing`` would have started it on Windows; ``code`` is its end."""
-    signing = load_script("signing")
-    ran = SimpleNamespace(sign=signing.sign, argvs=[], code=0)
-
-    def run(argv, **_):
-        ran.argvs.append(argv)
-        return SimpleNamespace(returncode=ran.code)
-
-    monkeypatch.setattr(signing.subprocess, "run", run)
-    monkeypatch.setattr(signing.shutil, "which", lambda name: rf"C:\tools\{name}.exe")
-    monkeypatch.setattr(sys, "platform", "win32")
-    for name in ("SIGN_CERTIFICATE", "SIGN_PASSWORD", "SIGN_THUMBPRINT"):
-        monkeypatch.delenv(name, raising=False)
-    return ran
-
-
-def test_without_a_certificate_nothing_is_signed(signtool, capsys, tmp_path):
-    signtool.sign(tmp_path)
-    assert "not signed: SIGN_CERTIFICATE names no .pfx file" in capsys.readouterr().out
-    assert signtool.argvs == []
-
-
-@pytest.mark.parametrize(
-    ("variables", "options"),
-    [
-        ({"SIGN_CERTIFICATE": "mine.pfx"}, ["/f", "mine.pfx"]),
-        (
-            {"SIGN_CERTIFICATE": "mine.pfx", "SIGN_PASSWORD": "word"},
-            ["/f", "mine.pfx", "/p", "word"],
-        ),
-        ({"SIGN_THUMBPRINT": "0a1b", "SIGN_PASSWORD": "word"}, ["/sha1", "0a1b"]),
-        # Empty is how a workflow passes on a secret that is not set.
-        ({"SIGN_CERTIFICATE": "mine.pfx", "SIGN_THUMBPRINT": ""}, ["/f", "mine.pfx"]),
-    ],
-)
-def test_signed_with_what_the_environment_names(
-    signtool, monkeypatch, tmp_path, variables, options
-):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    signtool.sign(tmp_path)
-    [argv] = signtool.argvs
-    assert argv[:2] == [r"C:\tools\signtool.exe", "sign"]
-    assert argv[argv.index("/td") + 2 :] == [*options, str(tmp_path / "speaker-sidecar.exe")]
-
-
-def test_a_failed_signature_ends_the_build_and_tells_no_password(
-    load_script, signtool, monkeypatch, tmp_path
-):
-    monkeypatch.setenv("SIGN_CERTIFICATE", "mine.pfx")
-    monkeypatch.setenv("SIGN_PASSWORD", "open sesame")
-    signtool.code = 1
-    with pytest.raises(load_script("build_failed").BuildFailed, match="could not sign") as failed:
-        signtool.sign(tmp_path)
-    assert "sesame" not in "".join(traceback.format_exception(failed.value))
-
-
-def test_signtool_is_found_in_the_newest_sdk(load_script, signtool, monkeypatch, tmp_path):
-    monkeypatch.setattr(load_script("signing").shutil, "which", lambda _: None)
-    monkeypatch.setenv("PROGRAMFILES(X86)", str(tmp_path))
-    monkeypatch.setenv("SIGN_CERTIFICATE", "mine.pfx")
-    with pytest.raises(load_script("build_failed").BuildFailed, match="install the Windows SDK"):
-        signtool.sign(tmp_path)
-    tools = tmp_path / "Windows Kits" / "10" / "bin"
-    for folder in ("10.0.9600.0/x64", "10.0.26100.0/x64", "10.0.26100.0/arm64", "x64"):
-        (tools / folder).mkdir(parents=True)
-        (tools / folder / "signtool.exe").touch()
-    signtool.sign(tmp_path)
-    [[program, *_]] = signtool.argvs
-    assert program == str(tools / "10.0.26100.0" / "x64" / "signtool.exe")
 
 
 def test_a_bundle_that_does_not_serve_is_no_bundle(load_script, light_argv, monkeypatch, tmp_path):

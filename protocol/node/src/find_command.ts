@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
 
 import { CommandNotFound } from "./errors.js";
+import { installedFolders, packagedFolders, PLATFORM_PACKAGES } from "./platform_package.js";
 
 /** Where to look. In an Electron app `findCommand()` needs none of these. */
 export interface FindOptions {
@@ -42,9 +43,10 @@ const PROGRAM = ON_WINDOWS ? `${NAME}.exe` : NAME;
 const ELECTRON = /^electron( helper( \(.*\))?)?(\.exe)?$/i;
 
 /**
- * The command that starts a sidecar. A packaged app's is in its resources, beside `app.asar` and
- * never inside of it, where no program can be started; otherwise it is what pip installed: into a
- * `.venv` of the project or of a folder above it, or onto the PATH.
+ * The command that starts a sidecar. A packaged app's is in its resources, beside `app.asar`, or in
+ * the npm package for this platform, unpacked from it: nothing inside of it can be started. In
+ * development it is what pip installed into a `.venv` of the project or of a folder above it, or
+ * that package's, or what pip installed onto the PATH.
  *
  * @throws {CommandNotFound} it is not there; the message says what was looked for.
  */
@@ -67,8 +69,10 @@ export function findCommand(options: FindOptions = {}): FoundCommand {
     faults.push(`${place} (${fault})`);
   }
   const advice = isPackaged
-    ? "put the bundle's folder into the app with electron-builder's extraResources"
-    : "install it with pip into a .venv of the project, or name a Python that has it in `python`";
+    ? "put the bundle's folder into the app with electron-builder's extraResources, or unpack " +
+      `${PLATFORM_PACKAGES[0]} with asarUnpack`
+    : `install ${PLATFORM_PACKAGES[0]} with npm, or ${NAME} with pip into a .venv of the project, ` +
+      "or name a Python that has it in `python`";
   throw new CommandNotFound(`${NAME} was not found; ${advice}. Looked for: ${faults.join(", ")}`);
 }
 
@@ -93,8 +97,8 @@ function packagedPlaces(resourcesPath: string | undefined, folder: string): stri
     );
   }
   // Electron shows an archive as a folder, but the system cannot start what is in it.
-  const place = resolve(resourcesPath, folder, PROGRAM);
-  return [place.replace(/\.asar(?=[\\/])/g, ".asar.unpacked")];
+  const beside = resolve(resourcesPath, folder).replace(/\.asar(?=[\\/]|$)/g, ".asar.unpacked");
+  return [beside, ...packagedFolders(resourcesPath)].map((place) => join(place, PROGRAM));
 }
 
 function developmentPlaces(projectFolder: string): string[] {
@@ -104,7 +108,8 @@ function developmentPlaces(projectFolder: string): string[] {
     if (dirname(folder) === folder) break;
   }
   const onPath = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  return [...places, ...onPath.map((folder) => join(folder, PROGRAM))];
+  const folders = [...installedFolders(projectFolder), ...onPath];
+  return [...places, ...folders.map((folder) => join(folder, PROGRAM))];
 }
 
 /** Why `path` cannot be started; null: it can. */

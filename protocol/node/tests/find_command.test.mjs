@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -8,6 +16,7 @@ import { CommandNotFound, findCommand } from "speaker-sidecar";
 
 const WINDOWS = process.platform === "win32";
 const PROGRAM = WINDOWS ? "speaker-sidecar.exe" : "speaker-sidecar";
+const PACKAGE = `speaker-sidecar-${process.platform}-${process.arch}`;
 const VENV = [".venv", WINDOWS ? "Scripts" : "bin", PROGRAM];
 
 function emptyFolder(t) {
@@ -94,12 +103,70 @@ test("packaged: never inside app.asar", (t) => {
   assert.equal(find().command, unpacked);
 });
 
+/** Install the package for this platform below `folder`; the program's place in it. */
+function platformPackage(folder, name = PACKAGE) {
+  const own = join(folder, "node_modules", name);
+  mkdirSync(own, { recursive: true });
+  writeFileSync(join(own, "package.json"), JSON.stringify({ name, version: "0.1.0" }));
+  return join(own, "speaker-sidecar", PROGRAM);
+}
+
+test("development: the npm package comes after a .venv, and before the PATH", (t) => {
+  const project = join(emptyFolder(t), "a", "b");
+  const installed = program(platformPackage(dirname(project)));
+  const bin = emptyFolder(t);
+  withValues(process.env, { PATH: bin }, () => {
+    const find = () => findCommand({ projectFolder: project }).command;
+    program(bin, PROGRAM);
+    assert.equal(find(), installed);
+    const venv = program(project, ...VENV);
+    assert.equal(find(), venv);
+  });
+});
+
+test("the npm package is found beside the client, as pnpm lays it", (t) => {
+  const folder = emptyFolder(t);
+  const store = join(folder, "store", "speaker-sidecar@0.1.0");
+  const installed = program(platformPackage(store));
+  platformPackage(store, "speaker-sidecar");
+  const modules = join(folder, "project", "node_modules");
+  mkdirSync(modules, { recursive: true });
+  const client = join(store, "node_modules", "speaker-sidecar");
+  symlinkSync(client, join(modules, "speaker-sidecar"), "junction");
+  withValues(process.env, { PATH: "" }, () => {
+    const { command } = findCommand({ projectFolder: join(folder, "project") });
+    assert.equal(command, installed);
+  });
+});
+
+for (const app of ["app.asar.unpacked", "app"]) {
+  test(`packaged: in the npm package, in ${app}`, (t) => {
+    const resourcesPath = emptyFolder(t);
+    const find = () => findCommand({ isPackaged: true, resourcesPath }).command;
+    const place = platformPackage(join(resourcesPath, app));
+    assert.throws(find, (error) => error.message.includes(`${place} (not there)`));
+    assert.equal((program(place), find()), place);
+    const beside = program(resourcesPath, "speaker-sidecar", PROGRAM);
+    assert.equal(find(), beside, "what the app was given by hand comes first");
+  });
+}
+
+test("packaged: nothing outside of the app is started", (t) => {
+  const folder = emptyFolder(t);
+  program(platformPackage(folder));
+  const resourcesPath = join(folder, "App", "resources");
+  mkdirSync(resourcesPath, { recursive: true });
+  assert.throws(() => findCommand({ isPackaged: true, resourcesPath }), CommandNotFound);
+});
+
 test("the error says what was looked for, and what is wrong with it", (t) => {
   const resourcesPath = emptyFolder(t);
   const path = join(resourcesPath, "speaker-sidecar", PROGRAM);
   const find = () => findCommand({ isPackaged: true, resourcesPath });
   const says = (text) => (error) =>
-    error.message.includes(`${path} (${text})`) && error.message.includes("extraResources");
+    ["extraResources", "asarUnpack", `${path} (${text})`].every((words) =>
+      error.message.includes(words),
+    );
   assert.throws(find, says("not there"));
   if (!WINDOWS) {
     program(path);
@@ -114,7 +181,7 @@ test("the error says what was looked for, and what is wrong with it", (t) => {
         for (const place of [join(project, ...VENV), join(project, PROGRAM)]) {
           assert.ok(error.message.includes(`${place} (not there)`), error.message);
         }
-        return error.message.includes("pip");
+        return [PACKAGE, "npm", "pip"].every((words) => error.message.includes(words));
       },
     );
   });
