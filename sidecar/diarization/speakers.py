@@ -23,9 +23,9 @@ IntArray = NDArray[np.int64]
 _MAX_DISTANCES = {"campplus": 0.57, "ecapa": 0.61}
 _MAX_DISTANCE = 0.59
 # The network now and then takes two people for one: then stretches lie this far apart, on average.
-_TAKEN_FOR_ONE = 0.8
+_TAKEN_FOR_ONE = 0.85
 # A stretch goes to somebody else only if its cosine with them is higher by this.
-_CLEARLY = 0.2
+_CLEARLY = 0.15
 # Who speaks alone for less is no evidence of a person; they go to whom they are most like.
 _LEAST_EVIDENCE_S = 1.0
 # Of so many at most, every second or third of a long recording, the clusters are made: it takes
