@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
     heard_trials.add_arguments(parser, is_required=False)
     add = parser.add_argument
-    rttm = "instead of trials: annotations of the recordings beside them, to be diarized"
+    rttm = "instead of trials: annotations of recordings beside them; by diarize and its model"
     add("--rttm", nargs="+", type=Path, metavar="REF", help=rttm)
     against = "with --rttm: beside sherpa-onnx and senko, where they are installed"
     add("--against", action="store_true", help=against)

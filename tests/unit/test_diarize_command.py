@@ -219,6 +219,9 @@ class TestEvaluate:
         assert report["all"]["der"] == pytest.approx(row["der"])
         code, out, _ = run(evaluate, "--rttm", annotation)
         assert "right in 0 of 1" in out
+        run(diarize, annotation.with_name("a.wav"))
+        # What is evaluated is what diarizes.
+        assert played.words[0] == played.words[-1]
 
     def test_beside_others(self, run, played, annotation, monkeypatch):
         pytest.importorskip("pyannote.metrics")
