@@ -22,8 +22,10 @@ IntArray = NDArray[np.int64]
 # network that embeds, and for any other one.
 _MAX_DISTANCES = {"campplus": 0.57, "ecapa": 0.61}
 _MAX_DISTANCE = 0.59
+# The network now and then takes two people for one: then stretches lie this far apart, on average.
+_TAKEN_FOR_ONE = 0.85
 # A stretch goes to somebody else only if its cosine with them is higher by this.
-_CLEARLY = 0.1
+_CLEARLY = 0.15
 # Who speaks alone for less is no evidence of a person; they go to whom they are most like.
 _LEAST_EVIDENCE_S = 1.0
 # Of so many at most, every second or third of a long recording, the clusters are made: it takes
@@ -56,6 +58,13 @@ class LocalSpeaker:
     solo_s: float
     unit: FloatArray
     stretches: tuple[tuple[Stretch, FloatArray], ...] = ()
+
+
+class Evidence(NamedTuple):
+    """That there is somebody: their embedding's direction, and for how long it was heard."""
+
+    unit: FloatArray
+    solo_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,21 +133,34 @@ def find_people(
     """
     if not local:
         return None
-    long_enough = [one for one in local if one.solo_s >= _LEAST_EVIDENCE_S]
+    heard = [part for one in local for part in _parts(one)]
+    long_enough = [part for part in heard if part.solo_s >= _LEAST_EVIDENCE_S]
     if len(long_enough) < least:
-        long_enough = list(local)
+        long_enough = heard
     evidence = long_enough[:: -(-len(long_enough) // _MOST_CLUSTERED)]
-    units = np.stack([one.unit for one in evidence])
+    units = np.stack([part.unit for part in evidence])
     labels = average_linkage(units, most_apart, least, most)
-    weights = np.array([[one.solo_s] for one in evidence], np.float32)
+    weights = np.array([part.solo_s for part in evidence], np.float32)
     centroids = _centroids(units, weights, labels)
     assigned = _assign(local, centroids)
     return _numbered(centroids, assigned, _elsewhere(local, assigned, centroids))
 
 
+def _parts(one: LocalSpeaker) -> list[Evidence]:
+    """The people that the network took for ``one``: nearly always one."""
+    units = np.stack([unit for _, unit in one.stretches] or [one.unit])
+    labels = average_linkage(units, _TAKEN_FOR_ONE)
+    if not labels.any():
+        return [Evidence(one.unit, one.solo_s)]
+    weights = np.array([_weight(stretch) for stretch, _ in one.stretches])
+    frames = np.bincount(labels, [end - start for (start, end), _ in one.stretches])
+    seconds = frames * FRAME_SAMPLES / SAMPLE_RATE_HZ
+    return list(map(Evidence, _centroids(units, weights, labels), seconds.tolist()))
+
+
 def _centroids(units: FloatArray, weights: FloatArray, labels: IntArray) -> FloatArray:
     sums = np.zeros((int(labels.max()) + 1, units.shape[1]), np.float32)
-    np.add.at(sums, labels, units * weights)
+    np.add.at(sums, labels, units * weights[:, None])
     centroids: FloatArray = sums / np.linalg.norm(sums, axis=1, keepdims=True)
     return centroids
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from protocol.diarization import DiarizeParams
+from protocol.params import PcmAudio
 from protocol.python import RemoteError, SpeakerSidecar
 from protocol.python.embedding import as_audio
 from sidecar.bundle import is_bundle
-from sidecar.config import DEVICE_PATTERN, EXIT_USAGE
+from sidecar.config import DEVICE_PATTERN, EXIT_USAGE, SAMPLE_RATE_HZ
 from sidecar.serve_options import add_models_dir, positive
 from sidecar.store.prebuilt import default_model
 from sidecar.tools.console import ProgressLine, Refusal
@@ -43,10 +45,11 @@ class SpokenTurn:
 
 @dataclass(frozen=True, slots=True)
 class DiarizedFile:
-    """One recording, and the sidecar's answer."""
+    """One recording, the answer, and for how many seconds it was waited for."""
 
     path: Path
     result: Result
+    took_s: float
 
     @property
     def duration_s(self) -> float:
@@ -116,14 +119,22 @@ def diarize_each(
     paths: Sequence[Path],
     progress: ProgressLine,
     asking: Callable[[Path], DiarizeParams],
+    *,
+    is_timed: bool = False,
 ) -> Iterator[DiarizedFile | tuple[Path, str]]:
     """Each recording's answer as it comes, or why there is none, by a sidecar with ``words``.
+
+    ``is_timed``: all networks are loaded before the first one.
 
     Raises:
         Refusal: see ``started_sidecar``.
     """
     with started_sidecar(words, progress) as (client, _start):
+        if is_timed:
+            silence = PcmAudio(bytes(2 * SAMPLE_RATE_HZ), "s16le", SAMPLE_RATE_HZ, 1)
+            _ask(client, DiarizeParams(silence), "silence:", progress)
         for number, path in enumerate(paths, start=1):
+            began_at = time.perf_counter()
             which = path.name if len(paths) == 1 else f"{path.name} ({number} of {len(paths)})"
             try:
                 result = _ask(client, asking(path), f"{which}:", progress)
@@ -132,7 +143,7 @@ def diarize_each(
                 yield path, error.message
                 continue
             progress.clear()
-            yield DiarizedFile(path, result)
+            yield DiarizedFile(path, result, time.perf_counter() - began_at)
 
 
 def params_for(path: Path, **more: Any) -> DiarizeParams:  # noqa: ANN401 - they are its own

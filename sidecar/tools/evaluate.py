@@ -40,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to ``parser``."""
     heard_trials.add_arguments(parser, is_required=False)
     add = parser.add_argument
-    rttm = "instead of trials: annotations of the recordings beside them, to be diarized"
+    rttm = "instead of trials: annotations of recordings beside them; by diarize and its model"
     add("--rttm", nargs="+", type=Path, metavar="REF", help=rttm)
+    against = "with --rttm: beside sherpa-onnx and senko, where they are installed"
+    add("--against", action="store_true", help=against)
     calibration = "what calibrate wrote; default: the model's own"
     add("--calibration", type=Path, metavar="FILE", help=calibration)
     add("--det", type=Path, metavar="FILE", help="draw the DET curve, as PNG or SVG")
@@ -63,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace, progress: ProgressLine) -> int:
     if (options.trials is None) == (options.rttm is None):
         raise Refusal("name a list of TRIALS, or annotations with --rttm", EXIT_USAGE)
+    if options.against and options.rttm is None:
+        raise Refusal("--against goes with --rttm", EXIT_USAGE)
     if options.rttm is not None:
         return evaluate_diarization.evaluate(options, progress)
     if options.det and importlib.util.find_spec("matplotlib") is None:

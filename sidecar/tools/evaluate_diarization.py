@@ -3,22 +3,27 @@
 The measures are pyannote.metrics': the diarization error rate (DER) with its parts, overlaps
 counted; and the Jaccard error rate (JER). A collar there is the whole width around where a turn
 begins or ends that is left out, so that 0.25 s is 0.125 s on each side.
+
+With ``--against`` other programs hear the same recordings in turn, each right after the sidecar.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from rich.table import Table
 
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
-from sidecar.tools import diarized_files
+from sidecar.serve_options import parse_serve_options
+from sidecar.tools import diarization_peers, diarized_files
 from sidecar.tools.console import ProgressLine, Refusal, complain, open_console
+from sidecar.tools.diarization_peers import OpenPeer, PeerFailed
 from sidecar.tools.diarized_files import SUFFIXES, DiarizedFile
 from sidecar.tools.recording import Turn, parse_rttm
 
@@ -32,7 +37,7 @@ def evaluate(options: argparse.Namespace, progress: ProgressLine) -> int:
     """Diarize what the annotations are of, and print the figures.
 
     Returns:
-        0; 69 if a recording could not be diarized.
+        0; 69 if a recording could not be diarized, by the sidecar or by a peer that runs here.
 
     Raises:
         Refusal: pyannote.metrics is not there, or an annotation or its recording cannot be used.
@@ -41,32 +46,76 @@ def evaluate(options: argparse.Namespace, progress: ProgressLine) -> int:
     references = {_recording_of(path): _read(path) for path in options.rttm}
     words = diarized_files.serve_options(options)
     exit_code = EXIT_OK
-    rows: list[Report] = []
-    answers = diarized_files.diarize_each(
-        words, list(references), progress, diarized_files.params_for
-    )
-    for answer in answers:
-        if isinstance(answer, DiarizedFile):
-            rows.append(measures.add(answer, references[answer.path]))
-        else:
-            complain(f"{answer[0]}: {answer[1]}")
-            exit_code = EXIT_UNAVAILABLE
-    if not rows:
-        return exit_code
-    together = measures.together(rows)
-    if options.json:
-        print(json.dumps({"recordings": rows, "all": together}, indent=2))
-    else:
-        console = open_console()
-        console.print(_table([*rows, together]))
-        console.out(f"The number of people is right in {together['exact']} of {len(rows)}.")
+    with contextlib.ExitStack() as closing:
+        peers: list[OpenPeer] = []
+        if options.against:
+            opened = diarization_peers.opened(parse_serve_options(words), progress)
+            peers, missing = closing.enter_context(opened)
+            for why in missing:
+                complain(why)
+        theirs = {peer.name: _Measures() for peer in peers}
+        answers = diarized_files.diarize_each(
+            words,
+            list(references),
+            progress,
+            diarized_files.params_for,
+            is_timed=options.against,
+        )
+        for answer in answers:
+            if not isinstance(answer, DiarizedFile):
+                complain(f"{answer[0]}: {answer[1]}")
+                exit_code = EXIT_UNAVAILABLE
+                continue
+            reference = references[answer.path]
+            measures.add(answer, reference)
+            for peer in peers:
+                progress.show(f"{answer.path.name}:", peer.name)
+                try:
+                    theirs[peer.name].add(peer.diarize(answer.path), reference)
+                except PeerFailed as error:
+                    progress.clear()
+                    complain(f"{answer.path}: {error}")
+                    exit_code = EXIT_UNAVAILABLE
+            progress.clear()
+    if measures.rows:
+        contenders = {"speaker-sidecar": measures, **theirs}
+        _print(contenders, as_json=options.json)
     return exit_code
 
 
+def _print(contenders: Mapping[str, _Measures], *, as_json: bool) -> None:
+    """The first one's figures, and those of the others beside them."""
+    measures, *others = contenders.values()
+    if as_json:
+        report = measures.report()
+        if others:
+            report["against"] = {
+                name: one.report() for name, one in list(contenders.items())[1:] if one.rows
+            }
+        print(json.dumps(report, indent=2))
+        return
+    console, together = open_console(), measures.together()
+    n_people = {"PEOPLE": "speakers", "TOLD": "told_speakers"}
+    console.print(_table("in %", [*measures.rows, together], n_people))
+    console.out(f"The number of people is right in {together['exact']} of {len(measures.rows)}.")
+    if others:
+        rows = [
+            {**one.together(), "recording": name} for name, one in contenders.items() if one.rows
+        ]
+        console.print(
+            "", _table("all, in %", rows, {"EXACT": "exact", "SECONDS": "took_s"}), sep="\n"
+        )
+
+
 class _Measures:
-    """The measures of pyannote.metrics, which add up what they are given."""
+    """The measures of pyannote.metrics, which add up what they are given.
+
+    Attributes:
+        rows: the figures of each recording.
+    """
 
     def __init__(self) -> None:
+        self.rows: list[Report] = []
         try:
             self._core = importlib.import_module("pyannote.core")
             diarization = importlib.import_module("pyannote.metrics.diarization")
@@ -78,29 +127,36 @@ class _Measures:
         self._rates = [diarization.DiarizationErrorRate(collar=collar) for collar in COLLARS_S]
         self._jaccard = diarization.JaccardErrorRate()
 
-    def add(self, told: DiarizedFile, reference: Sequence[Turn]) -> Report:
-        """The figures of one recording; the parts are shares of the speech, without a collar."""
+    def add(self, told: DiarizedFile, reference: Sequence[Turn]) -> None:
+        """Add one recording; the parts are shares of the speech, without a collar."""
         truth = self._annotation((t.start_s, t.end_s, t.speaker or "") for t in reference)
         guess = self._annotation((t.start_s, t.end_s, t.name) for t in told.turns)
         whole = self._core.Timeline([self._core.Segment(0, told.duration_s)])
         found = [rate(truth, guess, uem=whole, detailed=True) for rate in self._rates]
         jaccard = self._jaccard(truth, guess, uem=whole)
-        return {
+        row = {
             "recording": told.path.stem,
             "duration_s": told.duration_s,
+            "took_s": told.took_s,
             "der": [one["diarization error rate"] for one in found],
             **{name: found[0][part] / (found[0]["total"] or 1) for name, part in _PARTS.items()},
             "jer": float(jaccard),
             "speakers": len(truth.labels()),
             "told_speakers": len(guess.labels()),
         }
+        self.rows.append(row)
 
-    def together(self, rows: Sequence[Report]) -> Report:
+    def report(self) -> Report:
+        """Everything, for JSON."""
+        return {"recordings": self.rows, "all": self.together()}
+
+    def together(self) -> Report:
         """All recordings as if they were one: long ones count for more."""
-        totals = self._rates[0]
+        rows, totals = self.rows, self._rates[0]
         return {
             "recording": f"all {len(rows)}",
             "duration_s": sum(row["duration_s"] for row in rows),
+            "took_s": sum(row["took_s"] for row in rows),
             "der": [abs(rate) for rate in self._rates],
             **{name: totals[part] / (totals["total"] or 1) for name, part in _PARTS.items()},
             "jer": abs(self._jaccard),
@@ -133,15 +189,16 @@ def _read(annotation: Path) -> list[Turn]:
         raise Refusal(f"{annotation} cannot be used as RTTM: {why}", EXIT_USAGE) from error
 
 
-def _table(rows: Sequence[Report]) -> Table:
+def _table(what: str, rows: Sequence[Report], counts: Mapping[str, str]) -> Table:
+    """A row for each of ``rows``; ``counts``: the titles of the last columns, and what is there."""
     rates = (f"DER {collar:g}" for collar in COLLARS_S)
-    titles = ("in %", *rates, "MISSED", "FALSE", "CONFUSED", "JER", "PEOPLE", "TOLD")
+    titles = (what, *rates, "MISSED", "FALSE", "CONFUSED", "JER", *counts)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in titles:
-        is_name = title == "in %"
+        is_name = title == what
         table.add_column(title, justify="left" if is_name else "right", no_wrap=is_name)
     for row in rows:
         shares = (*row["der"], *(row[name] for name in _PARTS), row["jer"])
         shown = (f"{100 * share:.1f}" for share in shares)
-        table.add_row(row["recording"], *shown, str(row["speakers"]), str(row["told_speakers"]))
+        table.add_row(row["recording"], *shown, *(f"{row[name]:.0f}" for name in counts.values()))
     return table

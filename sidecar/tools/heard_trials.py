@@ -93,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, is_required: bool = True) 
     add("trials", nargs=n_lists, type=Path, metavar="TRIALS", help=trials)
     add("--root", type=Path, metavar="DIR", help=root)
     add("--speech", choices=("auto", "all", "require"), default="auto", help=speech)
-    add("--model", default=DEFAULT_MODEL, metavar="ID|DIR", help="default: %(default)s")
+    add("--model", metavar="ID|DIR", help=f"default: {DEFAULT_MODEL}")
     add_models_dir(parser)
     add("--offline", action="store_true", help="never use the network")
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
@@ -109,7 +109,7 @@ def hear(options: argparse.Namespace, progress: ProgressLine) -> HeardTrials:
     if not DEVICE_PATTERN.fullmatch(options.device):
         raise Refusal(f"--device {options.device}: must be auto, cpu, cuda or cuda:N", EXIT_USAGE)
     listed = read_trials(options.trials, options.root)
-    words = ["--model", options.model, "--device", options.device]
+    words = ["--model", options.model or DEFAULT_MODEL, "--device", options.device]
     if options.models_dir is not None:
         words += ["--models-dir", str(options.models_dir)]
     if options.offline:

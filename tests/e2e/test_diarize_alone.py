@@ -1,4 +1,4 @@
-"""A real conversation through the real process: two people, told apart as annotated."""
+"""Real conversations through the real process: told as annotated, and the same when joined."""
 
 from __future__ import annotations
 
@@ -7,31 +7,41 @@ import os
 
 import numpy as np
 import pytest
+import soundfile
 
 from protocol.diarization import DiarizeParams
-from protocol.params import PathAudio
+from protocol.params import PathAudio, PcmAudio
 from protocol.python import SpeakerSidecar
 from sidecar.tools.recording import parse_rttm
 
 STEP_S = 0.005
 COLLAR_S = 0.25
 MOST_WRONG = 0.03
+RATE_HZ, PAUSE_S = 16_000, 1.0
+NAMES = ("interview-2", "talk-2")
 
 
 @pytest.fixture(scope="module")
-def recording(shared):
-    path = shared / "audio" / "conversations" / "interview-2.flac"
-    if not path.exists():
+def recordings(shared):
+    """Of two people each."""
+    paths = [shared / "audio" / "conversations" / f"{name}.flac" for name in NAMES]
+    if not all(path.exists() for path in paths):
         pytest.skip("no conversations in ../shared")
-    return path
+    return paths
 
 
 @pytest.fixture(scope="module")
-def result(sidecar_argv, segmentation_weights, recording):
+def diarize(sidecar_argv, segmentation_weights):
+    """The answer about an audio."""
     with SpeakerSidecar.start([*sidecar_argv, "--log-level", "warning"]) as client:
         client.wait_until_ready()
-        params = DiarizeParams(PathAudio(os.fspath(recording)))
-        return client.send(params)[1].result(300)
+        yield lambda audio: client.send(DiarizeParams(audio))[1].result(300)
+
+
+@pytest.fixture(scope="module")
+def alone(diarize, recordings):
+    """The answer about each recording."""
+    return [diarize(PathAudio(os.fspath(path))) for path in recordings]
 
 
 def activity(turns, duration_s):
@@ -65,6 +75,10 @@ def error_rate(reference, told, duration_s):
     return (np.maximum(n_true, n_told).sum() - right) / n_true.sum()
 
 
+def turns_of(result):
+    return [(turn["start_s"], turn["end_s"], turn["speaker"]) for turn in result["turns"]]
+
+
 def test_the_error_rate_is_what_it_should_be():
     truth = [(0.0, 10.0, "a"), (10.0, 20.0, "b")]
     assert error_rate(truth, [(0.0, 20.0, "x")], 20.0) == pytest.approx(0.5)
@@ -72,11 +86,38 @@ def test_the_error_rate_is_what_it_should_be():
     assert error_rate(truth, [*truth, (0.0, 10.0, "b")], 20.0) == pytest.approx(0.5, abs=0.01)
 
 
-def test_two_people_are_told_apart(result, recording):
+def test_two_people_are_told_apart(alone, recordings):
+    result, recording = alone[0], recordings[0]
     reference = parse_rttm(recording.with_suffix(".rttm").read_text("utf-8"), recording.stem)
-    told = [(turn["start_s"], turn["end_s"], turn["speaker"]) for turn in result["turns"]]
     assert [speaker["label"] for speaker in result["speakers"]] == ["S1", "S2"]
     truth = [(turn.start_s, turn.end_s, turn.speaker) for turn in reference]
-    rate = error_rate(truth, told, result["duration_s"])
+    rate = error_rate(truth, turns_of(result), result["duration_s"])
     print(f"diarization error rate with a collar of {COLLAR_S} s: {100 * rate:.2f} %")
     assert rate <= MOST_WRONG
+
+
+def test_what_was_joined_is_told_as_its_parts_are_alone(alone, diarize, recordings):
+    """Two recordings, and the first one again: four people, two of whom come back."""
+    order = (0, 1, 0)
+    samples = [soundfile.read(path, dtype="float32")[0] for path in recordings]
+    pause = np.zeros(round(PAUSE_S * RATE_HZ), np.float32)
+    pieces = [piece for number in order for piece in (samples[number], pause)]
+    pcm = np.concatenate(pieces).astype("<f4").tobytes()
+    joined = diarize(PcmAudio(pcm, "f32le", RATE_HZ, 1))
+    assert len(joined["speakers"]) == 4
+    start_s, people = 0.0, []
+    for number in order:
+        duration_s = alone[number]["duration_s"]
+        part = [
+            (max(0.0, first_s - start_s), min(duration_s, last_s - start_s), who)
+            for first_s, last_s, who in turns_of(joined)
+            if last_s > start_s and first_s < start_s + duration_s
+        ]
+        people.append({who for *_, who in part})
+        rate = error_rate(turns_of(alone[number]), part, duration_s)
+        print(f"beside {NAMES[number]} alone: {100 * rate:.2f} % differ, people {people[-1]}")
+        assert rate <= MOST_WRONG
+        start_s += duration_s + PAUSE_S
+    assert people[0] == people[2]
+    assert not people[0] & people[1]
+    assert [len(each) for each in people] == [2, 2, 2]

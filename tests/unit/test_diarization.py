@@ -137,6 +137,34 @@ def test_a_stretch_that_is_clearly_somebody_elses_goes_to_them():
     assert people_of_turns(like(ada + bob, 5)) == [0, 0, 1, 1, 0, 0]
 
 
+def test_two_people_whom_the_network_takes_for_one_are_two():
+    """Each chunk has one speaker, of whom one half is Ada's and the other half is Bob's."""
+    chunks = [chunk_of(600 * n, heard((FIRST, 250), (NOBODY, 39), (FIRST, 300))) for n in range(4)]
+    embedded = []
+    for n in range(len(chunks)):
+        who = (1, 2) if n % 2 else (2, 1)
+        for person, stretch in zip(who, ((0, 250), (289, 589)), strict=True):
+            embedded.append((VoicePlace(n, 0, stretch), like(voice(person), 10 * n + person)))
+    people = find_people(local_speakers(chunks, embedded))
+    of_turn = [turn.person for turn in turns_of(chunks, people, frame_start(2389))]
+    bob, ada = of_turn[:2]
+    assert of_turn == [bob, ada, ada, bob, bob, ada, ada, bob]
+    assert people.centroids[ada] @ voice(1) > 0.95
+    assert people.centroids[bob] @ voice(2) > 0.95
+
+
+def test_of_one_person_in_two_moods_no_second_one_is_made():
+    chunks = [chunk_of(600 * n, heard((FIRST, 250), (NOBODY, 39), (FIRST, 300))) for n in range(4)]
+    embedded = [
+        (VoicePlace(n, 0, stretch), like(voice(1) + 1.3 * voice(mood), n, 0.1))
+        for n in range(len(chunks))
+        for mood, stretch in ((2, (0, 250)), (3, (289, 589)))
+    ]
+    people = find_people(local_speakers(chunks, embedded))
+    assert len(people.centroids) == 1
+    assert people.elsewhere == {}
+
+
 def test_a_long_recording_is_put_together_block_by_block(monkeypatch):
     chunks, local, speaker = conversation(0)
     people = find_people(local)

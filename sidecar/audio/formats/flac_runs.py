@@ -70,7 +70,7 @@ class FlacRun:
         header = read_frame_header(source.at(offset, MAX_HEADER_BYTES))
         if header is None:
             return None
-        known = info or StreamInfo(0, 0, 0, 0, 0, 0)
+        known = info or StreamInfo(0, 0, 0, 0, 0, 0, 0)
         merged = replace(
             known,
             # Frames of a fixed size are counted in sizes of the first one.

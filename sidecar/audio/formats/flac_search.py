@@ -63,7 +63,8 @@ class FlacSearch:
         """A frame shortly before ``sample``, None where the frames contradict one another.
 
         Probes between two known frames show between which of them it lies. Several in each round
-        show where files were joined: the numbers of the frames then do not rise.
+        show where files were joined: the numbers of the frames then do not rise, or too slowly for
+        so many bytes. A cut so small that neither is seen is not found.
         """
         low, high = self.first, Frame(self._source.n_bytes, self._info.n_samples)
         for _ in range(_MAX_ROUNDS):
@@ -77,10 +78,17 @@ class FlacSearch:
                 if frame is not None and frame != marks[-1]:
                     marks.append(frame)
             marks.append(high)
-            if any(mark.sample >= following.sample for mark, following in pairwise(marks)):
+            if not self._is_in_order(marks):
                 return None
             low, high = next(pair for pair in pairwise(marks) if pair[1].sample > sample)
         return low
+
+    def _is_in_order(self, marks: list[Frame]) -> bool:
+        """Whether they can be of one stream; the last one may lie behind something else."""
+        return all(mark.sample < following.sample for mark, following in pairwise(marks)) and all(
+            following.offset - mark.offset <= self._info.most_bytes(following.sample - mark.sample)
+            for mark, following in pairwise(marks[:-1])
+        )
 
     def next_frame(self, offset: int, end: int) -> Frame | None:
         """The first frame that begins between ``offset`` and ``end``, and not too far away."""

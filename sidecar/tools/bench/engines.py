@@ -99,12 +99,8 @@ def speechbrain_eager(config: Config) -> Engine:
 
 
 def sherpa_campplus(config: Config) -> Engine:
-    """sherpa-onnx with CAM++'s published weights, exported for it once. It has no batches."""
-    model = _model(config)
-    source = f"{model.weights_sha256[:16]}.torch-{version('torch')}"
-    path = _store(config).models_dir / ".bench" / f"{model.card.id}.{source}.onnx"
-    if not path.is_file():  # that takes torch, so at the first start, which does not count
-        export_campplus(model.weights, path)
+    """sherpa-onnx with CAM++'s published weights. It has no batches."""
+    path = campplus_for_sherpa(config)
     library = importlib.import_module("sherpa_onnx")
     settings = library.SpeakerEmbeddingExtractorConfig(str(path), config.threads, provider="cpu")
     extractor = library.SpeakerEmbeddingExtractor(settings)
@@ -119,6 +115,16 @@ def sherpa_campplus(config: Config) -> Engine:
     remark = "computes features of its own: its embeddings are not comparable"
     versions = {"sherpa-onnx": version("sherpa-onnx")}
     return Engine(About("sherpa-onnx", "f32", config.threads, versions, remark, False), embed)
+
+
+def campplus_for_sherpa(config: Config) -> Path:
+    """The model of ``config``, which is CAM++, as sherpa-onnx reads it: exported once."""
+    model = _model(config)
+    source = f"{model.weights_sha256[:16]}.torch-{version('torch')}"
+    path = _store(config).models_dir / ".bench" / f"{model.card.id}.{source}.onnx"
+    if not path.is_file():  # that takes torch, so at the first start, which does not count
+        export_campplus(model.weights, path)
+    return path
 
 
 def export_campplus(weights: Path, path: Path) -> None:
