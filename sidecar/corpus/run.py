@@ -23,7 +23,8 @@ from sidecar.corpus.rate import Tally
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    # Else it warns in every run of what holds only where this process, which has it, is gone.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 os.environ.update(_ENVIRONMENT)
 
