@@ -80,7 +80,7 @@ class Embedder:
     @property
     def fingerprint(self) -> str:
         """What embeddings must have in common to be compared."""
-        return self._encoder.model.fingerprint
+        return str(self._encoder.model.fingerprint)
 
     @property
     def dim(self) -> int:

@@ -15,6 +15,7 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -125,7 +126,9 @@ class Output:
         if before is None:
             _write(system, path, json.dumps({"at": None, "fatal": []}).encode())
             return frozenset(), None
-        fatal = [*before["fatal"], *([before["at"]] if before["at"] is not None else [])]
+        fatal: list[str] = before["fatal"]
+        if before["at"] is not None:
+            fatal = [*fatal, before["at"]]
 
         def note(at: str) -> None:
             _write(system, path, json.dumps({"at": at, "fatal": fatal}).encode())
@@ -149,10 +152,10 @@ def _has_files(system: fs.FileSystem, folder: str) -> bool:
     return any(info.extension == "parquet" for info in system.get_file_info(chosen))
 
 
-def _read_json(system: fs.FileSystem, path: str) -> dict[str, object] | None:
+def _read_json(system: fs.FileSystem, path: str) -> dict[str, Any] | None:
     try:
         with system.open_input_stream(path) as stream:
-            found: dict[str, object] = json.loads(stream.read())
+            found: dict[str, Any] = json.loads(stream.read())
             return found
     except FileNotFoundError:
         return None
