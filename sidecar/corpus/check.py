@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sidecar.corpus.collection import Collection
-from sidecar.corpus.evidence import Evidence
+from sidecar.corpus.evidence import Evidence, Floats
 from sidecar.corpus.groups import Fit, Groups, Ints, beside, gather
 from sidecar.corpus.search import nearest_others
 from sidecar.corpus.utterances import FloatArray
@@ -123,9 +123,9 @@ def _twins(groups: Groups, typical: float, evidence: Evidence) -> dict[tuple[int
     if not found:
         return {}
     found.sort(reverse=True)
-    cosines = np.array([cosine for cosine, _, _ in found], np.float64)
+    alike: Floats = np.array([cosine for cosine, _, _ in found])
     first, second = (np.array([pair[side] for pair in found]) for side in (1, 2))
-    is_one = evidence.llrs(cosines, groups.speech_s[first], groups.speech_s[second]) > 0
+    is_one = evidence.llrs(alike, groups.speech_s[first], groups.speech_s[second]) > 0
     return {(a, b): cosine for (cosine, a, b), one in zip(found, is_one, strict=True) if one}
 
 

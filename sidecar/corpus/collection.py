@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -56,6 +57,27 @@ class Collection:
         """One column, in the order of ``pieces``."""
         chosen = pc.field("fingerprint") == self.fingerprint
         return _data(self.place).to_table(columns=[name], filter=chosen).column(name)
+
+    def results(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What ``embed`` would answer, as far as it is known, of each id or path in ``names``."""
+        wanted = pa.array(set(names), pa.string())
+        told = ("id", "path", "speech_s", "duration_s")
+        found: dict[str, dict[str, Any]] = {}
+        for batch, units in self.pieces(told):
+            is_named = pc.or_(*(pc.is_in(batch.column(name), wanted) for name in ("id", "path")))
+            for place in pc.indices_nonzero(is_named).to_pylist():
+                row = batch.slice(place, 1).to_pylist()[0]
+                result = {
+                    "embedding": units[place].astype("<f4").tobytes(),
+                    "fingerprint": self.fingerprint,
+                    "duration_s": row["duration_s"],
+                    "quality": {"speech_s": row["speech_s"]},
+                }
+                if row["path"] != row["id"]:
+                    # Of several parts of a file, none is what its path names.
+                    found[row["path"]] = {} if row["path"] in found else result
+                found[row["id"]] = result
+        return {name: result for name, result in found.items() if result}
 
     def speech_s(self) -> NDArray[np.float64]:
         """The seconds of speech of each row, shape (n,); where that is not known, of audio."""

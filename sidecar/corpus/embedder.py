@@ -1,4 +1,4 @@
-"""One decoder and one encoder, as ``serve`` has them, for rows of a corpus. Imports no pyarrow."""
+"""One decoder and one encoder, as ``serve`` has them, for rows of a corpus."""
 
 from __future__ import annotations
 
