@@ -5,6 +5,6 @@ set that it writes, and the search, the clusters and the check of labels that re
 schedules, that is Ray's; nothing that serves needs any of it, and all of it needs the extra
 ``[corpus]``, except where a docstring says otherwise.
 
-Rooms: protocol, config, long_path, audio, diarization, engine, scores, speech, store.
+Rooms: protocol, config, audio, diarization, engine, scores, speech, store.
 Libraries: fsspec, numpy, pyarrow, ray, scipy.
 """

@@ -49,6 +49,9 @@ class Collection:
             columns=[*columns, "embedding"],
             filter=pc.field("fingerprint") == self.fingerprint,
             batch_size=_ROWS_AT_A_TIME,
+            # Ahead of what is computed; by default 3 GB are.
+            batch_readahead=4,
+            fragment_readahead=2,
         )
         for batch in _joined(scanner.to_batches()):
             yield batch, vectors(batch)

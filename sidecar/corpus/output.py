@@ -138,7 +138,7 @@ class Output:
 
     def _located(self) -> tuple[fs.FileSystem, str]:
         system, top = locate(self.place)
-        return system, top.replace("\\", "/").rstrip("/")
+        return system, top.rstrip("/")
 
 
 def block_name(ids: pa.ChunkedArray, fingerprint: str) -> str:

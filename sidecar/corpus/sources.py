@@ -45,16 +45,19 @@ def read_source(source: str) -> pa.Table:
 
 
 def _read(source: str) -> pa.Table:
+    if not is_uri(source):
+        source = source.replace(os.sep, "/")
     if _GLOB.search(source) and not os.path.exists(source):  # noqa: PTH110 - it may be a URI
-        head = _GLOB.split(source)[0]
-        return _of_folder(head.rpartition("/")[0] or ".", source)
+        folder, slash, _ = _GLOB.split(source)[0].rpartition("/")
+        pattern = source[len(folder) + len(slash) :]
+        return _of_folder(folder or slash or ".", pattern)
     system, path = locate(source)
     if system.get_file_info(path).type is fs.FileType.Directory:
         if system.get_file_info(f"{path}/wav.scp").type is fs.FileType.File:
             return kaldi.read_folder(system, path)
         return _of_folder(source, None)
-    if path.rpartition("/")[2] == "wav.scp":
-        return kaldi.read_folder(system, path.rpartition("/")[0])
+    if path.endswith("/wav.scp"):
+        return kaldi.read_folder(system, path.removesuffix("/wav.scp"))
     return _of_manifest(system, path, source)
 
 
@@ -63,15 +66,14 @@ def _of_folder(folder: str, pattern: str | None) -> pa.Table:
     system, top = locate(folder)
     infos = system.get_file_info(fs.FileSelector(top, recursive=True))
     files = sorted(info.path for info in infos if info.type is fs.FileType.File)
-    if pattern is not None:
-        whole = locate(pattern)[1] if is_uri(pattern) else os.path.abspath(pattern)  # noqa: PTH100
-        files = [path for path in files if fnmatch.fnmatch(path, whole.replace(os.sep, "/"))]
+    ids = [file.removeprefix(top.rstrip("/")).lstrip("/") for file in files]
+    if pattern is None:
+        ids = [one for one in ids if one.lower().endswith(SUFFIXES)]
     else:
-        files = [path for path in files if path.lower().endswith(SUFFIXES)]
-    top = top.replace(os.sep, "/").rstrip("/")
-    ids = [path.removeprefix(top).lstrip("/") for path in files]
-    scheme = folder.partition("://")[0]
-    paths = [f"{scheme}://{path.lstrip('/')}" for path in files] if is_uri(folder) else files
+        ids = [one for one in ids if fnmatch.fnmatch(one, pattern)]
+    # Of a URI, what the store calls its files may lack the host.
+    start = (folder if is_uri(folder) else top).rstrip("/")
+    paths = pa.array([f"{start}/{one}" for one in ids], pa.string())
     return _completed(pa.table({"id": pa.array(ids, pa.string()), "path": paths}))
 
 

@@ -15,7 +15,6 @@ import pyarrow as pa
 from pyarrow import fs
 
 from protocol.errors import BadAudio
-from sidecar.long_path import of_any_length
 
 # ``s3://``; a single letter is a drive of Windows.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -29,7 +28,7 @@ def is_uri(path: str) -> bool:
 
 
 def locate(place: str) -> tuple[fs.FileSystem, str]:
-    """The file system that ``place`` is on, and its path there.
+    """The file system that ``place`` is on, and its path there, with slashes.
 
     Args:
         place: a path, or a URI as pyarrow (``s3://``, ``gs://``, ``hdfs://``) or else fsspec
@@ -39,7 +38,7 @@ def locate(place: str) -> tuple[fs.FileSystem, str]:
         OSError, ValueError, ImportError: it is on none that can be read here.
     """
     if not is_uri(place):
-        return fs.LocalFileSystem(), os.path.abspath(of_any_length(place))  # noqa: PTH100
+        return fs.LocalFileSystem(), os.path.abspath(place).replace(os.sep, "/")  # noqa: PTH100
     try:
         system, path = fs.FileSystem.from_uri(place)
     except pa.ArrowInvalid:
