@@ -70,9 +70,11 @@ class Rate:
     def summary(self) -> str:
         """What is said in the end."""
         hours = self.audio_s / 3600
+        each = self.audio_s / self.busy_s if self.busy_s > 0 else 0.0
         return (
             f"{self.n_now - self.n_failed:,} embedded, {self.n_failed:,} failed, {hours:,.2f} h of "
-            f"audio in {clock(self.at - self.began_at)}: {self._speed()}"
+            f"audio in {clock(self.at - self.began_at)}: {self._speed()} ({each:,.0f} h by each "
+            "encoder)"
         )
 
     def _speed(self) -> str:

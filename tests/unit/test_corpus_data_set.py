@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -145,6 +146,33 @@ def test_the_command_clusters(tmp_path, capsys):
     assert (
         len({*zip(written["label"].to_pylist(), written["speaker"].to_pylist(), strict=True)}) == 5
     )
+
+
+@pytest.mark.parametrize("by", ["id", "path"])
+def test_trials_are_scored_by_what_is_there(tmp_path, capsys, by):
+    rows = fifty()
+    write(tmp_path / "out", rows)
+    names = [row.id if by == "id" else row.listed.path for row in rows]
+    lines = [
+        f"{int(a.listed.speaker == b.listed.speaker)} {names[i]} {names[j]}\n"
+        for (i, a), (j, b) in itertools.combinations(enumerate(rows), 2)
+    ]
+    trials = tmp_path / "trials.txt"
+    trials.write_text("".join(lines))
+    assert main(["evaluate", str(trials), "--corpus", str(tmp_path / "out"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["fingerprint"], told["trials"]["audios"]) == (FINGERPRINT, 50)
+    assert told["figures"]["eer"]["value"] == 0
+
+
+def test_what_a_data_set_lacks_is_left_out_of_the_trials(tmp_path, capsys):
+    write(tmp_path / "out", fifty())
+    trials = tmp_path / "trials.txt"
+    trials.write_text("1 u00 u01\n0 u00 u49\n0 u00 gone\n")
+    assert main(["evaluate", str(trials), "--corpus", str(tmp_path / "out"), "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["trials"]["skipped_trials"] == 1
+    assert "it is not in" in told.err
 
 
 def test_the_command_says_what_is_missing(tmp_path, capsys):

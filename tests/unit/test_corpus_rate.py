@@ -11,7 +11,8 @@ def test_a_line_says_how_far_how_fast_and_for_how_long():
         "300 of 1,000 (30%), 20.0 a second, 180 h of audio an hour, 35 s left, 3 failed"
     )
     assert rate.summary() == (
-        "197 embedded, 3 failed, 0.50 h of audio in 10 s: 20.0 a second, 180 h of audio an hour"
+        "197 embedded, 3 failed, 0.50 h of audio in 10 s: 20.0 a second, 180 h of audio an hour "
+        "(200 h by each encoder)"
     )
 
 
