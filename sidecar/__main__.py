@@ -25,6 +25,7 @@ TOOLS = {
     "bench": "measure how fast this machine embeds, and against what",
     "calibrate": "learn from trials of one's own what a model's scores mean",
     "convert": "make a model ready to run on the CPU, as its first start does",
+    "corpus": "embed, search and check an archive of recordings, on one machine or many",
     "demo": "tell the people in a conversation apart",
     "diarize": "say who speaks when in recordings",
     "doctor": "say what this machine has, which device serves, and why",
@@ -34,7 +35,7 @@ TOOLS = {
     "models": "list, fetch and verify models",
 }
 # They take a Python with further packages, and a bundle has its models inside.
-NOT_BUNDLED = ("bench", "calibrate", "convert", "evaluate", "models")
+NOT_BUNDLED = ("bench", "calibrate", "convert", "corpus", "evaluate", "models")
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -4,7 +4,7 @@ Each command is a module or a folder of its name, with ``add_arguments`` and ``r
 sidecar as any host does, over the wire, or look at this machine with the parts that serve. Nothing
 that serves may need a tool.
 
-Rooms: protocol, bundle, config, serve_options, audio, diarization, engine, hardware, networks,
-scores, store, wire.
-Libraries: msgpack, numpy, psutil, rich, scipy, sklearn, soundfile.
+Rooms: protocol, bundle, config, serve_options, audio, corpus, diarization, engine, hardware,
+networks, scores, store, wire.
+Libraries: msgpack, numpy, psutil, pyarrow, ray, rich, scipy, sklearn, soundfile.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import importlib.util
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -97,32 +98,67 @@ def add_arguments(parser: argparse.ArgumentParser, *, is_required: bool = True) 
     add_models_dir(parser)
     add("--offline", action="store_true", help="never use the network")
     add("--device", default="auto", metavar="auto|cpu|cuda|cuda:N", help="default: %(default)s")
+    corpus = "embed nothing: what corpus embed has written has it; a path in TRIALS may be an id"
+    add("--corpus", metavar="OUT", help=corpus)
 
 
 def hear(options: argparse.Namespace, progress: ProgressLine) -> HeardTrials:
-    """Embed what the list names, and score its trials.
+    """Embed what the list names, or look it up in ``--corpus``, and score its trials.
 
     Raises:
-        Refusal: the list cannot be used, the sidecar does not start or dies, or too little of the
-            audio can be embedded for trials of both kinds.
+        Refusal: the list or the data set cannot be used, the sidecar does not start or dies, or too
+            little of the audio can be embedded for trials of both kinds.
     """
     if not DEVICE_PATTERN.fullmatch(options.device):
         raise Refusal(f"--device {options.device}: must be auto, cpu, cuda or cuda:N", EXIT_USAGE)
     listed = read_trials(options.trials, options.root)
-    words = ["--model", options.model or DEFAULT_MODEL, "--device", options.device]
-    if options.models_dir is not None:
-        words += ["--models-dir", str(options.models_dir)]
-    if options.offline:
-        words.append("--offline")
     paths = list(dict.fromkeys(path for trial in listed for path in (trial.a, trial.b)))
-    with started_sidecar(words, progress) as (client, _start):
-        heard = embed_each(client.send, paths, options.speech, progress)
+    if options.corpus is None:
+        heard = _embedded(paths, options, progress)
+    else:
+        start = (options.root or options.trials.parent).expanduser().absolute()
+        heard = _looked_up(paths, start, options.corpus)
     refused = {path: one for path, one in heard.items() if isinstance(one, str)}
     for path, reason in refused.items():
         complain(f"{path}: {reason}")
     return score(
         listed, {path: one for path, one in heard.items() if not isinstance(one, str)}, refused
     )
+
+
+def _embedded(
+    paths: Sequence[Path], options: argparse.Namespace, progress: ProgressLine
+) -> dict[Path, Result | str]:
+    words = ["--model", options.model or DEFAULT_MODEL, "--device", options.device]
+    if options.models_dir is not None:
+        words += ["--models-dir", str(options.models_dir)]
+    if options.offline:
+        words.append("--offline")
+    with started_sidecar(words, progress) as (client, _start):
+        return embed_each(client.send, paths, options.speech, progress)
+
+
+def _looked_up(paths: Sequence[Path], start: Path, place: str) -> dict[Path, Result | str]:
+    """What a data set has of these paths, which may be ids below ``start``."""
+    if importlib.util.find_spec("pyarrow") is None:
+        how = "pip install 'speaker-sidecar[corpus]'"
+        raise Refusal(f"for --corpus, pyarrow must be installed: {how}", EXIT_UNAVAILABLE)
+    collection = importlib.import_module("sidecar.corpus.collection")
+    names = {path: [str(path), _id_of(path, start)] for path in paths}
+    try:
+        results = collection.open_collection(place).results(
+            name for either in names.values() for name in either
+        )
+    except collection.BadDataSet as error:
+        raise Refusal(str(error), EXIT_USAGE) from error
+    return {
+        path: next((results[name] for name in either if name in results), f"it is not in {place}")
+        for path, either in names.items()
+    }
+
+
+def _id_of(path: Path, start: Path) -> str:
+    return path.relative_to(start).as_posix() if path.is_relative_to(start) else str(path)
 
 
 def embed_each(

@@ -1,0 +1,72 @@
+"""What an actor of Ray does with a block: embed its rows, write what came of them, and tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import pyarrow as pa
+
+from protocol.params import SpeechUse
+from sidecar.config import Config
+from sidecar.corpus.embedder import Embedder
+from sidecar.corpus.output import Output, block_name
+from sidecar.corpus.rate import Tally
+from sidecar.corpus.tables import embedded_table, failed_table, listed_of
+from sidecar.corpus.utterances import Embedded, Failed, Listed
+
+
+class BlockEmbedder:
+    """Holds one encoder; see ``Embedder``.
+
+    Raises:
+        ModelUnavailable, DeviceError: it cannot serve, or not as the model ``fingerprint``.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        speech: SpeechUse,
+        n_decoders: int,
+        fingerprint: str,
+        output: Output,
+    ) -> None:
+        self._embedder = Embedder(config, speech, n_decoders)
+        if self._embedder.fingerprint != fingerprint:
+            raise RuntimeError(
+                f"this machine's {config.model} is {self._embedder.fingerprint}, and not "
+                f"{fingerprint}: install the same release of speaker-sidecar on all"
+            )
+        self._output = output
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """The tally of ``block``, a table of ``LISTED``: one row."""
+        began_at = time.perf_counter()
+        embedder, rows = self._embedder, listed_of(block)
+        name = block_name(block.column("id"), embedder.fingerprint)
+        fatal, note = self._output.begin(name)
+        alive = [row for row in rows if row.id not in fatal]
+        outcomes = list(embedder.embed(alive, None if note is None else lambda row: note(row.id)))
+        embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+        failed += _fatal(row for row in rows if row.id in fatal)
+        made_by = embedder.model, embedder.fingerprint
+        self._output.commit(
+            name,
+            embedded_table(embedded, embedder.dim, *made_by),
+            failed_table(failed, *made_by),
+        )
+        tally = Tally(
+            rows=len(rows),
+            failures=len(failed),
+            audio_s=sum(row.duration_s for row in embedded),
+            busy_s=time.perf_counter() - began_at,
+        )
+        return pa.Table.from_pylist([asdict(tally)])
+
+
+def _fatal(rows: Iterator[Listed]) -> Iterator[Failed]:
+    for row in rows:
+        told = "the process that had it ended, and the next one, too"
+        yield Failed(row, "process_died", f"{row.path}: {told}")

@@ -1,0 +1,94 @@
+"""How far a run is, how fast it goes, and for how long it will: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one block has brought: rows, seconds of audio that were embedded, and of an actor."""
+
+    rows: int
+    failures: int
+    audio_s: float
+    busy_s: float
+
+
+@dataclass(slots=True)
+class Rate:
+    """What is done of ``n_all`` rows, of which ``n_before`` were done by earlier runs.
+
+    Times are of one clock, in seconds.
+    """
+
+    n_all: int
+    n_before: int
+    n_now: int = 0
+    n_failed: int = 0
+    audio_s: float = 0.0
+    busy_s: float = 0.0
+    began_at: float = 0.0
+    at: float = 0.0
+
+    @property
+    def n_done(self) -> int:
+        """How many rows are done, by this run and earlier ones."""
+        return self.n_before + self.n_now
+
+    @property
+    def per_s(self) -> float:
+        """Rows in a second, of this run."""
+        passed_s = self.at - self.began_at
+        return self.n_now / passed_s if passed_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """How long it will take; None: that is not known yet."""
+        return (self.n_all - self.n_done) / self.per_s if self.per_s > 0 else None
+
+    def begin(self, at: float) -> None:
+        """It begins."""
+        self.began_at = self.at = at
+
+    def add(self, tally: Tally, at: float) -> None:
+        """A block is done."""
+        self.n_now += tally.rows
+        self.n_failed += tally.failures
+        self.audio_s += tally.audio_s
+        self.busy_s += tally.busy_s
+        self.at = at
+
+    def __str__(self) -> str:
+        share = self.n_done / self.n_all
+        left = "" if self.left_s is None else f", {clock(self.left_s)} left"
+        return (
+            f"{self.n_done:,} of {self.n_all:,} ({share:.0%}), {self._speed()}{left}, "
+            f"{self.n_failed:,} failed"
+        )
+
+    def summary(self) -> str:
+        """What is said in the end."""
+        hours = self.audio_s / 3600
+        each = self.audio_s / self.busy_s if self.busy_s > 0 else 0.0
+        return (
+            f"{self.n_now - self.n_failed:,} embedded, {self.n_failed:,} failed, {hours:,.2f} h of "
+            f"audio in {clock(self.at - self.began_at)}: {self._speed()} ({each:,.0f} h by each "
+            "encoder)"
+        )
+
+    def _speed(self) -> str:
+        passed_s = self.at - self.began_at
+        times = self.audio_s / passed_s if passed_s > 0 else 0.0
+        return f"{self.per_s:.1f} a second, {times:,.0f} h of audio an hour"
+
+
+def clock(seconds: float) -> str:
+    """A duration, as one says it: ``40 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"

@@ -1,0 +1,133 @@
+"""A run on Ray Data: blocks of rows to actors, each with an encoder, and their tallies back.
+
+Ray starts the actors, feeds them, and does again what a lost one had; here nothing is scheduled.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from protocol.params import SpeechUse
+from sidecar.config import Config
+from sidecar.corpus.blocks import blocks_of
+from sidecar.corpus.output import Output
+from sidecar.corpus.rate import Tally
+
+# Before Ray is imported. Nothing leaves the machine unasked; an actor sees GPUs only by asking.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Else it warns in every run of what holds only where this process, which has it, is gone.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+os.environ.update(_ENVIRONMENT)
+
+import ray  # noqa: E402 - see above
+import ray.data  # noqa: E402
+
+# Lists and tallies are all that goes through Ray's memory; audio and embeddings never do.
+_OBJECT_STORE_BYTES = 256 * 2**20
+_NODE_IP = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How each row is embedded.
+
+    Attributes:
+        config: the model, the device, and the threads of each actor.
+        speech: what of an utterance is embedded.
+        fingerprint: the model's.
+        n_actors: how many there are; None: one for each GPU, or as many as the cores allow.
+        n_rows: of a block; None: as many as suit the corpus.
+    """
+
+    config: Config
+    speech: SpeechUse
+    fingerprint: str
+    n_actors: int | None = None
+    n_rows: int | None = None
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether each actor has a GPU."""
+        return self.config.device.startswith("cuda")
+
+    @property
+    def n_threads(self) -> int:
+        """How many cores each actor has."""
+        return self.config.threads or 1
+
+    @property
+    def needs(self) -> Mapping[str, int]:
+        """What Ray sets aside for each actor."""
+        gpus = {"num_gpus": 1} if self.is_on_gpu else {}
+        return {"num_cpus": self.n_threads, **gpus}
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[None]:
+    """Ray, in processes of its own on this machine alone, or running at ``address``.
+
+    Raises:
+        ConnectionError: nothing answers there.
+    """
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address is None:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _node_ip_address=_NODE_IP,
+            **quiet,
+        )
+    else:
+        ray.init(address=address, **quiet)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def actors_for(work: Work) -> int:
+    """How many actors the cluster has room for; 0: for none."""
+    resources = ray.cluster_resources()
+    room = int(resources.get("CPU", 0) // work.n_threads)
+    if work.is_on_gpu:
+        room = min(room, int(resources.get("GPU", 0)))
+    return room
+
+
+def embed(listed: pa.Table, work: Work, output: Output, n_actors: int) -> Iterator[Tally]:
+    """Embed all of ``listed`` into ``output``; gives a tally whenever a block is written.
+
+    Raises:
+        ray.exceptions.RayError: an actor cannot serve, or another run has taken ``output`` over.
+    """
+    from sidecar.corpus.block_embedder import BlockEmbedder  # noqa: PLC0415 - it takes a second
+
+    blocks: Sequence[pa.Table] = list(blocks_of(listed, n_actors, work.n_rows))
+    n_decoders = work.n_threads if work.is_on_gpu else 0
+    tallies = ray.data.from_arrow(blocks).map_batches(
+        BlockEmbedder,
+        fn_constructor_args=(work.config, work.speech, n_decoders, work.fingerprint, output),
+        batch_size=None,
+        batch_format="pyarrow",
+        zero_copy_batch=True,
+        compute=ray.data.ActorPoolStrategy(
+            size=min(n_actors, len(blocks)), max_tasks_in_flight_per_actor=2
+        ),
+        **work.needs,
+    )
+    for batch in tallies.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        for row in batch.to_pylist():
+            yield Tally(**row)
