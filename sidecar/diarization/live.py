@@ -13,7 +13,7 @@ from sidecar.diarization.heard_chunks import HeardActivity, Segments
 from sidecar.diarization.live_hearing import Hop, LiveHearing
 from sidecar.diarization.live_labels import labels_in_hindsight
 from sidecar.diarization.live_levels import LiveLevel
-from sidecar.diarization.live_speakers import HeardVoice, LiveSpeaker, LiveSpeakers, unit
+from sidecar.diarization.live_speakers import HeardVoice, LiveSpeaker, unit
 from sidecar.diarization.live_turns import Identify, LiveTurn, Named, ToldTurns
 from sidecar.diarization.speakers import People, VoicePlace
 from sidecar.diarization.timeline import Turn
@@ -93,7 +93,7 @@ class LiveDiarization:
             identify: asks the gallery whose voice it is; None: nobody is named.
         """
         if self._told is None:
-            self._told = ToldTurns(LiveSpeakers(most_apart, map(_known, self._known)))
+            self._told = ToldTurns(most_apart, map(_known, self._known))
         hops, self._hops = self._hops, []
         waiting, told = iter(embeddings), list[LiveTurn]()
         for hop in hops:

@@ -27,9 +27,9 @@ def n_frames(seconds: float) -> int:
 
 # A pause that is shorter does not end a turn, and one of which nothing was heard for as long as the
 # second is final. After the third it is told to have ended, as far as can be seen.
-_PAUSE, _SETTLED, _QUIET = n_frames(0.5), n_frames(0.8), n_frames(0.15)
+_PAUSE, _SETTLED, _QUIET = n_frames(0.25), n_frames(0.8), n_frames(0.1)
 # What is shorter is nobody.
-_LEAST = n_frames(0.2)
+_LEAST = n_frames(0.12)
 # What ended longer ago, and was not noticed then, is left to hindsight.
 _NOTICED = n_frames(1.0)
 # Two turns that have as much in common with one of a view's speakers are taken for one person's.
@@ -101,9 +101,10 @@ class Tracker:
         for turn in followed:
             self._go_on(turn, matched.get(turn.number), end)
         for run in found:
-            if run not in matched.values() and (turn := self._begin(run, end)) is not None:
-                followed.append(turn)
-                matched[turn.number] = run
+            begun = None if run in matched.values() else self._begin(run, end)
+            if begun is not None:
+                followed.append(begun)
+                matched[begun.number] = run
         whose = self._whose(view)
         alone = _frames(np.flatnonzero(view.speaks.sum(axis=1) == 1), view)
         for turn in followed:
@@ -150,9 +151,7 @@ class Tracker:
         start = min(active)
         if not self._is_speech(start, run.end):
             return None
-        turn = FollowedTurn(
-            self._n_turns, start, run.end, active, is_quiet=end - run.end >= _QUIET
-        )
+        turn = FollowedTurn(self._n_turns, start, run.end, active, is_quiet=end - run.end >= _QUIET)
         self._n_turns += 1
         self._recent.append(turn)
         return turn

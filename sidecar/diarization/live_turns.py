@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.gallery_reports import PersonName
-from sidecar.diarization.live_speakers import Company, HeardVoice, LiveSpeakers, mean, unit
+from sidecar.diarization.live_speakers import (
+    NEW,
+    Clues,
+    HeardVoice,
+    LiveSpeaker,
+    free_label,
+    mean,
+    unit,
+    who,
+)
 
 FloatArray = NDArray[np.float32]
 
@@ -72,17 +81,28 @@ class _Turn:
     def voice(self) -> HeardVoice | None:
         return None if self.first is None else mean([self.first, *self.pieces])
 
+    @property
+    def person(self) -> str | None:
+        return None if self.named is None else self.named.person.id
+
 
 class ToldTurns:
     """Says whose turns are, and what of them is new.
+
+    Args:
+        most_apart: see ``max_distance``.
+        known: who had spoken before.
 
     Attributes:
         finals: of the final turns with a label, start and end in seconds, and the label.
     """
 
-    def __init__(self, speakers: LiveSpeakers) -> None:
-        self._speakers = speakers
-        self._turns: dict[int, _Turn] = {}
+    def __init__(self, most_apart: float, known: Iterable[LiveSpeaker]) -> None:
+        self._most_apart = most_apart
+        # By what is final, and by what is not.
+        self._speakers = {one.label: one for one in known}
+        self._open: dict[int, _Turn] = {}
+        self._labels: dict[int, str] = {}
         self.finals: list[tuple[float, float, str]] = []
 
     def embedded(self, number: int, embedding: FloatArray, speech_s: float, *, first: bool) -> None:
@@ -106,7 +126,11 @@ class ToldTurns:
         now = LiveTurn(
             seen.number, seen.start_s, seen.end_s, seen.is_final, turn.label, turn.named
         )
+        self._labels.pop(seen.number, None)
+        if turn.label is not None:
+            self._labels[seen.number] = turn.label
         if seen.is_final:
+            del self._open[seen.number]
             now = self._settled(turn, now)
         before, turn.told = turn.told, now
         return None if before is not None and _said(before) == _said(now) else now
@@ -114,15 +138,30 @@ class ToldTurns:
     def _say_who(self, turn: _Turn, seen: SeenTurn, identify: Identify | None) -> None:
         voice = turn.voice
         named = None if voice is None or identify is None else identify(voice.unit, voice.speech_s)
-        company = Company(self._labels(seen.linked), self._labels(seen.unlike))
         person = None if named is None else named.person.id
-        taken = {other.label for other in self._turns.values() if other.label and other is not turn}
-        turn.label = self._speakers.who(voice, person, company, taken) or turn.label
-        speaker = None if turn.label is None else self._speakers.get(turn.label)
-        if identify is not None and speaker is not None:
+        linked, unlike = (
+            {self._labels[number] for number in numbers if number in self._labels}
+            for numbers in (seen.linked, seen.unlike)
+        )
+        speakers = self._speakers_beside(turn)
+        label = who(Clues(voice, person, linked, unlike), speakers.values(), self._most_apart)
+        if label == NEW:
+            is_new = turn.label is not None and turn.label not in speakers
+            label = turn.label if is_new else free_label({*speakers, *self._labels.values()})
+        turn.label = label
+        if identify is not None and label in speakers:
+            speaker = speakers[label]
             whole = speaker.voice if voice is None else mean([speaker.voice, voice])
             named = identify(whole.unit, whole.speech_s) or named
         turn.named = named
+
+    def _speakers_beside(self, turn: _Turn) -> dict[str, LiveSpeaker]:
+        """Those who have spoken, with what is not final, but for ``turn``."""
+        speakers = dict(self._speakers)
+        for other in self._open.values():
+            if other is not turn and other.label is not None and other.voice is not None:
+                speakers[other.label] = _with(speakers.get(other.label), other)
+        return speakers
 
     def _settled(self, turn: _Turn, now: LiveTurn) -> LiveTurn:
         """``now``, which is final; what its speaker has said is kept."""
@@ -130,20 +169,23 @@ class ToldTurns:
             return now
         assert now.end_s is not None
         self.finals.append((now.start_s, now.end_s, turn.label))
-        voice, speaker = turn.voice, self._speakers.get(turn.label)
-        if voice is not None:
-            person = None if turn.named is None else turn.named.person.id
-            speaker = self._speakers.add(turn.label, voice, person)
+        speaker = _with(self._speakers.get(turn.label), turn)
         if speaker is None:
             return now
+        self._speakers[turn.label] = speaker
         return replace(now, embedding=speaker.voice.unit, speech_s=speaker.voice.speech_s)
 
     def _turn(self, number: int) -> _Turn:
-        return self._turns.setdefault(number, _Turn())
+        return self._open.setdefault(number, _Turn())
 
-    def _labels(self, numbers: Iterable[int]) -> frozenset[str]:
-        turns = (self._turns.get(number) for number in numbers)
-        return frozenset(turn.label for turn in turns if turn is not None and turn.label)
+
+def _with(speaker: LiveSpeaker | None, turn: _Turn) -> LiveSpeaker | None:
+    """The speaker, who has said this, too."""
+    if turn.voice is None or turn.label is None:
+        return speaker
+    voice = turn.voice if speaker is None else mean([speaker.voice, turn.voice])
+    person = turn.person or (None if speaker is None else speaker.person)
+    return LiveSpeaker(turn.label, voice, person)
 
 
 def _said(turn: LiveTurn) -> tuple[object, ...]:
