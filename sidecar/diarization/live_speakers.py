@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-# Of seconds of speech: from so much on a voice that is like nobody's is somebody new.
-_NEW_FROM_S = 1.25
-# A voice of a second may be as much less like its speaker's, and of half a second twice that.
-_SHORT = 0.05
-# By how much somebody has to be more like it than the next one, where it is a second's.
-_MARGIN = 0.05
-# What it counts that the segmentation network takes them for one, or for two.
-_LINKED, _UNLIKE = 0.15, 0.1
-# And that the gallery knows them as one, or as two.
-_SAME_PERSON = 0.15
+# From so many seconds on a voice that is like nobody's is somebody new.
+_NEW_FROM_S = 1.0
+# What a cosine has to be above the least of a cluster (see ``max_distance``), and how much less that
+# is for a voice of a second; of half a second, twice as much.
+_ABOVE, _SHORT = 0.04, 0.09
+# By how much somebody has to be more like it than the next one, likewise.
+_MARGIN = 0.03
+# What it counts that the segmentation network takes two for one, or one for two; and that the
+# gallery does.
+_LINKED, _SAME_PERSON = 0.05, 0.1
 # What is less is taken for as much, in seconds.
 _LEAST_S = 0.3
 
@@ -80,24 +80,20 @@ def who(clues: Clues, speakers: Iterable[LiveSpeaker], most_apart: float) -> str
     best = alike[0][0] if alike else -1.0
     second = alike[1][0] if len(alike) > 1 else -1.0
     short = 1 / max(clues.voice.speech_s, _LEAST_S)
-    is_alike = best >= 1 - most_apart - _SHORT * short
-    if is_alike and best - second >= _MARGIN * short:
+    is_alike = best >= 1 - most_apart + _ABOVE - _SHORT * short
+    if is_alike and (best - second >= _MARGIN * short or clues.voice.speech_s >= _NEW_FROM_S):
         return alike[0][1].label
     if clues.person is not None and all(one.person != clues.person for _, one in alike):
         return NEW
-    if clues.voice.speech_s >= _NEW_FROM_S:
-        return alike[0][1].label if is_alike else NEW
-    return alike[0][1].label if alike and alike[0][1].label in clues.linked else None
+    return NEW if clues.voice.speech_s >= _NEW_FROM_S else None
 
 
 def _likeness(one: LiveSpeaker, clues: Clues) -> float:
     assert clues.voice is not None
-    return (
-        float(one.voice.unit @ clues.voice.unit)
-        + _LINKED * (one.label in clues.linked)
-        - _UNLIKE * (one.label in clues.unlike)
-        + _SAME_PERSON * _agreement(one.person, clues.person)
-    )
+    company = int(one.label in clues.linked) - int(one.label in clues.unlike)
+    agreement = _agreement(one.person, clues.person)
+    cosine = float(one.voice.unit @ clues.voice.unit)
+    return cosine + _LINKED * company + _SAME_PERSON * agreement
 
 
 def _agreement(one: str | None, other: str | None) -> int:

@@ -152,7 +152,7 @@ class ToldTurns:
         if identify is not None and label in speakers:
             speaker = speakers[label]
             whole = speaker.voice if voice is None else mean([speaker.voice, voice])
-            named = identify(whole.unit, whole.speech_s) or named
+            named = identify(whole.unit, whole.speech_s)
         turn.named = named
 
     def _speakers_beside(self, turn: _Turn) -> dict[str, LiveSpeaker]:
