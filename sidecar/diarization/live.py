@@ -98,8 +98,8 @@ class LiveDiarization:
         waiting, told = iter(embeddings), list[LiveTurn]()
         for hop in hops:
             self.embedded += zip(hop.places, waiting, strict=False)
-            for (number, speech_s, is_first), embedding in zip(hop.voices, waiting, strict=False):
-                self._told.embedded(number, embedding, speech_s, first=is_first)
+            for voice, embedding in zip(hop.voices, waiting, strict=False):
+                told += self._told.embedded(voice, embedding)
             new = (self._told.tell(seen, identify) for seen in hop.turns)
             told += [turn for turn in new if turn is not None]
         return told

@@ -23,7 +23,7 @@ from sidecar.diarization.heard_chunks import HeardActivity, HeardChunks, Segment
 from sidecar.diarization.hop import HOP_SAMPLES
 from sidecar.diarization.live_levels import LiveLevel, level_of
 from sidecar.diarization.live_tracking import FollowedTurn, Tracker, n_frames
-from sidecar.diarization.live_turns import SeenTurn
+from sidecar.diarization.live_turns import EmbeddedVoice, SeenTurn
 from sidecar.diarization.speakers import VoicePlace
 from sidecar.speech.detector import SpeechDetector
 from sidecar.speech.segments import STEP_SAMPLES
@@ -31,8 +31,8 @@ from sidecar.speech.segments import STEP_SAMPLES
 FloatArray = NDArray[np.float32]
 
 # Seconds of a turn's speech at which all of it is embedded; from then on, each piece by itself.
-_EMBEDDED_AT_S = 0.5, 0.75, 1.0, 1.5, 2.0, 3.0
-_PIECE_S, _LAST_PIECE_S = 2.0, 0.75
+_EMBEDDED_AT_S = 0.5, 0.75, 1.0, 1.5
+_PIECE_S, _LAST_PIECE_S = 1.5, 0.75
 _MOST_EMBEDDED = 3 * SAMPLE_RATE_HZ
 # A turn that is over is embedded anew if it has so many times as much speech as when it was last.
 _MUCH_MORE, _LEAST_S = 1.3, 0.35
@@ -42,7 +42,7 @@ _MUCH_WAITS, _SOME = 4 * HOP_SAMPLES, 4
 _YOUNG = n_frames(1.25)
 # Of the detector's probabilities, in 255ths: from where on somebody may speak, and below which it
 # is a pause.
-_SPEECH, _PAUSE = round(0.3 * 255), round(0.5 * 255)
+_SPEECH, _PAUSE = round(0.2 * 255), round(0.5 * 255)
 _STEPS_OF_HOP = HOP_SAMPLES // STEP_SAMPLES + 1
 
 
@@ -52,12 +52,12 @@ class Hop:
 
     Attributes:
         turns: as they are seen now.
-        voices: what is embedded of them: the turn, the seconds, and whether it is the first ones.
+        voices: what is embedded of them.
         places: whose the further parts are, which hindsight needs.
     """
 
     turns: list[SeenTurn] = field(default_factory=list)
-    voices: list[tuple[int, float, bool]] = field(default_factory=list)
+    voices: list[EmbeddedVoice] = field(default_factory=list)
     places: list[VoicePlace] = field(default_factory=list)
 
 
@@ -204,7 +204,8 @@ class LiveHearing:
             before.to, seconds = solo[-1] + 1, len(samples) / SAMPLE_RATE_HZ
             if is_first:
                 before.first_s = seconds
-            hop.voices.append((turn.number, seconds, is_first))
+            start_s = frame_start(solo[0]) / SAMPLE_RATE_HZ
+            hop.voices.append(EmbeddedVoice(turn.number, start_s, seconds, is_first))
             yield samples
         if turn.is_final:
             del self._embedded[turn.number]
