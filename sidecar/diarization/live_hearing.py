@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -106,30 +106,14 @@ class LiveHearing:
         self._waiting.append(samples)
         self._n_waiting += len(samples)
 
-    def next_hop(self, hop: Hop, *, is_end: bool) -> Iterator[FloatArray] | None:
-        """What is to be embedded of the next hop, which it puts into ``hop``; None: it is not whole.
+    def has_hop(self, *, is_end: bool) -> bool:
+        """Whether a hop is complete; ``is_end``: nothing more comes, and the rest is one."""
+        return self._n_waiting >= HOP_SAMPLES or (is_end and self._n_waiting > 0)
 
-        ``is_end``: nothing more comes, and what is left is one.
-        """
-        if self._n_waiting == 0 or (self._n_waiting < HOP_SAMPLES and not is_end):
-            return None
-        return self._hear(hop, is_end=is_end)
-
-    def finish(self) -> Hop:
-        """Nothing more comes, and every hop was heard."""
-        self._chunks.finish()
-        return Hop([_seen(turn) for turn in self._tracker.finish()])
-
-    def _hear(self, hop: Hop, *, is_end: bool) -> Iterator[FloatArray]:
+    def next_hop(self, hop: Hop, *, is_end: bool) -> Iterator[FloatArray]:
+        """Hear the hop that is complete, into ``hop``: what is to be embedded of it."""
         self._take_in()
-        is_last = is_end and self._n_waiting == 0
-        view: Chunk | None = None
-        while self._chunks.has_chunk(is_end=is_last):
-            for part in self._chunks.next_voices():
-                assert isinstance(part.waveform, Waveform)
-                hop.places.append(self.activity.voices[part.index])
-                yield part.waveform.samples
-            view = self.activity.chunks[-1]
+        view = yield from self._chunk(hop, is_end=is_end and self._n_waiting == 0)
         if view is None and self._is_worth_hearing():
             first_frame = max(0, (self._n_heard - CHUNK_SAMPLES) // FRAME_SAMPLES)
             samples = self._window[first_frame * FRAME_SAMPLES - self._window_start :]
@@ -140,6 +124,25 @@ class LiveHearing:
             for turn in self._tracker.follow(view, view.first_frame + n_seen):
                 hop.turns.append(_seen(turn))
                 yield from self._voices(turn, hop)
+
+    def finish(self) -> None:
+        """Nothing more comes, and every hop was heard."""
+        self._chunks.finish()
+
+    def rest(self) -> Hop:
+        """The turns that are not final yet, made final."""
+        return Hop([_seen(turn) for turn in self._tracker.finish()])
+
+    def _chunk(self, hop: Hop, *, is_end: bool) -> Generator[FloatArray, None, Chunk | None]:
+        """Hear the chunk that hindsight needs, if one is complete by this hop."""
+        chunk = None
+        while self._chunks.has_chunk(is_end=is_end):
+            for part in self._chunks.next_voices():
+                assert isinstance(part.waveform, Waveform)
+                hop.places.append(self.activity.voices[part.index])
+                yield part.waveform.samples
+            chunk = self.activity.chunks[-1]
+        return chunk
 
     def _take_in(self) -> None:
         pieces, n_left = list[FloatArray](), min(HOP_SAMPLES, self._n_waiting)

@@ -12,9 +12,9 @@ FloatArray = NDArray[np.float32]
 
 # From so many seconds on a voice that is like nobody's is somebody new.
 _NEW_FROM_S = 1.0
-# What a cosine has to be above the least of a cluster (see ``max_distance``), and how much less that
-# is for a voice of a second; of half a second, twice as much.
-_ABOVE, _SHORT = 0.04, 0.09
+# How much more likeness is asked for than holds a cluster together (see ``max_distance``); and how
+# much less of a voice of one second: of half a second, twice that.
+_MORE, _SHORT = 0.1, 0.11
 # By how much somebody has to be more like it than the next one, likewise.
 _MARGIN = 0.03
 # What it counts that the segmentation network takes two for one, or one for two; and that the
@@ -80,7 +80,7 @@ def who(clues: Clues, speakers: Iterable[LiveSpeaker], most_apart: float) -> str
     best = alike[0][0] if alike else -1.0
     second = alike[1][0] if len(alike) > 1 else -1.0
     short = 1 / max(clues.voice.speech_s, _LEAST_S)
-    is_alike = best >= 1 - most_apart + _ABOVE - _SHORT * short
+    is_alike = best >= 1 - most_apart + _MORE - _SHORT * short
     if is_alike and (best - second >= _MARGIN * short or clues.voice.speech_s >= _NEW_FROM_S):
         return alike[0][1].label
     if clues.person is not None and all(one.person != clues.person for _, one in alike):

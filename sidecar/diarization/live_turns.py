@@ -176,7 +176,9 @@ class ToldTurns:
             is_new = turn.label is not None and turn.label not in speakers
             label = turn.label if is_new else free_label({*speakers, *self._labels.values()})
         turn.label = label
-        if identify is not None and label in speakers:
+        if identify is None:  # what was known stays known
+            return
+        if label in speakers:
             speaker = speakers[label]
             whole = speaker.voice if voice is None else mean([speaker.voice, voice])
             named = identify(whole.unit, whole.speech_s)
