@@ -30,6 +30,8 @@ def n_frames(seconds: float) -> int:
 _PAUSE, _SETTLED, _QUIET = n_frames(0.25), n_frames(0.3), n_frames(0.1)
 # What is shorter is nobody.
 _LEAST = n_frames(0.12)
+# What has less, and is in no view any more, was nobody, either.
+_TAKEN_BACK = n_frames(0.5)
 # What ended longer ago, and was not noticed then, is left to hindsight.
 _NOTICED = n_frames(1.0)
 # Two turns that have as much in common with one of a view's speakers are taken for one person's.
@@ -133,7 +135,7 @@ class Tracker:
             seen_from = max(run.start, end - _MEMORY)
             before = (frame for frame in turn.active if end - _MEMORY <= frame < seen_from)
             turn.active = run.active.union(before)
-        elif len(turn.active) < 2 * _LEAST:
+        elif len(turn.active) < _TAKEN_BACK:
             turn.end = turn.start
         turn.is_quiet = end - turn.end >= _QUIET
         turn.is_final = end - turn.end >= _SETTLED
