@@ -39,10 +39,9 @@ _MUCH_MORE, _LEAST_S = 1.3, 0.35
 # With as much waiting behind a hop, only every fourth is heard live.
 _MUCH_WAITS, _SOME = 4 * HOP_SAMPLES, 4
 # A turn with less is looked at at every hop, as is a pause.
-_YOUNG = n_frames(1.25)
-# Of the detector's probabilities, in 255ths: from where on somebody may speak, and below which it
-# is a pause.
-_SPEECH, _PAUSE = round(0.2 * 255), round(0.5 * 255)
+_YOUNG = n_frames(0.8)
+# Of the detector's probabilities, in 255ths: where it is higher somebody may speak.
+_SPEECH = round(0.2 * 255)
 _STEPS_OF_HOP = HOP_SAMPLES // STEP_SAMPLES + 1
 
 
@@ -180,7 +179,7 @@ class LiveHearing:
         is_settled = any(not turn.is_quiet for turn in turns) and all(
             turn.is_quiet or len(turn.active) >= _YOUNG for turn in turns
         )
-        is_pause = self._is_listening and int(now.min(initial=255)) < _PAUSE
+        is_pause = self._is_listening and int(now.min(initial=255)) < _SPEECH
         return self._n_hops % 2 == 0 or is_pause or not is_settled
 
     def _voices(self, turn: FollowedTurn, hop: Hop) -> Iterator[FloatArray]:
