@@ -13,7 +13,7 @@ from sidecar.diarization.heard_chunks import HeardActivity, Segments
 from sidecar.diarization.live_hearing import Hop, LiveHearing
 from sidecar.diarization.live_labels import labels_in_hindsight
 from sidecar.diarization.live_levels import LiveLevel
-from sidecar.diarization.live_speakers import HeardVoice, LiveSpeaker, LiveSpeakers, unit
+from sidecar.diarization.live_speakers import HeardVoice, LiveSpeaker, unit
 from sidecar.diarization.live_turns import Identify, LiveTurn, Named, ToldTurns
 from sidecar.diarization.speakers import People, VoicePlace
 from sidecar.diarization.timeline import Turn
@@ -69,18 +69,15 @@ class LiveDiarization:
         ``is_end``: nothing more comes, and the rest is heard as well.
         """
         n_parts = 0
-        while True:
+        while self._hearing.has_hop(is_end=is_end):
             hop = Hop()
-            hearing = self._hearing.next_hop(hop, is_end=is_end)
-            if hearing is None:
-                break
-            for samples in hearing:
+            for samples in self._hearing.next_hop(hop, is_end=is_end):
                 yield Part(n_parts, Waveform(samples))
                 n_parts += 1
             self._hops.append(hop)
             yield None
         if is_end:
-            self._hops.append(self._hearing.finish())
+            self._hearing.finish()
 
     def heard(
         self, embeddings: Sequence[FloatArray], most_apart: float, identify: Identify | None
@@ -93,13 +90,14 @@ class LiveDiarization:
             identify: asks the gallery whose voice it is; None: nobody is named.
         """
         if self._told is None:
-            self._told = ToldTurns(LiveSpeakers(most_apart, map(_known, self._known)))
+            self._told = ToldTurns(most_apart, map(_known, self._known))
         hops, self._hops = self._hops, []
         waiting, told = iter(embeddings), list[LiveTurn]()
         for hop in hops:
-            self.embedded += zip(hop.places, waiting, strict=False)
-            for (number, speech_s, is_first), embedding in zip(hop.voices, waiting, strict=False):
-                self._told.embedded(number, embedding, speech_s, first=is_first)
+            # Each with an array of its own, as it is kept.
+            self.embedded += [(place, next(waiting).copy()) for place in hop.places]
+            for voice in hop.voices:
+                told += self._told.embedded(voice, next(waiting))
             new = (self._told.tell(seen, identify) for seen in hop.turns)
             told += [turn for turn in new if turn is not None]
         return told
@@ -111,13 +109,17 @@ class LiveDiarization:
 
     def finish(self) -> list[LiveTurn]:
         """Nothing more comes: all turns that are not final, made final."""
-        self._hops.append(self._hearing.finish())
+        self._hops.append(self._hearing.rest())
         return self.heard((), 0.0, None)
 
     def labels_of(
         self, people: People, turns: Sequence[Turn]
     ) -> dict[int, tuple[str, tuple[str, ...]]]:
-        """For each person of hindsight the label, and those that are theirs, too."""
+        """For each of ``people`` who has ``turns`` the label, and those that are theirs, too.
+
+        They are called as they were in the final turns of the stream.
+        """
+        assert all(turn.person < len(people.centroids) for turn in turns)
         finals = [] if self._told is None else self._told.finals
         return labels_in_hindsight(finals, turns, [one.label for one in self._known])
 

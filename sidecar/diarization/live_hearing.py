@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +23,7 @@ from sidecar.diarization.heard_chunks import HeardActivity, HeardChunks, Segment
 from sidecar.diarization.hop import HOP_SAMPLES
 from sidecar.diarization.live_levels import LiveLevel, level_of
 from sidecar.diarization.live_tracking import FollowedTurn, Tracker, n_frames
-from sidecar.diarization.live_turns import SeenTurn
+from sidecar.diarization.live_turns import EmbeddedVoice, SeenTurn
 from sidecar.diarization.speakers import VoicePlace
 from sidecar.speech.detector import SpeechDetector
 from sidecar.speech.segments import STEP_SAMPLES
@@ -31,18 +31,17 @@ from sidecar.speech.segments import STEP_SAMPLES
 FloatArray = NDArray[np.float32]
 
 # Seconds of a turn's speech at which all of it is embedded; from then on, each piece by itself.
-_EMBEDDED_AT_S = 0.5, 0.75, 1.0, 1.5, 2.0, 3.0
-_PIECE_S, _LAST_PIECE_S = 2.0, 0.75
+_EMBEDDED_AT_S = 0.5, 0.75, 1.0, 1.5
+_PIECE_S, _LAST_PIECE_S = 1.5, 0.75
 _MOST_EMBEDDED = 3 * SAMPLE_RATE_HZ
 # A turn that is over is embedded anew if it has so many times as much speech as when it was last.
 _MUCH_MORE, _LEAST_S = 1.3, 0.35
 # With as much waiting behind a hop, only every fourth is heard live.
 _MUCH_WAITS, _SOME = 4 * HOP_SAMPLES, 4
 # A turn with less is looked at at every hop, as is a pause.
-_YOUNG = n_frames(1.25)
-# Of the detector's probabilities, in 255ths: from where on somebody may speak, and below which it
-# is a pause.
-_SPEECH, _PAUSE = round(0.3 * 255), round(0.5 * 255)
+_YOUNG = n_frames(0.8)
+# Of the detector's probabilities, in 255ths: where it is higher somebody may speak.
+_SPEECH = round(0.2 * 255)
 _STEPS_OF_HOP = HOP_SAMPLES // STEP_SAMPLES + 1
 
 
@@ -52,12 +51,12 @@ class Hop:
 
     Attributes:
         turns: as they are seen now.
-        voices: what is embedded of them: the turn, the seconds, and whether it is the first ones.
+        voices: what is embedded of them.
         places: whose the further parts are, which hindsight needs.
     """
 
     turns: list[SeenTurn] = field(default_factory=list)
-    voices: list[tuple[int, float, bool]] = field(default_factory=list)
+    voices: list[EmbeddedVoice] = field(default_factory=list)
     places: list[VoicePlace] = field(default_factory=list)
 
 
@@ -106,30 +105,14 @@ class LiveHearing:
         self._waiting.append(samples)
         self._n_waiting += len(samples)
 
-    def next_hop(self, hop: Hop, *, is_end: bool) -> Iterator[FloatArray] | None:
-        """What is to be embedded of the next hop, which it puts into ``hop``; None: it is not whole.
+    def has_hop(self, *, is_end: bool) -> bool:
+        """Whether a hop is complete; ``is_end``: nothing more comes, and the rest is one."""
+        return self._n_waiting >= HOP_SAMPLES or (is_end and self._n_waiting > 0)
 
-        ``is_end``: nothing more comes, and what is left is one.
-        """
-        if self._n_waiting == 0 or (self._n_waiting < HOP_SAMPLES and not is_end):
-            return None
-        return self._hear(hop, is_end=is_end)
-
-    def finish(self) -> Hop:
-        """Nothing more comes, and every hop was heard."""
-        self._chunks.finish()
-        return Hop([_seen(turn) for turn in self._tracker.finish()])
-
-    def _hear(self, hop: Hop, *, is_end: bool) -> Iterator[FloatArray]:
+    def next_hop(self, hop: Hop, *, is_end: bool) -> Iterator[FloatArray]:
+        """Hear the hop that is complete, into ``hop``: what is to be embedded of it."""
         self._take_in()
-        is_last = is_end and self._n_waiting == 0
-        view: Chunk | None = None
-        while self._chunks.has_chunk(is_end=is_last):
-            for part in self._chunks.next_voices():
-                assert isinstance(part.waveform, Waveform)
-                hop.places.append(self.activity.voices[part.index])
-                yield part.waveform.samples
-            view = self.activity.chunks[-1]
+        view = yield from self._chunk(hop, is_end=is_end and self._n_waiting == 0)
         if view is None and self._is_worth_hearing():
             first_frame = max(0, (self._n_heard - CHUNK_SAMPLES) // FRAME_SAMPLES)
             samples = self._window[first_frame * FRAME_SAMPLES - self._window_start :]
@@ -140,6 +123,25 @@ class LiveHearing:
             for turn in self._tracker.follow(view, view.first_frame + n_seen):
                 hop.turns.append(_seen(turn))
                 yield from self._voices(turn, hop)
+
+    def finish(self) -> None:
+        """Nothing more comes, and every hop was heard."""
+        self._chunks.finish()
+
+    def rest(self) -> Hop:
+        """The turns that are not final yet, made final."""
+        return Hop([_seen(turn) for turn in self._tracker.finish()])
+
+    def _chunk(self, hop: Hop, *, is_end: bool) -> Generator[FloatArray, None, Chunk | None]:
+        """Hear the chunk that hindsight needs, if one is complete by this hop."""
+        chunk = None
+        while self._chunks.has_chunk(is_end=is_end):
+            for part in self._chunks.next_voices():
+                assert isinstance(part.waveform, Waveform)
+                hop.places.append(self.activity.voices[part.index])
+                yield part.waveform.samples
+            chunk = self.activity.chunks[-1]
+        return chunk
 
     def _take_in(self) -> None:
         pieces, n_left = list[FloatArray](), min(HOP_SAMPLES, self._n_waiting)
@@ -177,7 +179,7 @@ class LiveHearing:
         is_settled = any(not turn.is_quiet for turn in turns) and all(
             turn.is_quiet or len(turn.active) >= _YOUNG for turn in turns
         )
-        is_pause = self._is_listening and int(now.min(initial=255)) < _PAUSE
+        is_pause = self._is_listening and int(now.min(initial=255)) < _SPEECH
         return self._n_hops % 2 == 0 or is_pause or not is_settled
 
     def _voices(self, turn: FollowedTurn, hop: Hop) -> Iterator[FloatArray]:
@@ -204,7 +206,8 @@ class LiveHearing:
             before.to, seconds = solo[-1] + 1, len(samples) / SAMPLE_RATE_HZ
             if is_first:
                 before.first_s = seconds
-            hop.voices.append((turn.number, seconds, is_first))
+            start_s = frame_start(solo[0]) / SAMPLE_RATE_HZ
+            hop.voices.append(EmbeddedVoice(turn.number, start_s, seconds, is_first))
             yield samples
         if turn.is_final:
             del self._embedded[turn.number]

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sidecar.diarization.live_speakers import free_label
 from sidecar.diarization.timeline import Turn
+
+FloatArray = NDArray[np.float64]
 
 
 def labels_in_hindsight(
@@ -22,16 +27,19 @@ def labels_in_hindsight(
         turns: what hindsight found.
         known: labels that are given already, whoever of them has spoken.
     """
-    common: defaultdict[str, defaultdict[int, float]] = defaultdict(lambda: defaultdict(float))
+    starts = np.array([turn.start_s for turn in turns])
+    ends = np.array([turn.end_s for turn in turns])
+    whose = np.array([turn.person for turn in turns], np.int64)
+    n_people = int(whose.max(initial=-1)) + 1
+    common: dict[str, FloatArray] = defaultdict(lambda: np.zeros(n_people))
     for start_s, end_s, label in finals:
-        for turn in turns:
-            both_s = min(end_s, turn.end_s) - max(start_s, turn.start_s)
-            if both_s > 0:
-                common[label][turn.person] += both_s
+        both_s = np.minimum(ends, end_s) - np.maximum(starts, start_s)
+        common[label] += np.bincount(whose, both_s.clip(min=0), n_people)
     labels: defaultdict[int, list[tuple[float, str]]] = defaultdict(list)
     for label, of_person in common.items():
-        person = max(of_person, key=lambda person: of_person[person])
-        labels[person].append((-of_person[person], label))
+        if of_person.any():
+            person = int(of_person.argmax())
+            labels[person].append((-float(of_person[person]), label))
     taken = {*known, *(label for _, _, label in finals)}
     found: dict[int, tuple[str, tuple[str, ...]]] = {}
     for person in dict.fromkeys(turn.person for turn in turns):

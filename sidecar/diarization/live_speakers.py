@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-# Of seconds of speech: from so much on a voice that is like nobody's is somebody new.
-_NEW_FROM_S = 1.25
-# A voice of a second may be as much less like its speaker's, and of half a second twice that.
-_SHORT = 0.05
-# By how much somebody has to be more like it than the next one, where it is a second's.
-_MARGIN = 0.05
-# What it counts that the segmentation network takes them for one, or for two.
-_LINKED, _UNLIKE = 0.15, 0.1
-# And that the gallery does.
-_SAME_PERSON = 0.15
+# From so many seconds on a voice that is like nobody's is somebody new.
+_NEW_FROM_S = 1.0
+# How much more likeness is asked for than holds a cluster together (see ``max_distance``); and how
+# much less of a voice of one second: of half a second, twice that.
+_MORE, _SHORT = 0.1, 0.11
+# By how much somebody has to be more like it than the next one, likewise.
+_MARGIN = 0.03
+# What it counts that the segmentation network takes two for one, or one for two; and that the
+# gallery does.
+_LINKED, _SAME_PERSON = 0.05, 0.1
 # What is less is taken for as much, in seconds.
 _LEAST_S = 0.3
 
@@ -32,7 +32,7 @@ class HeardVoice:
     speech_s: float
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class LiveSpeaker:
     """One who has spoken.
 
@@ -47,84 +47,59 @@ class LiveSpeaker:
     person: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Company:
-    """What the segmentation network tells of a turn: the labels of earlier ones.
+@dataclass(frozen=True, slots=True, eq=False)
+class Clues:
+    """What tells who somebody is.
 
     Attributes:
-        linked: that it takes for the same person's.
-        unlike: that it takes for somebody else's.
+        voice: theirs; None: not embedded yet.
+        person: whom the gallery knows by it.
+        linked: labels that the segmentation network takes for theirs.
+        unlike: labels that it takes for somebody else's.
     """
 
+    voice: HeardVoice | None
+    person: str | None
     linked: Collection[str]
     unlike: Collection[str]
 
 
-class LiveSpeakers:
-    """Those who have spoken in the stream.
+# Somebody who has not spoken before.
+NEW = ""
 
-    Args:
-        most_apart: see ``max_distance``.
-        known: who had spoken before it.
+
+def who(clues: Clues, speakers: Iterable[LiveSpeaker], most_apart: float) -> str | None:
+    """The label of one of ``speakers``, or ``NEW``; None: that cannot be told yet.
+
+    ``most_apart``: see ``max_distance``.
     """
+    if clues.voice is None:
+        [only] = clues.linked if len(clues.linked) == 1 else [None]
+        return only
+    alike = sorted(((_likeness(one, clues), one) for one in speakers), key=lambda pair: -pair[0])
+    best = alike[0][0] if alike else -1.0
+    second = alike[1][0] if len(alike) > 1 else -1.0
+    short = 1 / max(clues.voice.speech_s, _LEAST_S)
+    is_alike = best >= 1 - most_apart + _MORE - _SHORT * short
+    if is_alike and (best - second >= _MARGIN * short or clues.voice.speech_s >= _NEW_FROM_S):
+        return alike[0][1].label
+    if clues.person is not None and all(one.person != clues.person for _, one in alike):
+        return NEW
+    return NEW if clues.voice.speech_s >= _NEW_FROM_S else None
 
-    def __init__(self, most_apart: float, known: Iterable[LiveSpeaker]) -> None:
-        self._least = 1 - most_apart
-        self._all = {one.label: one for one in known}
 
-    def get(self, label: str) -> LiveSpeaker | None:
-        """Who has that label."""
-        return self._all.get(label)
+def _likeness(one: LiveSpeaker, clues: Clues) -> float:
+    assert clues.voice is not None
+    company = int(one.label in clues.linked) - int(one.label in clues.unlike)
+    agreement = _agreement(one.person, clues.person)
+    cosine = float(one.voice.unit @ clues.voice.unit)
+    return cosine + _LINKED * company + _SAME_PERSON * agreement
 
-    def add(self, label: str, voice: HeardVoice, person: str | None) -> LiveSpeaker:
-        """The one with that label has said this, for good."""
-        before = self._all.get(label)
-        speaker = LiveSpeaker(label, mean([voice] if before is None else [before.voice, voice]))
-        speaker.person = person or (None if before is None else before.person)
-        self._all[label] = speaker
-        return speaker
 
-    def who(
-        self, voice: HeardVoice | None, person: str | None, company: Company, taken: Collection[str]
-    ) -> str | None:
-        """The label of who it is; None: that cannot be told yet.
-
-        Args:
-            voice: theirs; None: not embedded yet.
-            person: whom the gallery knows by it.
-            company: what the network tells.
-            taken: labels of others who are not among those who have spoken yet.
-        """
-        if voice is None:
-            [only] = company.linked if len(company.linked) == 1 else [None]
-            return only
-        alike = sorted(
-            (
-                (self._likeness(one, voice, person, company), one.label)
-                for one in self._all.values()
-            ),
-            reverse=True,
-        )
-        best, label = alike[0] if alike else (-1.0, None)
-        second = alike[1][0] if len(alike) > 1 else -1.0
-        short = 1 / max(voice.speech_s, _LEAST_S)
-        if best >= self._least - _SHORT * short and best - second >= _MARGIN * short:
-            return label
-        if voice.speech_s < _NEW_FROM_S:
-            return None
-        if best >= self._least - _SHORT * short:
-            return label
-        return free_label({*self._all, *taken})
-
-    def _likeness(
-        self, one: LiveSpeaker, voice: HeardVoice, person: str | None, company: Company
-    ) -> float:
-        return (
-            float(one.voice.unit @ voice.unit)
-            + _LINKED * (one.label in company.linked)
-            - _UNLIKE * (one.label in company.unlike)
-            + _SAME_PERSON * (person is not None and one.person == person)
-        )
+def _agreement(one: str | None, other: str | None) -> int:
+    if one is None or other is None:
+        return 0
+    return 1 if one == other else -1
 
 
 def mean(voices: Iterable[HeardVoice]) -> HeardVoice:

@@ -27,9 +27,11 @@ def n_frames(seconds: float) -> int:
 
 # A pause that is shorter does not end a turn, and one of which nothing was heard for as long as the
 # second is final. After the third it is told to have ended, as far as can be seen.
-_PAUSE, _SETTLED, _QUIET = n_frames(0.5), n_frames(0.8), n_frames(0.15)
+_PAUSE, _SETTLED, _QUIET = n_frames(0.25), n_frames(0.3), n_frames(0.1)
 # What is shorter is nobody.
-_LEAST = n_frames(0.2)
+_LEAST = n_frames(0.12)
+# What has less, and is in no view any more, was nobody, either.
+_TAKEN_BACK = n_frames(0.5)
 # What ended longer ago, and was not noticed then, is left to hindsight.
 _NOTICED = n_frames(1.0)
 # Two turns that have as much in common with one of a view's speakers are taken for one person's.
@@ -101,9 +103,10 @@ class Tracker:
         for turn in followed:
             self._go_on(turn, matched.get(turn.number), end)
         for run in found:
-            if run not in matched.values() and (turn := self._begin(run, end)) is not None:
-                followed.append(turn)
-                matched[turn.number] = run
+            begun = None if run in matched.values() else self._begin(run, end)
+            if begun is not None:
+                followed.append(begun)
+                matched[begun.number] = run
         whose = self._whose(view)
         alone = _frames(np.flatnonzero(view.speaks.sum(axis=1) == 1), view)
         for turn in followed:
@@ -132,7 +135,7 @@ class Tracker:
             seen_from = max(run.start, end - _MEMORY)
             before = (frame for frame in turn.active if end - _MEMORY <= frame < seen_from)
             turn.active = run.active.union(before)
-        elif len(turn.active) < 2 * _LEAST:
+        elif len(turn.active) < _TAKEN_BACK:
             turn.end = turn.start
         turn.is_quiet = end - turn.end >= _QUIET
         turn.is_final = end - turn.end >= _SETTLED

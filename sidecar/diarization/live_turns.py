@@ -10,9 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.gallery_reports import PersonName
-from sidecar.diarization.live_speakers import Company, HeardVoice, LiveSpeakers, mean, unit
+from sidecar.diarization.live_speakers import (
+    NEW,
+    Clues,
+    HeardVoice,
+    LiveSpeaker,
+    free_label,
+    mean,
+    unit,
+    who,
+)
 
 FloatArray = NDArray[np.float32]
+
+# A piece of a turn is somebody else's if its cosine with the turn and its speaker is below the
+# first, or that with another one is higher by the second.
+_STILL_ALIKE, _CLEARLY = 0.3, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,19 @@ class LiveTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddedVoice:
+    """What is embedded of the turn ``number``: from ``start_s`` on, ``speech_s`` of speech.
+
+    ``is_first``: all of the turn so far; or what came since then, by itself.
+    """
+
+    number: int
+    start_s: float
+    speech_s: float
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SeenTurn:
     """What a view has seen of a turn; ``linked`` and ``unlike`` are other turns' numbers."""
 
@@ -52,59 +78,86 @@ class SeenTurn:
     linked: tuple[int, ...] = ()
     unlike: tuple[int, ...] = ()
 
-    @property
-    def is_nobody(self) -> bool:
-        """It was no turn after all."""
-        return self.end_s is not None and self.end_s <= self.start_s
-
 
 @dataclass(slots=True, eq=False)
 class _Turn:
-    """Whose it is, as far as it is known: by its first seconds, and by further pieces."""
+    """What is told of a turn.
 
-    first: HeardVoice | None = None
-    pieces: list[HeardVoice] = field(default_factory=list)
+    Attributes:
+        number: under which it is told.
+        start_s: it does not begin before.
+        voices: of its beginning, and of what came then.
+    """
+
+    number: int
+    start_s: float = 0.0
+    voices: list[HeardVoice] = field(default_factory=list)
     label: str | None = None
     named: Named | None = None
     told: LiveTurn | None = None
 
     @property
     def voice(self) -> HeardVoice | None:
-        return None if self.first is None else mean([self.first, *self.pieces])
+        return mean(self.voices) if self.voices else None
+
+    @property
+    def person(self) -> str | None:
+        return None if self.named is None else self.named.person.id
 
 
 class ToldTurns:
     """Says whose turns are, and what of them is new.
 
+    Args:
+        most_apart: see ``max_distance``.
+        known: who had spoken before.
+
     Attributes:
         finals: of the final turns with a label, start and end in seconds, and the label.
     """
 
-    def __init__(self, speakers: LiveSpeakers) -> None:
-        self._speakers = speakers
-        self._turns: dict[int, _Turn] = {}
+    def __init__(self, most_apart: float, known: Iterable[LiveSpeaker]) -> None:
+        self._most_apart = most_apart
+        # By what is final; the turns are by the numbers under which they are seen.
+        self._speakers = {one.label: one for one in known}
+        self._open: dict[int, _Turn] = {}
+        self._labels: dict[int, str] = {}
+        self._n_told = 0
         self.finals: list[tuple[float, float, str]] = []
 
-    def embedded(self, number: int, embedding: FloatArray, speech_s: float, *, first: bool) -> None:
-        """A turn's voice is known: of its ``first`` seconds, from the beginning, or of more."""
+    def embedded(self, heard: EmbeddedVoice, embedding: FloatArray) -> list[LiveTurn]:
+        """A voice is known; what is final by that, as somebody else is found to have gone on."""
         direction = unit(embedding)
         if not direction.any():
-            return
-        turn, voice = self._turn(number), HeardVoice(direction, speech_s)
-        if first:
-            turn.first = voice
+            return []
+        turn, voice = self._turn(heard.number), HeardVoice(direction, heard.speech_s)
+        if heard.is_first:
+            turn.voices = [voice]
+        elif turn.label is None or not self._is_other(turn, voice):
+            turn.voices.append(voice)
         else:
-            turn.pieces.append(voice)
+            before = turn.told
+            self._open[heard.number] = _Turn(self._next(), heard.start_s, [voice])
+            if before is not None and before.start_s < heard.start_s:
+                over = replace(before, end_s=heard.start_s, final=True)
+                return [self._settled(turn, over)]
+        return []
 
     def tell(self, seen: SeenTurn, identify: Identify | None) -> LiveTurn | None:
         """What is to be told of the turn; None: nothing that has not been."""
         turn = self._turn(seen.number)
-        if seen.is_nobody:
+        start_s = max(seen.start_s, turn.start_s)
+        end_s = None if seen.end_s is None else max(start_s, seen.end_s)
+        if end_s == start_s:  # it was nobody
             turn.label = turn.named = None
         else:
             self._say_who(turn, seen, identify)
-        now = LiveTurn(seen.number, seen.start_s, seen.end_s, seen.is_final, turn.label, turn.named)
+        now = LiveTurn(turn.number, start_s, end_s, seen.is_final, turn.label, turn.named)
+        self._labels.pop(seen.number, None)
+        if turn.label is not None:
+            self._labels[seen.number] = turn.label
         if seen.is_final:
+            del self._open[seen.number]
             now = self._settled(turn, now)
         before, turn.told = turn.told, now
         return None if before is not None and _said(before) == _said(now) else now
@@ -112,15 +165,43 @@ class ToldTurns:
     def _say_who(self, turn: _Turn, seen: SeenTurn, identify: Identify | None) -> None:
         voice = turn.voice
         named = None if voice is None or identify is None else identify(voice.unit, voice.speech_s)
-        company = Company(self._labels(seen.linked), self._labels(seen.unlike))
         person = None if named is None else named.person.id
-        taken = {other.label for other in self._turns.values() if other.label and other is not turn}
-        turn.label = self._speakers.who(voice, person, company, taken) or turn.label
-        speaker = None if turn.label is None else self._speakers.get(turn.label)
-        if identify is not None and speaker is not None:
+        linked, unlike = (
+            {self._labels[number] for number in numbers if number in self._labels}
+            for numbers in (seen.linked, seen.unlike)
+        )
+        speakers = self._speakers_beside(turn)
+        label = who(Clues(voice, person, linked, unlike), speakers.values(), self._most_apart)
+        if label == NEW:
+            is_new = turn.label is not None and turn.label not in speakers
+            label = turn.label if is_new else free_label({*speakers, *self._labels.values()})
+        turn.label = label
+        if identify is None:  # what was known stays known
+            return
+        if label in speakers:
+            speaker = speakers[label]
             whole = speaker.voice if voice is None else mean([speaker.voice, voice])
-            named = identify(whole.unit, whole.speech_s) or named
+            named = identify(whole.unit, whole.speech_s)
         turn.named = named
+
+    def _is_other(self, turn: _Turn, voice: HeardVoice) -> bool:
+        """Whether ``voice``, which was taken for the turn's, is clearly somebody else's."""
+        speakers = self._speakers_beside(None)
+        own = mean(turn.voices) if turn.voices else voice
+        to_own = max(float(own.unit @ voice.unit), _cosine(speakers.get(turn.label or ""), voice))
+        others = (one for one in speakers.values() if one.label != turn.label)
+        to_others = max((_cosine(one, voice) for one in others), default=-1.0)
+        return to_own < _STILL_ALIKE or to_others - to_own > _CLEARLY
+
+    def _speakers_beside(self, turn: _Turn | None) -> dict[str, LiveSpeaker]:
+        """Those who have spoken, with what is not final, but for ``turn``."""
+        speakers = dict(self._speakers)
+        for other in self._open.values():
+            if other is not turn and other.label is not None:
+                speaker = _with(speakers.get(other.label), other)
+                if speaker is not None:
+                    speakers[other.label] = speaker
+        return speakers
 
     def _settled(self, turn: _Turn, now: LiveTurn) -> LiveTurn:
         """``now``, which is final; what its speaker has said is kept."""
@@ -128,20 +209,33 @@ class ToldTurns:
             return now
         assert now.end_s is not None
         self.finals.append((now.start_s, now.end_s, turn.label))
-        voice, speaker = turn.voice, self._speakers.get(turn.label)
-        if voice is not None:
-            person = None if turn.named is None else turn.named.person.id
-            speaker = self._speakers.add(turn.label, voice, person)
+        speaker = _with(self._speakers.get(turn.label), turn)
         if speaker is None:
             return now
+        self._speakers[turn.label] = speaker
         return replace(now, embedding=speaker.voice.unit, speech_s=speaker.voice.speech_s)
 
     def _turn(self, number: int) -> _Turn:
-        return self._turns.setdefault(number, _Turn())
+        if number not in self._open:
+            self._open[number] = _Turn(self._next())
+        return self._open[number]
 
-    def _labels(self, numbers: Iterable[int]) -> frozenset[str]:
-        turns = (self._turns.get(number) for number in numbers)
-        return frozenset(turn.label for turn in turns if turn is not None and turn.label)
+    def _next(self) -> int:
+        self._n_told += 1
+        return self._n_told - 1
+
+
+def _cosine(speaker: LiveSpeaker | None, voice: HeardVoice) -> float:
+    return -1.0 if speaker is None else float(speaker.voice.unit @ voice.unit)
+
+
+def _with(speaker: LiveSpeaker | None, turn: _Turn) -> LiveSpeaker | None:
+    """The speaker, who has said this, too."""
+    if turn.voice is None or turn.label is None:
+        return speaker
+    voice = turn.voice if speaker is None else mean([speaker.voice, turn.voice])
+    person = turn.person or (None if speaker is None else speaker.person)
+    return LiveSpeaker(turn.label, voice, person)
 
 
 def _said(turn: LiveTurn) -> tuple[object, ...]:
