@@ -140,11 +140,13 @@ def listen(
                 speed = None if sound.is_live else options.speed
                 _play(sound, live, view, speed)
                 view.show("looking back at all of it")
+                began_at = time.perf_counter()
                 found = live.close()
+                took_s = time.perf_counter() - began_at
         except RemoteError as error:
             raise Refusal(f"{sound.title}: {error.message}", EXIT_UNAVAILABLE) from error
     console.print("\nIn hindsight:\n")
-    show(DiarizedFile(Path(sound.title), _as_result(found)), console, with_turns=True)
+    show(DiarizedFile(Path(sound.title), _as_result(found), took_s), console, with_turns=True)
     return EXIT_OK
 
 
