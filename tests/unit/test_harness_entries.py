@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import struct
 
+import numpy as np
 import pytest
+import soundfile
 
 from sidecar.tools.harness.entries import ResultField, Stored, read_entries
 from sidecar.tools.harness.json_file import BadFile
@@ -65,6 +67,36 @@ def test_noise_is_the_same_for_the_same_seed(built):
 
 def test_silence(built):
     assert built({"silence": {"duration_s": 0.5}})["pcm"] == bytes(32_000)
+
+
+class TestWhatIsPushed:
+    @pytest.fixture
+    def pushed(self, read):
+        def build(pcm):
+            [entry] = read({"method": "stream_push", "params": {"stream": "s", "pcm": pcm}})
+            return entry.body["params"]["pcm"]
+
+        return build
+
+    def test_a_sound_is_its_samples(self, pushed):
+        sound = {"silence": {"duration_s": 0.01, "channels": 2, "encoding": "s16le"}}
+        assert pushed(sound) == bytes(640)
+        assert pushed({"$hex": "00ff"}) == b"\x00\xff"
+
+    def test_a_recording_is_the_samples_of_a_part_of_it(self, pushed, tmp_path):
+        samples = np.arange(16_000, dtype="<i2").reshape(8_000, 2)
+        soundfile.write(tmp_path / "a.wav", samples, 8_000)
+        whole = {"recording": "a.wav", "encoding": "s16le"}
+        assert pushed(whole) == samples.tobytes()
+        assert pushed({**whole, "start_s": 0.25, "end_s": 0.5}) == samples[2_000:4_000].tobytes()
+        floats = np.frombuffer(pushed({"recording": "a.wav"}), "<f4")
+        assert np.array_equal(floats, samples.reshape(-1).astype("<f4") / 32_768)
+
+    def test_what_cannot_be_pushed(self, pushed):
+        with pytest.raises(BadFile, match="cannot be read"):
+            pushed({"recording": "none.wav"})
+        with pytest.raises(BadFile, match="recording"):
+            pushed({"recording": "a.wav", "loud": 1})
 
 
 def test_base64_is_a_file_or_pcm(built):

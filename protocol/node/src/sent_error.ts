@@ -7,5 +7,5 @@ import { SidecarError } from "./errors.js";
 export function sentError(error: unknown): SentError {
   if (error instanceof SidecarError) return error.toJSON();
   const { name = "Error", message = String(error) } = (error ?? {}) as Partial<Error>;
-  return { name, kind: "error", message, retryable: false, details: {} };
+  return { name, code: null, kind: "error", message, retryable: false, details: {} };
 }
