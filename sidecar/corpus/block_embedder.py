@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
 
 import pyarrow as pa
 
+from protocol.errors import SidecarError
 from protocol.params import SpeechUse
 from sidecar.config import Config
 from sidecar.corpus.embedder import Embedder
-from sidecar.corpus.output import Output, block_name
+from sidecar.corpus.output import Output, Superseded, block_name
 from sidecar.corpus.rate import Tally
 from sidecar.corpus.tables import embedded_table, failed_table, listed_of
 from sidecar.corpus.utterances import Embedded, Failed, Listed
@@ -20,8 +22,9 @@ from sidecar.corpus.utterances import Embedded, Failed, Listed
 class BlockEmbedder:
     """Holds one encoder; see ``Embedder``.
 
-    Raises:
-        ModelUnavailable, DeviceError: it cannot serve, or not as the model ``fingerprint``.
+    It raises nothing that it foresees: of an error, Ray tells the command a page of its own lines.
+    The tally of a block has it instead, if the encoder cannot serve, or not as the model
+    ``fingerprint``.
     """
 
     def __init__(
@@ -32,16 +35,28 @@ class BlockEmbedder:
         fingerprint: str,
         output: Output,
     ) -> None:
-        self._embedder = Embedder(config, speech, n_decoders)
-        if self._embedder.fingerprint != fingerprint:
-            raise RuntimeError(
-                f"this machine's {config.model} is {self._embedder.fingerprint}, and not "
-                f"{fingerprint}: install the same release of speaker-sidecar on all"
-            )
         self._output = output
+        self._fault = ""
+        try:
+            self._embedder = Embedder(config, speech, n_decoders)
+        except SidecarError as error:
+            self._fault = str(error)
+            return
+        if self._embedder.fingerprint != fingerprint:
+            self._fault = (
+                f"{config.model} is {self._embedder.fingerprint} on {platform.node()}, and "
+                f"{fingerprint} here: install the same release of speaker-sidecar on all machines"
+            )
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """The tally of ``block``, a table of ``LISTED``: one row."""
+        try:
+            tally = Tally(fault=self._fault) if self._fault else self._do(block)
+        except (Superseded, SidecarError) as error:
+            tally = Tally(fault=str(error))
+        return pa.Table.from_pylist([asdict(tally)])
+
+    def _do(self, block: pa.Table) -> Tally:
         began_at = time.perf_counter()
         embedder, rows = self._embedder, listed_of(block)
         name = block_name(block.column("id"), embedder.fingerprint)
@@ -57,13 +72,12 @@ class BlockEmbedder:
             embedded_table(embedded, embedder.dim, *made_by),
             failed_table(failed, *made_by),
         )
-        tally = Tally(
+        return Tally(
             rows=len(rows),
             failures=len(failed),
             audio_s=sum(row.duration_s for row in embedded),
             busy_s=time.perf_counter() - began_at,
         )
-        return pa.Table.from_pylist([asdict(tally)])
 
 
 def _fatal(rows: Iterator[Listed]) -> Iterator[Failed]:

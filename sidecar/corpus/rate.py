@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What one block has brought: rows, seconds of audio that were embedded, and of an actor."""
+    """What one block has brought: rows, seconds of audio that were embedded, and of an actor.
 
-    rows: int
-    failures: int
-    audio_s: float
-    busy_s: float
+    ``fault``: why it could not be done, and no other block should be.
+    """
+
+    rows: int = 0
+    failures: int = 0
+    audio_s: float = 0.0
+    busy_s: float = 0.0
+    fault: str = ""
 
 
 @dataclass(slots=True)

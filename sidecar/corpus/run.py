@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ import ray.data  # noqa: E402
 # Lists and tallies are all that goes through Ray's memory; audio and embeddings never do.
 _OBJECT_STORE_BYTES = 256 * 2**20
 _NODE_IP = "127.0.0.1"
+_ANSWERS_WITHIN_S = 10.0
+
+
+class RunEnded(Exception):
+    """A run cannot go on; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ def cluster(address: str | None) -> Iterator[None]:
     Raises:
         ConnectionError: nothing answers there.
     """
+    if address is not None:
+        _require_answer(address)
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
@@ -98,6 +106,17 @@ def cluster(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
+def _require_answer(address: str) -> None:
+    """Raise ConnectionError where nobody listens; Ray would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdigit():
+        return  # such as ``auto``: Ray knows
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S).close()
+    except OSError as error:
+        raise ConnectionError(f"nothing answers there: {error}") from error
+
+
 def actors_for(work: Work) -> int:
     """How many actors the cluster has room for; 0: for none."""
     resources = ray.cluster_resources()
@@ -111,7 +130,8 @@ def embed(listed: pa.Table, work: Work, output: Output, n_actors: int) -> Iterat
     """Embed all of ``listed`` into ``output``; gives a tally whenever a block is written.
 
     Raises:
-        ray.exceptions.RayError: an actor cannot serve, or another run has taken ``output`` over.
+        RunEnded: an actor cannot serve, or another run has taken ``output`` over.
+        ray.exceptions.RayError: anything else.
     """
     from sidecar.corpus.block_embedder import BlockEmbedder  # noqa: PLC0415 - it takes a second
 
@@ -130,4 +150,7 @@ def embed(listed: pa.Table, work: Work, output: Output, n_actors: int) -> Iterat
     )
     for batch in tallies.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         for row in batch.to_pylist():
-            yield Tally(**row)
+            tally = Tally(**row)
+            if tally.fault:
+                raise RunEnded(tally.fault)
+            yield tally

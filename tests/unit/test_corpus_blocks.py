@@ -9,6 +9,7 @@ from pyarrow import dataset
 from unit.corpus_rows import FINGERPRINT, embedded
 from unit.made_voices import DIM, voices
 
+from protocol.errors import ModelUnavailable
 from sidecar.config import Config
 from sidecar.corpus import block_embedder
 from sidecar.corpus.block_embedder import BlockEmbedder
@@ -69,8 +70,18 @@ def test_a_block_is_written_and_told_of(started, tmp_path):
 
 
 def test_another_model_is_refused(started):
-    with pytest.raises(RuntimeError, match="install the same release"):
-        started(fingerprint="other.0")
+    [told] = started(fingerprint="other.0")(BLOCK).to_pylist()
+    assert "install the same release" in told["fault"]
+    assert told["rows"] == 0
+
+
+def test_an_encoder_that_cannot_serve_says_why(monkeypatch):
+    def fail(*_given):
+        raise ModelUnavailable("it is damaged")
+
+    monkeypatch.setattr(block_embedder, "Embedder", fail)
+    actor = BlockEmbedder(Config(), "auto", 0, FINGERPRINT, Output("/nowhere"))
+    assert actor(BLOCK).to_pylist()[0]["fault"] == "it is damaged"
 
 
 def test_a_file_that_ends_its_process_is_left_out_the_third_time(started, tmp_path):
@@ -91,3 +102,12 @@ def test_a_process_that_was_killed_by_chance_costs_nothing(started, tmp_path):
     [told] = started()(BLOCK).to_pylist()
     assert (told["rows"], told["failures"]) == (4, 0)
     assert set(rows_in(tmp_path, "embeddings")) == set("abcd")
+
+
+def test_a_run_that_another_has_taken_over_says_so(started, tmp_path):
+    actor = started()
+    Output(str(tmp_path)).take_over("auto", with_failures=False)
+    [told] = actor(BLOCK).to_pylist()
+    assert told["rows"] == 0
+    assert "another run writes" in told["fault"]
+    assert not list((tmp_path / "embeddings").iterdir())

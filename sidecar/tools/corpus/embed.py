@@ -95,8 +95,8 @@ def _embed(  # noqa: PLR0913, PLR0917 - it is where they meet
                 progress.show("embedding", str(rate))
     except ConnectionError as error:
         raise Refusal(f"--ray {address}: {error}", EXIT_UNAVAILABLE) from error
-    except ray.exceptions.RayError as error:
-        raise Refusal(_cause(error), EXIT_SOFTWARE) from error
+    except (ray_run.RunEnded, ray.exceptions.RayError) as error:
+        raise Refusal(str(error), EXIT_SOFTWARE) from error
 
 
 def _n_actors(work: Work) -> int:
@@ -106,11 +106,3 @@ def _n_actors(work: Work) -> int:
         each = " and ".join(f"{name} {n}" for name, n in work.needs.items())
         raise Refusal(f"Ray has room for {room} encoders with {each} each", EXIT_UNAVAILABLE)
     return n_actors
-
-
-def _cause(error: Exception) -> str:
-    """What an actor has raised, without the way that it took."""
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    return f"{type(cause).__name__}: {cause}"
