@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
@@ -21,14 +21,17 @@ export class Page {
   /** What the page logged, and what it threw. */
   logged = [];
 
-  /** Open `url` in a browser of its own. */
-  static async open(url) {
+  /**
+   * Open `url` in a browser of its own, whose microphone hears `microphone`, a WAV file; absent:
+   * Chromium's own beeps.
+   */
+  static async open(url, microphone) {
     const page = new Page();
-    await page.#start(url);
+    await page.#start(url, microphone);
     return page;
   }
 
-  async #start(url) {
+  async #start(url, microphone) {
     this.#process = spawn(
       CHROMIUM,
       [
@@ -38,6 +41,8 @@ export class Page {
         "--remote-debugging-pipe",
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
+        "--autoplay-policy=no-user-gesture-required",
+        ...(microphone ? [`--use-file-for-fake-audio-capture=${microphone}%noloop`] : []),
         `--user-data-dir=${this.#profile}`,
         "about:blank",
       ],
@@ -59,8 +64,8 @@ export class Page {
     await this.call("Page.enable");
     await this.call("Runtime.enable");
     await this.call("Emulation.setDeviceMetricsOverride", {
-      width: 760,
-      height: 900,
+      width: 1120,
+      height: 800,
       deviceScaleFactor: 1,
       mobile: false,
     });
@@ -131,6 +136,8 @@ export class Page {
   /** Drop files onto an element, as from the desktop. */
   async dropFiles(selector, files) {
     const place = await this.#middleOf(selector);
+    const paths = Object.fromEntries(files.map((path) => [basename(path), path]));
+    await this.evaluate(`void (window.pathsOfDropped = ${JSON.stringify(paths)})`);
     const data = { items: [], files, dragOperationsMask: 1 };
     for (const type of ["dragEnter", "dragOver", "drop"]) {
       await this.call("Input.dispatchDragEvent", { type, ...place, data });
@@ -153,11 +160,29 @@ export class Page {
     });
   }
 
-  /** The whole page, as PNG. */
+  /** Press a key: "Tab", "ArrowRight", "Enter", "Escape". */
+  async press(key) {
+    const text = key === "Enter" ? "\r" : undefined;
+    const windowsVirtualKeyCode = { Tab: 9, Enter: 13, Escape: 27, ArrowLeft: 37, ArrowRight: 39 }[key];
+    for (const type of ["keyDown", "keyUp"]) {
+      await this.call("Input.dispatchKeyEvent", { type, key, code: key, text, windowsVirtualKeyCode });
+    }
+  }
+
+  /** Write where the focus is. */
+  write(text) {
+    return this.call("Input.insertText", { text });
+  }
+
+  /** "light" or "dark". */
+  colours(scheme) {
+    const features = [{ name: "prefers-color-scheme", value: scheme }];
+    return this.call("Emulation.setEmulatedMedia", { features });
+  }
+
+  /** What one sees of the page, as PNG. */
   async screenshot() {
-    const { data } = await this.call("Page.captureScreenshot", {
-      captureBeyondViewport: true,
-    });
+    const { data } = await this.call("Page.captureScreenshot");
     return Buffer.from(data, "base64");
   }
 

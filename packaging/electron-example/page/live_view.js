@@ -1,0 +1,136 @@
+// Who is speaking, as they speak; and, once it is stopped, who spoke when, in hindsight.
+
+import { attempt, showFault } from "./faults.js";
+import { devices, Microphone, RATE_HZ, showLevel, wavOf } from "./microphone.js";
+import { colourOf, forgetStrangers, voiceOf } from "./palette.js";
+import { RecordingView } from "./recording_view.js";
+import { ask, on, push } from "./service.js";
+import { Timeline } from "./timeline.js";
+import { clock } from "./words.js";
+
+const element = (id) => document.getElementById(id);
+
+// The timeline shows at least and at most so much of it.
+const SHORTEST_S = 30;
+const LONGEST_S = 120;
+const DRAW_AFTER_MS = 250;
+
+const timeline = new Timeline(element("live-timeline"));
+const turns = new Map();
+let microphone = null;
+let heardS = 0;
+let view = null;
+let drawTimer = null;
+
+element("listen").addEventListener("click", () => attempt(microphone ? stop : start));
+
+on("turn", (turn) => {
+  if (microphone === null) return;
+  turns.set(turn.turn, turn);
+  showNow();
+});
+on("lag", ({ bufferedS }) => {
+  element("stage-hint").textContent =
+    bufferedS > 1 ? `Hearing is ${Math.round(bufferedS)} s late.` : "Listening";
+});
+on("liveFault", async (error) => {
+  showFault(error);
+  if (microphone) await stop();
+});
+
+async function start() {
+  view?.close();
+  view = null;
+  turns.clear();
+  heardS = 0;
+  forgetStrangers();
+  await ask("listen", RATE_HZ);
+  microphone = await Microphone.open(({ samples, level }) => {
+    push(samples);
+    heardS += samples.length / RATE_HZ;
+    showLevel(element("live-level"), level);
+  }, element("microphone").value);
+  drawTimer = setInterval(draw, DRAW_AFTER_MS);
+  isListening(true);
+  showNow();
+  draw();
+  await listDevices();
+}
+
+async function stop() {
+  const { samples } = microphone;
+  clearInterval(drawTimer);
+  const closing = microphone.stop();
+  microphone = null;
+  await closing;
+  isListening(false);
+  say("nobody", "Looking back …");
+  try {
+    const result = await ask("hindsight");
+    if (result === null) return;
+    const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const title = `Conversation at ${at.replace(":", ".")}`;
+    view = new RecordingView(element("live-result"), { title, blob: wavOf(samples), result });
+    element("live-timeline").hidden = true;
+    element("stage-hint").textContent = "Below is what was said, corrected in hindsight.";
+  } finally {
+    say("nobody", "Not listening");
+  }
+}
+
+function isListening(yes) {
+  element("listen").textContent = yes ? "Stop" : "Listen";
+  element("listen").classList.toggle("recording", yes);
+  element("microphone").disabled = yes;
+  element("stage-hint").textContent = yes ? "Listening" : "";
+  showLevel(element("live-level"), 0);
+  if (yes) element("live-timeline").hidden = false;
+}
+
+function voiceOfTurn({ speaker, person }) {
+  return speaker === null ? null : voiceOf(speaker, person);
+}
+
+/** Who speaks now, in large letters; and, once it is known and another, for a screen reader. */
+function showNow() {
+  const open = [...turns.values()].filter(({ endS }) => endS === null);
+  if (open.length === 0) return say("nobody", "Nobody is speaking");
+  const voices = open.map(voiceOfTurn).filter((voice) => voice !== null);
+  if (voices.length === 0) return say("somebody", "Somebody is speaking …");
+  const names = [...new Set(voices.map(({ name }) => name))];
+  element("stage").style.setProperty("--voice", colourOf(voices[0].key));
+  return say(voices.some(({ isKnown }) => isKnown) ? "known" : "unknown", names.join(" and "));
+}
+
+function say(who, text) {
+  element("stage").dataset.who = who;
+  if (element("now").textContent === text) return;
+  element("now").textContent = text;
+  // Not each pause.
+  if (who === "known" || who === "unknown") {
+    element("announcement").textContent = `${text} is speaking`;
+  }
+}
+
+function draw() {
+  element("elapsed").textContent = clock(heardS);
+  const known = [...turns.values()]
+    .map((turn) => ({ ...turn, endS: turn.endS ?? heardS, voice: voiceOfTurn(turn) }))
+    .filter(({ voice, startS, endS }) => voice !== null && endS > startS);
+  const voices = new Map(known.map(({ voice }) => [voice.key, voice]));
+  timeline.show({
+    voices: [...voices.values()],
+    turns: known.map(({ startS, endS, voice }) => ({ startS, endS, key: voice.key })),
+    fromS: Math.max(0, heardS - LONGEST_S),
+    toS: Math.max(SHORTEST_S, heardS),
+  });
+}
+
+/** The choice of microphones; it stays as it was where that is still there. */
+export async function listDevices() {
+  const chosen = element("microphone").value;
+  const options = (await devices()).map(({ id, name }) => new Option(name, id));
+  if (options.length === 0) options.push(new Option("The system's choice", ""));
+  element("microphone").replaceChildren(...options);
+  if (options.some(({ value }) => value === chosen)) element("microphone").value = chosen;
+}
