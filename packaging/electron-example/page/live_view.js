@@ -14,6 +14,8 @@ const element = (id) => document.getElementById(id);
 const SHORTEST_S = 30;
 const LONGEST_S = 120;
 const DRAW_AFTER_MS = 250;
+// A turn's first name may be that of who spoke before: so long it stands there with a question mark.
+const SURE_AFTER_S = 2;
 
 const timeline = new Timeline(element("live-timeline"));
 const turns = new Map();
@@ -49,6 +51,7 @@ async function start() {
     push(samples);
     heardS += samples.length / RATE_HZ;
     showLevel(element("live-level"), level);
+    showNow();
   }, element("microphone").value);
   drawTimer = setInterval(draw, DRAW_AFTER_MS);
   isListening(true);
@@ -87,27 +90,36 @@ function isListening(yes) {
   if (yes) element("live-timeline").hidden = false;
 }
 
+/** Whose it is; null: not known yet. Who it is may be known before the label is. */
 function voiceOfTurn({ speaker, person }) {
-  return speaker === null ? null : voiceOf(speaker, person);
+  return speaker === null && !person ? null : voiceOf(speaker, person);
 }
 
-/** Who speaks now, in large letters; and, once it is known and another, for a screen reader. */
+/** Who speaks now, in large letters; and, once it is sure and another, for a screen reader. */
 function showNow() {
+  if (microphone === null) return;
   const open = [...turns.values()].filter(({ endS }) => endS === null);
-  if (open.length === 0) return say("nobody", "Nobody is speaking");
-  const voices = open.map(voiceOfTurn).filter((voice) => voice !== null);
-  if (voices.length === 0) return say("somebody", "Somebody is speaking …");
-  const names = [...new Set(voices.map(({ name }) => name))];
+  const named = open.filter((turn) => voiceOfTurn(turn) !== null);
+  if (named.length === 0) {
+    say("nobody", open.length === 0 ? "Nobody is speaking" : "Somebody is speaking …");
+    return;
+  }
+  const voices = named.map(voiceOfTurn);
+  const words = named.map(({ startS }, n) => {
+    const isSure = heardS - startS >= SURE_AFTER_S;
+    return isSure ? voices[n].name : `${voices[n].name}?`;
+  });
   element("stage").style.setProperty("--voice", colourOf(voices[0].key));
-  return say(voices.some(({ isKnown }) => isKnown) ? "known" : "unknown", names.join(" and "));
+  const who = voices.some(({ isKnown }) => isKnown) ? "known" : "unknown";
+  say(who, [...new Set(words)].join(" and "));
 }
 
 function say(who, text) {
   element("stage").dataset.who = who;
   if (element("now").textContent === text) return;
   element("now").textContent = text;
-  // Not each pause.
-  if (who === "known" || who === "unknown") {
+  // Not each pause, and not each guess.
+  if (who !== "nobody" && !text.includes("?")) {
     element("announcement").textContent = `${text} is speaking`;
   }
 }

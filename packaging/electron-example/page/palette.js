@@ -13,6 +13,11 @@ export function colourOf(key) {
   return `var(--voice-${colours.get(key)})`;
 }
 
+/** A stranger who gets a name keeps the colour. */
+export function keepColour(oldKey, newKey) {
+  if (colours.has(oldKey) && !colours.has(newKey)) colours.set(newKey, colours.get(oldKey));
+}
+
 /** Strangers of another recording are others. */
 export function forgetStrangers() {
   for (const key of colours.keys()) if (isStranger(key)) colours.delete(key);
@@ -21,7 +26,12 @@ export function forgetStrangers() {
 /** Who speaks, as it is shown: {key, label, name, isKnown}, of a label and the person, if any. */
 export function voiceOf(label, person) {
   if (person) return { key: person.id, label, name: person.name, isKnown: true };
-  return { key: `stranger ${label}`, label, name: `Unknown voice ${label.slice(1)}`, isKnown: false };
+  return {
+    key: `stranger ${label}`,
+    label,
+    name: `Unknown voice ${label.slice(1)}`,
+    isKnown: false,
+  };
 }
 
 function isStranger(key) {

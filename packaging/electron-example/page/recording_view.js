@@ -2,7 +2,7 @@
 
 import { exported } from "./exports.js";
 import { attempt } from "./faults.js";
-import { colourOf, voiceOf } from "./palette.js";
+import { colourOf, keepColour, voiceOf } from "./palette.js";
 import { people, refreshPeople } from "./people.js";
 import { question } from "./question.js";
 import { ask } from "./service.js";
@@ -178,6 +178,7 @@ export class RecordingView {
     const { fingerprint } = this.#result;
     const who = known ? { id: known.id } : { name: answer };
     const enrolled = await ask("enrollSpeaker", who, { ...speaker, fingerprint });
+    keepColour(key, enrolled.id);
     this.#voices.set(label, voiceOf(label, enrolled));
     this.#show();
     this.#part(".outcome").textContent = [need(enrolled), ...advice(enrolled)].join(" ");

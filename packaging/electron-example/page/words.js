@@ -9,9 +9,9 @@ export function clock(seconds) {
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
 }
 
-/** `3 s`, `2 min`. */
+/** `3 s`, `2:05 min`. */
 export function duration(seconds) {
-  return seconds < 60 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+  return seconds < 59.5 ? `${Math.round(seconds)} s` : `${clock(Math.round(seconds))} min`;
 }
 
 /** What a person still needs. */
@@ -31,10 +31,11 @@ const QUALITY = {
 };
 
 /** What is wrong with an enrolment, as sentences; `name` is whose it is. */
-export function advice({ name, warnings = [] }) {
+export function advice({ name, used, warnings = [] }) {
   return warnings.flatMap(({ kind, message, flags = [], name: other }) => {
     if (kind === "poor_quality") return flags.map((flag) => QUALITY[flag] ?? message);
-    if (kind === "too_little_speech") return ["There was too little speech in it: speak on."];
+    if (kind === "too_little_speech")
+      return used ? [] : ["There was too little speech in it: speak on."];
     if (kind === "differs") {
       return [
         `It does not sound like the other recordings of ${name}, and was kept as another side of ` +
@@ -44,7 +45,8 @@ export function advice({ name, warnings = [] }) {
     if (kind === "sounds_like") {
       return [`It sounds like ${other}, who is in the list. Are they one person?`];
     }
-    if (kind === "outlier") return ["One of the recordings is not like the others, and was left out."];
+    if (kind === "outlier")
+      return ["One of the recordings is not like the others, and was left out."];
     return [message];
   });
 }

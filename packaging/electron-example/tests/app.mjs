@@ -13,13 +13,21 @@ import { serve } from "./loopback.mjs";
 export const NO_BROWSER =
   CHROMIUM === undefined ? "there is no Chromium; name one in CHROMIUM" : undefined;
 
-/** The module `speaker-sidecar` with this program in the place of what it would find. */
-export function packageWith({ command, args }) {
+/**
+ * The module `speaker-sidecar` with this program in the place of what it would find; `started` is
+ * given each sidecar.
+ */
+export function packageWith({ command, args }, started = () => undefined) {
   const { SpeakerSidecar } = speakerSidecar;
+  const start = async (options) => {
+    const sidecar = await SpeakerSidecar.start({ ...options, cwd: ROOT });
+    started(sidecar);
+    return sidecar;
+  };
   return {
     ...speakerSidecar,
     findCommand: () => ({ command, args }),
-    SpeakerSidecar: { start: (options) => SpeakerSidecar.start({ ...options, cwd: ROOT }) },
+    SpeakerSidecar: { start },
   };
 }
 
@@ -33,10 +41,11 @@ export function folderFor(t) {
   return folder;
 }
 
-/** Start the app; {page, did}. `microphone`: a WAV file that it hears. */
+/** Start the app; {page, did}, with the running child as `did.sidecar`. `microphone`: a WAV file that it hears. */
 export async function openApp(t, { microphone, program = PROGRAM } = {}) {
   const { did, electron } = fakeElectron(folderFor(t));
-  runMain({ electron, "speaker-sidecar": packageWith(program) });
+  const started = (sidecar) => (did.sidecar = sidecar);
+  runMain({ electron, "speaker-sidecar": packageWith(program, started) });
   await until(() => did.window?.file !== undefined);
   t.after(async () => {
     if (!(await did.quit())) await until(() => did.nQuits > 0);

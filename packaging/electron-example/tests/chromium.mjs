@@ -163,9 +163,17 @@ export class Page {
   /** Press a key: "Tab", "ArrowRight", "Enter", "Escape". */
   async press(key) {
     const text = key === "Enter" ? "\r" : undefined;
-    const windowsVirtualKeyCode = { Tab: 9, Enter: 13, Escape: 27, ArrowLeft: 37, ArrowRight: 39 }[key];
+    const windowsVirtualKeyCode = { Tab: 9, Enter: 13, Escape: 27, ArrowLeft: 37, ArrowRight: 39 }[
+      key
+    ];
     for (const type of ["keyDown", "keyUp"]) {
-      await this.call("Input.dispatchKeyEvent", { type, key, code: key, text, windowsVirtualKeyCode });
+      await this.call("Input.dispatchKeyEvent", {
+        type,
+        key,
+        code: key,
+        text,
+        windowsVirtualKeyCode,
+      });
     }
   }
 
