@@ -119,8 +119,17 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthError:
+    """Why a child fails; ``retryable``: whether another, started in the same way, may do better."""
+
+    code: int
+    kind: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
-    """The state and everything that explains it."""
+    """The state and everything that explains it; ``error`` belongs to the state ``failed``."""
 
     method: ClassVar[str] = "health"
     state: State
@@ -130,6 +139,7 @@ class Health:
     process: ProcessReport
     activity: Activity
     timings: dict[str, float]
+    error: HealthError | None = None
 
 
 @dataclass(frozen=True, slots=True)

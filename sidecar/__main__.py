@@ -30,6 +30,7 @@ TOOLS = {
     "doctor": "say what this machine has, which device serves, and why",
     "evaluate": "measure on trials of one's own how well a model tells people apart",
     "harness": "send the requests in a JSON file to a sidecar, and check the answers",
+    "live": "say who speaks while it is recorded or played",
     "models": "list, fetch and verify models",
 }
 # They take a Python with further packages, and a bundle has its models inside.
@@ -141,6 +142,7 @@ def serve(
 
     greet(config, streams)
     from sidecar.wire import log  # noqa: PLC0415
+    from sidecar.wire.host_bond import bind_to_host  # noqa: PLC0415
     from sidecar.wire.native_output import NativeOutput  # noqa: PLC0415
 
     log_handler = log.configure(options.log_level, options.log_format)
@@ -148,6 +150,7 @@ def serve(
     native_output = NativeOutput()
     if why_not_background is not None:
         _log.warning("the priority cannot be lowered: %s", why_not_background)
+    bind_to_host()
     _take_along_what_it_starts()
     try:
         from sidecar.diarization import opening as diarization_opening  # noqa: PLC0415

@@ -9,18 +9,19 @@ const { VoiceService } = require("./voice_service.js");
  * Start the app. The window comes first; whether the voice service runs is shown in it.
  *
  * @param electron - the module `electron`.
- * @param speakerSidecar - the module `speaker-sidecar`.
+ * @param speakerSidecar - the modules `speaker-sidecar` and `speaker-sidecar/main`.
  */
 async function runApp(electron, speakerSidecar) {
   const { app } = electron;
   app.on("window-all-closed", () => app.quit());
   await app.whenReady();
   const service = new VoiceService(app, speakerSidecar, __dirname);
+  speakerSidecar.allowMicrophone(electron.session.defaultSession);
   await openWindow(electron, service);
   await service.start();
 }
 
-async function openWindow({ BrowserWindow, ipcMain, session }, service) {
+async function openWindow({ BrowserWindow, ipcMain }, service) {
   const window = new BrowserWindow({
     width: 1120,
     height: 800,
@@ -50,16 +51,9 @@ async function openWindow({ BrowserWindow, ipcMain, session }, service) {
   // A page that is loaded anew knows nothing of the stream that it had.
   window.webContents.on("did-start-loading", stop);
   window.on("closed", stop);
-  allowMicrophoneOnly(session.defaultSession);
   window.webContents.setWindowOpenHandler(() => ({ action: "deny" }));
   window.webContents.on("will-navigate", (event) => event.preventDefault());
   await window.loadFile(join(__dirname, "page", "index.html"));
-}
-
-function allowMicrophoneOnly(session) {
-  session.setPermissionRequestHandler((_, permission, allow, { mediaTypes = [] }) =>
-    allow(permission === "media" && mediaTypes.every((type) => type === "audio")),
-  );
 }
 
 module.exports = { runApp };

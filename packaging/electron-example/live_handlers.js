@@ -19,8 +19,11 @@ function liveHandlersFor(service, tell) {
         stop();
         controller = new AbortController();
         const { signal } = controller;
-        const stream = service.sidecar.live({ sampleRateHz, identify: true, signal });
+        const options = { sampleRateHz, identify: true, detail: "levels", signal };
+        const stream = service.sidecar.live(options);
         stream.on("turn", (turn) => tell("turn", turn));
+        // Where it is in its hearing: a busy computer is late.
+        stream.on("level", ({ endS }) => tell("heardUntil", endS));
         stream.on("lag", (lag) => tell("lag", lag));
         stream.on("error", (error) => {
           if (live !== stream) return;

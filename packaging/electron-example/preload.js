@@ -1,14 +1,14 @@
-// The only thing that the page gets of Electron: `window.speakerSidecar`.
+// The only thing that the page gets of Electron: `window.bridge`.
 
 const { contextBridge, ipcRenderer, webUtils } = require("electron");
 
 const CALLS = ["service", "retry", "people", "enroll", "enrollSpeaker", "rename", "forget"];
 CALLS.push("speech", "diarize", "cancel", "listen", "hindsight");
-const EVENTS = ["service", "heard", "turn", "lag", "liveFault"];
+const EVENTS = ["service", "heard", "turn", "heardUntil", "lag", "liveFault"];
 
 const calls = CALLS.map((name) => [name, (...values) => ipcRenderer.invoke(name, ...values)]);
 
-contextBridge.exposeInMainWorld("speakerSidecar", {
+contextBridge.exposeInMainWorld("bridge", {
   /** Each answers {value} or {error}: what else an error has than its message is lost on this way. */
   ...Object.fromEntries(calls),
 

@@ -141,6 +141,18 @@ def child_messages() -> Iterator[Vector]:
         "a state that this host does not know is not an error",
         {"method": "health", "params": {"state": "resting", "reason": "", "device": None}},
     )
+    yield told(
+        "health_failed",
+        "of 1.3: why the child ends, for programs",
+        {
+            "method": "health",
+            "params": {
+                "state": "failed",
+                "reason": "there is no model of that name",
+                "error": {"code": -32011, "kind": "unknown_model", "retryable": False},
+            },
+        },
+    )
     progress = {"phase": "download", "done": 1, "total": None, "unit": "bytes"}
     yield told("progress", "a total of nil: not known", {"method": "progress", "params": progress})
     work = {"id": 8, "done": 96, "total": 4799, "unit": "windows"}

@@ -99,7 +99,10 @@ class LiveSpeakers:
             [only] = company.linked if len(company.linked) == 1 else [None]
             return only
         alike = sorted(
-            ((self._likeness(one, voice, person, company), one.label) for one in self._all.values()),
+            (
+                (self._likeness(one, voice, person, company), one.label)
+                for one in self._all.values()
+            ),
             reverse=True,
         )
         best, label = alike[0] if alike else (-1.0, None)

@@ -150,9 +150,7 @@ class Tracker:
         start = min(active)
         if not self._is_speech(start, run.end):
             return None
-        turn = FollowedTurn(
-            self._n_turns, start, run.end, active, is_quiet=end - run.end >= _QUIET
-        )
+        turn = FollowedTurn(self._n_turns, start, run.end, active, is_quiet=end - run.end >= _QUIET)
         self._n_turns += 1
         self._recent.append(turn)
         return turn

@@ -103,9 +103,7 @@ class ToldTurns:
             turn.label = turn.named = None
         else:
             self._say_who(turn, seen, identify)
-        now = LiveTurn(
-            seen.number, seen.start_s, seen.end_s, seen.is_final, turn.label, turn.named
-        )
+        now = LiveTurn(seen.number, seen.start_s, seen.end_s, seen.is_final, turn.label, turn.named)
         if seen.is_final:
             now = self._settled(turn, now)
         before, turn.told = turn.told, now

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from protocol.errors import Cancelled, SidecarError
 from protocol.params import RequestId
+from protocol.reports import HealthError
 from sidecar.config import EXIT_OK
 
 _DEFAULT_DRAIN_S = 5.0
@@ -17,6 +18,8 @@ STOP_S = 0.3
 _FLUSH_S = 0.4
 # A host that asked for the shutdown still reads.
 _SHUTDOWN_FLUSH_S = 5.0
+# A request may have better luck with another device; a child that is started as this one will not.
+_AS_BEFORE = frozenset({"device_unavailable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Exit:
 
     ``error`` answers what is not finished by ``finish_by`` (monotonic seconds). What waits in the
     queue is answered with it at once, unless ``drains_queue``. ``answered_before``: the jobs
-    answered before the shutdown was asked for, by outcome.
+    answered before the shutdown was asked for, by outcome. ``fault``: what ``health`` tells of it.
     """
 
     code: int
@@ -36,21 +39,29 @@ class Exit:
     shutdown_id: RequestId | None = None
     answered_before: Counter[str] = field(default_factory=Counter)
     flush_s: float = _FLUSH_S
+    fault: HealthError | None = None
 
 
-def exit_at_once(code: int, reason: str) -> Exit:
+def exit_at_once(code: int, reason: str, fault: SidecarError | None = None) -> Exit:
     """The exit when nobody waits for answers any more: only what runs may finish."""
     return Exit(
         code=code,
         reason=reason,
         error=Cancelled(f"not finished: {reason}"),
         finish_by=time.perf_counter() + _FINISH_S,
+        fault=None if fault is None else _told(fault),
     )
 
 
 def exit_for_fault(code: int, error: SidecarError) -> Exit:
     """The exit when the process cannot go on: all that is in flight is answered with ``error``."""
-    return Exit(code=code, reason=error.message, error=error, finish_by=time.perf_counter())
+    return Exit(
+        code=code,
+        reason=error.message,
+        error=error,
+        finish_by=time.perf_counter(),
+        fault=_told(error),
+    )
 
 
 def exit_by_shutdown(
@@ -68,3 +79,8 @@ def exit_by_shutdown(
         answered_before=answered_before,
         flush_s=_SHUTDOWN_FLUSH_S,
     )
+
+
+def _told(error: SidecarError) -> HealthError:
+    retryable = error.retryable and error.kind not in _AS_BEFORE
+    return HealthError(code=error.code, kind=error.kind, retryable=retryable)

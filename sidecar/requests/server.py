@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from protocol.errors import DeviceError, FramingError, InternalError, InvalidRequest, SidecarError
 from protocol.params import RequestId, ShutdownParams
-from protocol.reports import Progress, ShutdownResult, State
+from protocol.reports import HealthError, Progress, ShutdownResult, State
 from sidecar.config import (
     EXIT_IO,
     EXIT_OK,
@@ -213,7 +213,7 @@ class Server:
             with self._pipeline.lock:
                 if not self._outbox.is_closed:
                     self._outbox.send_error(None, error)
-            self._exit_now(EXIT_PROTOCOL, error.message)
+            self._exit_with(exit_at_once(EXIT_PROTOCOL, error.message, error))
         else:
             _log.error("dispatch failed", exc_info=error)
             self.failed(InternalError(f"dispatch failed: {type(error).__name__}: {error}"))
@@ -289,12 +289,12 @@ class Server:
     def _end(self, chosen: Exit) -> int:
         log = _log.warning if chosen.code else _log.info
         log("ending with code %d: %s", chosen.code, chosen.reason)
-        self._enter("failed" if chosen.code else "draining", chosen.reason)
+        self._enter("failed" if chosen.code else "draining", chosen.reason, chosen.fault)
         last = self._finish_work()
         if last is not chosen:
             _log.warning("ending with code %d instead: %s", last.code, last.reason)
             if last.code:
-                self._enter("failed", last.reason)
+                self._enter("failed", last.reason, last.fault)
         stop_by = time.perf_counter() + STOP_S
         self._pipeline.fail_all(last.error)
         # What the gallery is asked just now may be kept or not: it has a moment to tell which.
@@ -324,7 +324,7 @@ class Server:
                 return chosen
             self._tick()
 
-    def _enter(self, state: State, reason: str) -> None:
+    def _enter(self, state: State, reason: str, error: HealthError | None = None) -> None:
         with self._pipeline.lock:
-            self._status.state, self._status.reason = state, reason
+            self._status.state, self._status.reason, self._status.error = state, reason, error
             self._outbox.notify(self._status.health())

@@ -12,6 +12,7 @@ from protocol.reports import (
     Activity,
     DeviceReport,
     Health,
+    HealthError,
     Metrics,
     ModelReport,
     ProcessReport,
@@ -36,6 +37,7 @@ class Status:
         self._started_at = time.perf_counter()
         self.state: State = "loading"
         self.reason = "importing libraries"
+        self.error: HealthError | None = None
         self.device: DeviceReport | None = None
         self.model: ModelReport | None = None
         self.peak_reserved_bytes: Callable[[], int | None] = lambda: None
@@ -63,6 +65,7 @@ class Status:
                 device_busy_ms=1000 * self._meter.busy_s,
             ),
             timings=dict(self.timings),
+            error=self.error,
         )
 
     def metrics(self) -> Metrics:

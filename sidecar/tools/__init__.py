@@ -1,4 +1,4 @@
-"""What a person runs by hand: demo, diarize, doctor, harness, bench, models, convert, and more.
+"""What a person runs by hand: demo, diarize, live, doctor, harness, models, and more.
 
 Each command is a module or a folder of its name, with ``add_arguments`` and ``run``. They talk to a
 sidecar as any host does, over the wire, or look at this machine with the parts that serve. Nothing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from sidecar.serve_options import add_models_dir
 from sidecar.store.catalog import CONVERSATION_SAMPLE
 from sidecar.store.prebuilt import default_model
 from sidecar.store.weights import WeightStore, default_models_dir
-from sidecar.tools import demo_report
+from sidecar.tools import demo_report, live
 from sidecar.tools.console import ProgressLine, Refusal, exit_code_of, open_console
 from sidecar.tools.conversation import Conversation, HeardTurn
 from sidecar.tools.naming import Naming, name_turns
@@ -41,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     threshold = "turns with a mean cosine of at least this are one voice; default: %(default)s"
     model = "the first that it carries" if is_bundle() else demo_report.CAMPPLUS
     add("--file", type=Path, metavar="FILE", help="a recording of your own, instead of the sample")
+    add("--live", type=Path, metavar="FILE", help="play FILE in real time, and tell who speaks")
+    live.add_listening_options(parser)
     add("--rttm", type=Path, metavar="FILE", help=rttm)
     add("--threshold", type=float, default=_THRESHOLD, metavar="COSINE", help=threshold)
     add("--model", metavar="ID", help=f"default: {model}")
@@ -67,12 +70,16 @@ def _demonstrate(options: argparse.Namespace, progress: ProgressLine) -> int:
     model = options.model or default
     if not DEVICE_PATTERN.fullmatch(options.device):
         raise Refusal(f"--device {options.device}: must be auto, cpu, cuda or cuda:N", EXIT_USAGE)
-    recording = _choose_recording(options, progress)
     serve_options = ["--model", model, "--device", options.device]
     if options.models_dir is not None:
         serve_options += ["--models-dir", str(options.models_dir)]
     if options.offline:
         serve_options.append("--offline")
+    if options.live is not None:
+        with contextlib.ExitStack() as closing:
+            sound = live.open_file(options.live, closing)
+            return live.listen(sound, serve_options, options, progress)
+    recording = _choose_recording(options, progress)
     with started_sidecar(serve_options, progress) as (client, start):
         console.print(demo_report.introduction(recording, client, start))
         heard, refused = _hear(client, recording, progress)

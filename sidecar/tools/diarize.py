@@ -85,7 +85,7 @@ def _diarize(options: argparse.Namespace, progress: ProgressLine) -> int:
             complain(f"{answer[0]}: {answer[1]}")
             exit_code = EXIT_UNAVAILABLE
             continue
-        _show(answer, console, with_turns=not written)
+        show(answer, console, with_turns=not written)
         for name in written:
             target = _target(answer.path, name, options.out)
             target.write_text(_FORMATS[name][1](answer), "utf-8")
@@ -111,7 +111,8 @@ def _target(recording: Path, name: str, out: Path | None) -> Path:
     return (out or recording.parent) / f"{recording.stem}{_FORMATS[name][0]}"
 
 
-def _show(recording: DiarizedFile, console: Console, *, with_turns: bool) -> None:
+def show(recording: DiarizedFile, console: Console, *, with_turns: bool) -> None:
+    """Print who speaks in ``recording``, how long, and ``with_turns`` when."""
     speakers = recording.result["speakers"]
     counted = "nobody speaks" if not speakers else f"{len(speakers)} speaker(s)"
     console.out(f"{recording.path}: {clock(recording.duration_s)}, {counted}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -64,9 +66,11 @@ class Start:
 
 @contextmanager
 def started_sidecar(
-    serve_options: Sequence[str], progress: ProgressLine
+    serve_options: Sequence[str], progress: ProgressLine, *, ends_at_ctrl_c: bool = True
 ) -> Iterator[tuple[SpeakerSidecar, Start]]:
     """A sidecar that serves; it ends with the ``with`` block.
+
+    A terminal's Ctrl-C ends it, too, unless ``ends_at_ctrl_c`` is False.
 
     Raises:
         Refusal: it did not start (69), or died inside the block (70).
@@ -76,7 +80,8 @@ def started_sidecar(
     start = Start()
     with tempfile.TemporaryFile() as log:
         try:
-            client = SpeakerSidecar.start(argv, on_notice=start.take, stderr=log)
+            popen = {} if ends_at_ctrl_c else _beyond_ctrl_c()
+            client = SpeakerSidecar.start(argv, on_notice=start.take, stderr=log, **popen)
         except OSError as error:
             raise Refusal(f"the sidecar cannot be started: {error}", EXIT_UNAVAILABLE) from error
         try:
@@ -88,6 +93,13 @@ def started_sidecar(
             if client.health.get("state") != "failed":
                 message += tail(log)
             raise Refusal(message, EXIT_SOFTWARE if start.ready_ms else EXIT_UNAVAILABLE) from error
+
+
+def _beyond_ctrl_c() -> dict[str, Any]:
+    """What of ``Popen`` keeps a terminal's Ctrl-C from a child."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
 
 
 def tail(log: IO[bytes]) -> str:

@@ -83,7 +83,10 @@ def test_unknown_model(start, sidecar_argv):
     assert_each_answered_once(host, [embed, health])
     assert_error(host.answer(embed), -32011, "unknown_model")
     assert host.states[-1] == "failed"
-    assert "no-such-model" in host.notices("health")[-1]["reason"]
+    last = host.notices("health")[-1]
+    assert "no-such-model" in last["reason"]
+    assert last["error"] == {"code": -32011, "kind": "unknown_model", "retryable": False}
+    assert "error" not in host.notices("health")[0]
 
 
 @pytest.mark.skipif(EDITION is not None, reason="a bundle has its model inside")
@@ -105,7 +108,10 @@ def test_a_device_that_is_not_there(start, sidecar_argv):
     embed = host.request("embed", {"audio": pcm()})
     assert host.wait() == 69
     assert_error(host.answer(embed), -32020, "device_unavailable", retryable=True)
-    assert "--device cuda:99" in host.notices("health")[-1]["reason"]
+    last = host.notices("health")[-1]
+    assert "--device cuda:99" in last["reason"]
+    # The request may be answered on another device; a child that is started as this one will not.
+    assert last["error"] == {"code": -32020, "kind": "device_unavailable", "retryable": False}
 
 
 def test_a_stream_that_is_lost(start_light, gate):
@@ -117,6 +123,8 @@ def test_a_stream_that_is_lost(start_light, gate):
     assert host.wait() == 76
     assert_each_answered_once(host, [*ids, None])
     assert_error(host.answer(None), -32700, "frame_length")
+    error = {"code": -32700, "kind": "frame_length", "retryable": False}
+    assert host.notices("health")[-1]["error"] == error
 
 
 @pytest.mark.parametrize(("n_bytes", "exit_code"), [(2**20, 0), (2**20 + 1, 76)])

@@ -93,7 +93,10 @@ def test_the_device_worker_meets(start_queued, gate, fatal):
     for request_id in ids[1:]:
         assert_error(host.answer(request_id), fatal.code, fatal.kind, retryable=fatal.retryable)
     assert host.states == ["loading", "ready", "failed"]
-    assert fatal.reason in host.notices("health")[-1]["reason"]
+    last = host.notices("health")[-1]
+    assert fatal.reason in last["reason"]
+    error = {"code": fatal.code, "kind": fatal.kind, "retryable": fatal.retryable}
+    assert last["error"] == error
     assert fatal.logged in host.errors.decode()
 
 

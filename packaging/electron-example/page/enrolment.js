@@ -62,7 +62,10 @@ async function record() {
   if (!hasName()) return;
   showAdvice([]);
   heardS = 0;
-  const opened = await Microphone.open(({ level }) => showLevel(element("record-level"), level));
+  const opened = await Microphone.open({
+    onPiece: ({ level }) => showLevel(element("record-level"), level),
+    onGone: () => trying(stopRecording),
+  });
   microphone = opened;
   element("record").textContent = "Stop";
   element("record").classList.add("recording");
@@ -96,7 +99,7 @@ async function closeMicrophone() {
   element("record").textContent = "Record";
   element("record").classList.remove("recording");
   showLevel(element("record-level"), 0);
-  await open?.stop();
+  await open?.close();
 }
 
 function hasName() {

@@ -20,6 +20,8 @@ const SURE_AFTER_S = 2;
 const timeline = new Timeline(element("live-timeline"));
 const turns = new Map();
 let microphone = null;
+// Of the microphone; and of that, what the service has heard.
+let recordedS = 0;
 let heardS = 0;
 let view = null;
 let drawTimer = null;
@@ -29,6 +31,10 @@ element("listen").addEventListener("click", () => attempt(microphone ? stop : st
 on("turn", (turn) => {
   if (microphone === null) return;
   turns.set(turn.turn, turn);
+  showNow();
+});
+on("heardUntil", (seconds) => {
+  heardS = seconds;
   showNow();
 });
 on("lag", ({ bufferedS }) => {
@@ -44,15 +50,18 @@ async function start() {
   view?.close();
   view = null;
   turns.clear();
-  heardS = 0;
+  recordedS = heardS = 0;
   forgetStrangers();
   await ask("listen", RATE_HZ);
-  microphone = await Microphone.open(({ samples, level }) => {
-    push(samples);
-    heardS += samples.length / RATE_HZ;
-    showLevel(element("live-level"), level);
-    showNow();
-  }, element("microphone").value);
+  microphone = await Microphone.open({
+    onPiece({ samples, level }) {
+      push(samples);
+      recordedS += samples.length / RATE_HZ;
+      showLevel(element("live-level"), level);
+    },
+    onGone: () => attempt(stop),
+    deviceId: element("microphone").value,
+  });
   drawTimer = setInterval(draw, DRAW_AFTER_MS);
   isListening(true);
   showNow();
@@ -61,11 +70,10 @@ async function start() {
 }
 
 async function stop() {
-  const { samples } = microphone;
-  clearInterval(drawTimer);
-  const closing = microphone.stop();
+  const stopped = microphone;
   microphone = null;
-  await closing;
+  clearInterval(drawTimer);
+  await stopped.close();
   isListening(false);
   say("nobody", "Looking back …");
   try {
@@ -73,7 +81,11 @@ async function stop() {
     if (result === null) return;
     const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
     const title = `Conversation at ${at.replace(":", ".")}`;
-    view = new RecordingView(element("live-result"), { title, blob: wavOf(samples), result });
+    view = new RecordingView(element("live-result"), {
+      title,
+      blob: wavOf(stopped.samples),
+      result,
+    });
     element("live-timeline").hidden = true;
     element("stage-hint").textContent = "Below is what was said, corrected in hindsight.";
   } finally {
@@ -125,7 +137,7 @@ function say(who, text) {
 }
 
 function draw() {
-  element("elapsed").textContent = clock(heardS);
+  element("elapsed").textContent = clock(recordedS);
   const known = [...turns.values()]
     .map((turn) => ({ ...turn, endS: turn.endS ?? heardS, voice: voiceOfTurn(turn) }))
     .filter(({ voice, startS, endS }) => voice !== null && endS > startS);
@@ -133,8 +145,8 @@ function draw() {
   timeline.show({
     voices: [...voices.values()],
     turns: known.map(({ startS, endS, voice }) => ({ startS, endS, key: voice.key })),
-    fromS: Math.max(0, heardS - LONGEST_S),
-    toS: Math.max(SHORTEST_S, heardS),
+    fromS: Math.max(0, recordedS - LONGEST_S),
+    toS: Math.max(SHORTEST_S, recordedS),
   });
 }
 

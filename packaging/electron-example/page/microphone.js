@@ -1,49 +1,49 @@
-// The microphone: samples of 16 kHz, mono, ten times a second, and what was heard of it as a whole.
+// The microphone, and what was heard of it as a whole.
 
-export const RATE_HZ = 16_000;
+import {
+  MICROPHONE_RATE_HZ,
+  microphones,
+  openMicrophone,
+} from "../node_modules/speaker-sidecar/dist/esm/renderer.js";
+
+export const RATE_HZ = MICROPHONE_RATE_HZ;
+
+// A file, so that the page's Content-Security-Policy can stay strict.
+const WORKLET = "../node_modules/speaker-sidecar/dist/worklet.js";
 
 /** Decibels below full scale that the meter shows as nothing. */
 const FLOOR_DB = -60;
 
-/** An open microphone; `samples` is all that it has given. */
+/** An open microphone. */
 export class Microphone {
-  #stream;
-  #context;
+  #open;
   #pieces = [];
 
   /**
    * Open it.
    *
-   * @param onPiece - is given ({samples, level}): a Float32Array, and 0 to 1 for a meter.
-   * @param deviceId - of `devices()`; "": the system's choice.
+   * @param onPiece - is given ({samples, level}), ten times a second: a Float32Array, and 0 to 1
+   *   for a meter.
+   * @param onGone - is called where it is unplugged or taken away.
+   * @param deviceId - of `devices()`; absent: the system's choice.
    */
-  static async open(onPiece, deviceId = "") {
+  static async open({ onPiece, onGone, deviceId }) {
     const microphone = new Microphone();
-    await microphone.#open(onPiece, deviceId);
+    microphone.#open = await openMicrophone(
+      { deviceId: deviceId || undefined, workletUrl: WORKLET },
+      {
+        onSamples(samples, { rmsDbfs }) {
+          microphone.#pieces.push(samples);
+          const level = 1 - Math.max(FLOOR_DB, rmsDbfs ?? FLOOR_DB) / FLOOR_DB;
+          onPiece({ samples, level });
+        },
+        onEnded: onGone,
+      },
+    );
     return microphone;
   }
 
-  async #open(onPiece, deviceId) {
-    this.#stream = await navigator.mediaDevices.getUserMedia({
-      audio: {
-        ...(deviceId === "" ? {} : { deviceId }),
-        // So that what the speakers play is not heard as somebody; the rest would change voices.
-        echoCancellation: true,
-        noiseSuppression: false,
-        autoGainControl: false,
-      },
-    });
-    this.#context = new AudioContext({ sampleRate: RATE_HZ });
-    await this.#context.audioWorklet.addModule("recorder_worklet.js");
-    const recorder = new AudioWorkletNode(this.#context, "recorder", { numberOfOutputs: 0 });
-    recorder.port.addEventListener("message", ({ data: { samples, rms } }) => {
-      this.#pieces.push(samples);
-      onPiece({ samples, level: 1 - Math.max(FLOOR_DB, 20 * Math.log10(rms)) / FLOOR_DB });
-    });
-    recorder.port.start();
-    this.#context.createMediaStreamSource(this.#stream).connect(recorder);
-  }
-
+  /** All that it has given. */
   get samples() {
     const samples = new Float32Array(this.#pieces.reduce((sum, { length }) => sum + length, 0));
     let filled = 0;
@@ -54,18 +54,17 @@ export class Microphone {
     return samples;
   }
 
-  async stop() {
-    for (const track of this.#stream.getTracks()) track.stop();
-    await this.#context.close();
+  close() {
+    return this.#open.close();
   }
 }
 
 /** The microphones that there are, as [{id, name}]; their names are known once one was allowed. */
 export async function devices() {
-  const all = await navigator.mediaDevices.enumerateDevices();
-  return all
-    .filter(({ kind }) => kind === "audioinput")
-    .map(({ deviceId, label }, n) => ({ id: deviceId, name: label || `Microphone ${n + 1}` }));
+  return (await microphones()).map(({ deviceId, label }, n) => ({
+    id: deviceId,
+    name: label || `Microphone ${n + 1}`,
+  }));
 }
 
 /** Show a level, 0 to 1, in an element of the class `level`. */

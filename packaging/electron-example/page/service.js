@@ -1,6 +1,6 @@
-// What the page asks of the app behind it. It knows `window.speakerSidecar`, and nothing of Electron.
+// What the page asks of the app behind it. It knows `window.bridge`, and nothing of Electron.
 
-const { speakerSidecar } = window;
+const { bridge } = window;
 
 /** Why a call was not answered; `kind` is a word for programs. */
 export class Fault extends Error {
@@ -12,19 +12,19 @@ export class Fault extends Error {
 
 /** The answer to a call by its name. */
 export async function ask(name, ...values) {
-  const { value, error } = await speakerSidecar[name](...values);
+  const { value, error } = await bridge[name](...values);
   if (error) throw new Fault(error);
   return value;
 }
 
-export const { on, push } = speakerSidecar;
+export const { on, push } = bridge;
 
 /**
  * What `call` answers about a file. The service reads it where it lies, however long it is; what it
  * cannot read, the browser decodes.
  */
 export async function askOfFile(file, call) {
-  const path = speakerSidecar.pathOf(file);
+  const path = bridge.pathOf(file);
   try {
     return await call(path ? { path } : { file: new Uint8Array(await file.arrayBuffer()) });
   } catch (error) {

@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import * as speakerSidecar from "../../../protocol/node/index.mjs";
+import * as speakerSidecar from "../../../protocol/node/dist/esm/index.js";
+import { allowMicrophone } from "../../../protocol/node/dist/esm/main.js";
 import { REAL, ROOT, utterances } from "../../../protocol/node/tests/sidecars.mjs";
 import { CHROMIUM, Page } from "./chromium.mjs";
 import { fakeElectron, runMain, until } from "./electron.mjs";
@@ -26,6 +27,7 @@ export function packageWith({ command, args }, started = () => undefined) {
   };
   return {
     ...speakerSidecar,
+    allowMicrophone,
     findCommand: () => ({ command, args }),
     SpeakerSidecar: { start },
   };
@@ -45,14 +47,15 @@ export function folderFor(t) {
 export async function openApp(t, { microphone, program = PROGRAM } = {}) {
   const { did, electron } = fakeElectron(folderFor(t));
   const started = (sidecar) => (did.sidecar = sidecar);
-  runMain({ electron, "speaker-sidecar": packageWith(program, started) });
+  runMain(electron, packageWith(program, started));
   await until(() => did.window?.file !== undefined);
   t.after(async () => {
     if (!(await did.quit())) await until(() => did.nQuits > 0);
   });
   const { url, close } = await serve(did);
   t.after(close);
-  const page = await Page.open(url, microphone);
+  const hears = microphone ? [`--use-file-for-fake-audio-capture=${microphone}%noloop`] : [];
+  const page = await Page.open(url, hears);
   t.after(() => page.close());
   return { page, did };
 }

@@ -21,17 +21,14 @@ export class Page {
   /** What the page logged, and what it threw. */
   logged = [];
 
-  /**
-   * Open `url` in a browser of its own, whose microphone hears `microphone`, a WAV file; absent:
-   * Chromium's own beeps.
-   */
-  static async open(url, microphone) {
+  /** Open `url` in a browser of its own; `args`: further ones of its command line. */
+  static async open(url, args = []) {
     const page = new Page();
-    await page.#start(url, microphone);
+    await page.#start(url, args);
     return page;
   }
 
-  async #start(url, microphone) {
+  async #start(url, args) {
     this.#process = spawn(
       CHROMIUM,
       [
@@ -41,8 +38,7 @@ export class Page {
         "--remote-debugging-pipe",
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
-        "--autoplay-policy=no-user-gesture-required",
-        ...(microphone ? [`--use-file-for-fake-audio-capture=${microphone}%noloop`] : []),
+        ...args,
         `--user-data-dir=${this.#profile}`,
         "about:blank",
       ],

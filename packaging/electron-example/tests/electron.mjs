@@ -40,7 +40,10 @@ export function fakeElectron(userData) {
     }
   }
   const session = {
-    defaultSession: { setPermissionRequestHandler: (handler) => (did.permission = handler) },
+    defaultSession: {
+      setPermissionRequestHandler: (handler) => (did.permission = handler),
+      setPermissionCheckHandler: () => undefined,
+    },
   };
   const ipcMain = {
     handle: (name, handler) => (did.handlers[name] = handler),
@@ -68,9 +71,10 @@ export function fakeElectron(userData) {
   return { did, electron: { app, BrowserWindow, ipcMain, session } };
 }
 
-/** Run main.js with these modules in place of the installed ones. */
-export function runMain(modules) {
-  withModules(modules, () => {
+/** Run main.js with Electron and what the package gives in place of the installed ones. */
+export function runMain(electron, speakerSidecar) {
+  const modules = { electron, "speaker-sidecar": speakerSidecar };
+  withModules({ ...modules, "speaker-sidecar/main": speakerSidecar }, () => {
     delete require.cache[join(EXAMPLE, "main.js")];
     require(join(EXAMPLE, "main.js"));
   });

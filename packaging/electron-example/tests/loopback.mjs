@@ -91,6 +91,13 @@ async function answer(did, pathname, request, response) {
   response.end(write(answered));
 }
 
+/** The page lies beside `node_modules`, which need not be installed here. */
+function placeOf(pathname) {
+  const installed = /^[\\/]node_modules[\\/]speaker-sidecar[\\/]/;
+  if (!installed.test(pathname)) return join(EXAMPLE, "page", pathname);
+  return join(EXAMPLE, "..", "..", "protocol", "node", pathname.replace(installed, ""));
+}
+
 function write(value) {
   return JSON.stringify(value ?? null, (_, part) =>
     part instanceof Float32Array
@@ -111,7 +118,7 @@ function sendFile(pathname, response) {
     return;
   }
   try {
-    let file = readFileSync(join(EXAMPLE, "page", normalize(pathname)));
+    let file = readFileSync(placeOf(normalize(pathname)));
     if (pathname === "/index.html") {
       // A preload script runs before the page's own.
       file = String(file).replace("</head>", '<script src="loopback-preload.js"></script></head>');

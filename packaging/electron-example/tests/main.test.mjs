@@ -5,7 +5,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { CommandNotFound } from "../../../protocol/node/index.mjs";
+import { CommandNotFound } from "../../../protocol/node/dist/esm/index.js";
+import { allowMicrophone } from "../../../protocol/node/dist/esm/main.js";
 import { LIGHT, LIGHT_SKIP, tone } from "../../../protocol/node/tests/sidecars.mjs";
 import { folderFor, packageWith } from "./app.mjs";
 import { EXAMPLE, fakeElectron, runMain, until, withModules } from "./electron.mjs";
@@ -17,12 +18,13 @@ const isReady = ([event, value]) => event === "service" && value.state === "read
 test("the window comes first, without Node in it", async (t) => {
   const { did, electron } = fakeElectron(folderFor(t));
   const sidecarThatNeverStarts = {
+    allowMicrophone,
     findCommand: () => {
       assert.ok(did.window.file, "the window is there before the service is looked for");
       throw new CommandNotFound("it is not there");
     },
   };
-  runMain({ electron, "speaker-sidecar": sidecarThatNeverStarts });
+  runMain(electron, sidecarThatNeverStarts);
   await until(() => did.events.some(([, { state }]) => state === "failed"));
 
   const { preload, ...preferences } = did.window.options.webPreferences;
@@ -32,7 +34,9 @@ test("the window comes first, without Node in it", async (t) => {
   assert.deepEqual(did.windowOpen(), { action: "deny" });
   const allows = (permission, details) => {
     let answer;
-    did.permission(null, permission, (value) => (answer = value), details);
+    const requestingUrl = "file:///app/page/index.html";
+    const decide = (value) => (answer = value);
+    did.permission(null, permission, decide, { requestingUrl, ...details });
     return answer;
   };
   assert.equal(allows("media", { mediaTypes: ["audio"] }), true);
@@ -57,7 +61,7 @@ test("a service that was out of order starts when it is asked to", { skip }, asy
     if (!isThere) throw new CommandNotFound("it is not there");
     return working.findCommand();
   };
-  runMain({ electron, "speaker-sidecar": { ...working, findCommand } });
+  runMain(electron, { ...working, findCommand });
   await until(() => did.events.some(([, { state }]) => state === "failed"));
   isThere = true;
   await did.ask("retry");
@@ -73,7 +77,7 @@ test("a child that cannot load is a sentence, with the reason", { skip }, async 
   const found = packageWith(program);
   const start = (options) =>
     found.SpeakerSidecar.start({ ...options, restartDelaysMs: [0], helloTimeoutMs: 5_000 });
-  runMain({ electron, "speaker-sidecar": { ...found, SpeakerSidecar: { start } } });
+  runMain(electron, { ...found, SpeakerSidecar: { start } });
   await until(() => did.events.some(([, { state }]) => state === "failed"));
   const { value } = await did.ask("service");
   assert.equal(value.sentence, "The voice service could not be started.");
@@ -83,7 +87,10 @@ test("a child that cannot load is a sentence, with the reason", { skip }, async 
 test("the page gets what it asks for", { skip }, async (t) => {
   const { did, electron } = fakeElectron(folderFor(t));
   let sidecar;
-  runMain({ electron, "speaker-sidecar": packageWith(LIGHT, (started) => (sidecar = started)) });
+  runMain(
+    electron,
+    packageWith(LIGHT, (started) => (sidecar = started)),
+  );
   await until(() => did.events.some(isReady));
   t.after(async () => {
     await did.quit();
@@ -134,7 +141,7 @@ test("preload gives the page these functions", async () => {
   };
   withModules({ electron }, () => require(join(EXAMPLE, "preload.js")));
   const { name, api } = given;
-  assert.equal(name, "speakerSidecar");
+  assert.equal(name, "bridge");
   await api.rename("id", "Ada");
   api.push("samples");
   assert.deepEqual(invoked, [

@@ -1,6 +1,6 @@
 /** One listener on a signal, however many calls share it: more would look like a leak. */
 
-import { Cancelled } from "./errors";
+import { Cancelled } from "./errors.js";
 
 const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>();
 

@@ -2,8 +2,10 @@
 
 import { resolve } from "node:path";
 
-import { InvalidParams } from "./errors";
-import type { WireMap } from "./payload";
+import { checkSamples, checkCrop, checkNoOther } from "./audio_checks.js";
+import { typeNameOf } from "./argument_checks.js";
+import { InvalidParams } from "./errors.js";
+import type { WireMap } from "./payload.js";
 
 /** What to use of an audio. */
 export interface Crop {
@@ -68,33 +70,36 @@ export type Audio =
   | string;
 
 /**
- * The wire's map for `audio`. Its bin is a view where that is possible, so pack it before the app
- * can change the samples.
+ * The wire's map for `audio`, which messages call `name`. Its bin is a view where that is possible,
+ * so pack it before the app can change the samples.
  *
- * @throws {InvalidParams} it has none of the forms.
+ * @throws {InvalidParams} it has none of the forms, or what one of them has is no such thing.
  */
-export function audioToWire(audio: Audio): WireMap {
+export function audioToWire(audio: Audio, name = "audio"): WireMap {
   if (typeof audio === "string") return { path: resolve(audio) };
-  if (isUint8Array(audio)) return { file: audio };
-  if (isArrayBuffer(audio)) return { file: new Uint8Array(audio) };
+  if (isUint8Array(audio) || isArrayBuffer(audio)) return bytesToWire(name, audio);
   if (typeof audio === "object" && audio !== null) {
-    const crop = cropToWire(audio);
-    if ("samples" in audio) return { ...samplesToWire(audio), ...crop };
+    if ("samples" in audio) {
+      checkNoOther(name, audio, ["samples", "sampleRateHz", "channels"]);
+      checkSamples(name, audio);
+      return { ...samplesToWire(audio), ...cropToWire(name, audio) };
+    }
     // Samples alone have a buffer, too, but another one.
     if ("buffer" in audio && isAudioBuffer(audio.buffer)) {
-      return { ...bufferToWire(audio.buffer), ...crop };
+      checkNoOther(name, audio, ["buffer"]);
+      return { ...bufferToWire(name, audio.buffer), ...cropToWire(name, audio) };
     }
-    if ("file" in audio) return { ...audioToWire(audio.file), ...crop };
+    if ("file" in audio) {
+      checkNoOther(name, audio, ["file"]);
+      return { ...bytesToWire(name, audio.file), ...cropToWire(name, audio) };
+    }
     if ("path" in audio) {
-      const { path } = audio;
-      return { ...(isUint8Array(path) ? { path } : audioToWire(path)), ...crop };
+      checkNoOther(name, audio, ["path"]);
+      return { ...pathToWire(name, audio.path), ...cropToWire(name, audio) };
     }
-    if (isAudioBuffer(audio)) return bufferToWire(audio);
+    if (isAudioBuffer(audio)) return bufferToWire(name, audio);
   }
-  throw new InvalidParams(
-    "audio must be {samples, sampleRateHz}, an AudioBuffer, the bytes of a file (Uint8Array or " +
-      `ArrayBuffer), or a path, not ${typeNameOf(audio)}`,
-  );
+  throw noAudio(name, audio);
 }
 
 /**
@@ -121,22 +126,36 @@ export function floatsOf(bytes: Uint8Array): Float32Array {
   return new Float32Array(Uint8Array.from(bytes).buffer);
 }
 
+function noAudio(name: string, value: unknown): InvalidParams {
+  return new InvalidParams(
+    `${name} must be {samples, sampleRateHz} with a Float32Array or an Int16Array, an AudioBuffer, ` +
+      "the bytes of a file (Uint8Array or ArrayBuffer), or a path, not " +
+      typeNameOf(value),
+  );
+}
+
+function bytesToWire(name: string, file: unknown): WireMap {
+  if (isUint8Array(file)) return { file };
+  if (isArrayBuffer(file)) return { file: new Uint8Array(file) };
+  throw noAudio(name, file);
+}
+
+function pathToWire(name: string, path: unknown): WireMap {
+  if (typeof path === "string") return { path: resolve(path) };
+  if (isUint8Array(path)) return { path };
+  throw noAudio(name, path);
+}
+
 function samplesToWire({ samples, sampleRateHz, channels = 1 }: SampledAudio): WireMap {
-  const encoding = { Float32Array: "f32le", Int16Array: "s16le" }[typeNameOf(samples)];
-  if (encoding === undefined) {
-    throw new InvalidParams(
-      `audio.samples must be a Float32Array or an Int16Array, not ${typeNameOf(samples)}`,
-    );
-  }
   return {
     pcm: bytesOf(samples),
-    encoding,
+    encoding: typeNameOf(samples) === "Int16Array" ? "s16le" : "f32le",
     sample_rate_hz: sampleRateHz,
     channels,
   };
 }
 
-function bufferToWire(buffer: AudioBufferLike): WireMap {
+function bufferToWire(name: string, buffer: AudioBufferLike): WireMap {
   const nChannels = buffer.numberOfChannels;
   const channels = Array.from({ length: nChannels }, (_, index) => buffer.getChannelData(index));
   const [first = new Float32Array()] = channels;
@@ -147,12 +166,15 @@ function bufferToWire(buffer: AudioBufferLike): WireMap {
       for (let n = 0; n < channel.length; n++) samples[n * nChannels + index] = channel[n]!;
     });
   }
-  return samplesToWire({ samples, sampleRateHz: buffer.sampleRate, channels: nChannels });
+  const sampled = { samples, sampleRateHz: buffer.sampleRate, channels: nChannels };
+  checkSamples(name, sampled);
+  return samplesToWire(sampled);
 }
 
 const CROP_FIELDS = { startS: "start_s", endS: "end_s", channel: "channel", strict: "strict" };
 
-function cropToWire(audio: object): WireMap {
+function cropToWire(name: string, audio: Crop): WireMap {
+  checkCrop(name, audio);
   const given = Object.entries(CROP_FIELDS).filter(([name]) => name in audio);
   return Object.fromEntries(given.map(([name, field]) => [field, (audio as WireMap)[name]]));
 }
@@ -175,10 +197,4 @@ export function isUint8Array(value: unknown): value is Uint8Array {
 
 function isArrayBuffer(value: unknown): value is ArrayBuffer {
   return typeNameOf(value) === "ArrayBuffer";
-}
-
-/** What `value` is. */
-// Not instanceof: what comes from another context (Electron, vm) has other constructors.
-export function typeNameOf(value: unknown): string {
-  return Object.prototype.toString.call(value).slice(8, -1);
 }

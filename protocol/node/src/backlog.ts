@@ -1,6 +1,6 @@
 /** The requests that have no answer yet: those that wait, and those that the child has. No I/O. */
 
-import { Overloaded } from "./errors";
+import { Overloaded } from "./errors.js";
 
 /** What a child may have in flight at once. */
 export interface Window {
@@ -13,6 +13,8 @@ export interface Job {
   readonly id: number;
   /** The bytes that ask for it, encoded once: the app may reuse its audio at once. */
   readonly frame: Uint8Array;
+  /** How many they are, or were before `release`. */
+  readonly nBytes: number;
   /** What it counts as in flight. */
   readonly nAudios: number;
   /** One that needs no model waits for nothing. */
@@ -29,6 +31,8 @@ export interface Job {
   nDeaths: number;
   /** Nobody waits for the answer any more. */
   withdrawn: boolean;
+  /** Let go of the frame. */
+  release(): void;
 }
 
 // From its second death on a job is suspected, and sent alone.
@@ -41,6 +45,8 @@ export class Backlog<J extends Job> {
   // Those that need no model.
   private urgent: J[] = [];
   private readonly sent = new Map<number, J>();
+  // Of those, the ones that nobody waits for any more.
+  private nWithdrawn = 0;
   private nBytesPending = 0;
 
   /** Bounds for what is pending, waiting or sent: requests, and bytes of their frames. */
@@ -50,12 +56,12 @@ export class Backlog<J extends Job> {
   ) {}
 
   get nPending(): number {
-    return this.urgent.length + this.waiting.length + this.sent.size;
+    return this.urgent.length + this.waiting.length + this.sent.size - this.nWithdrawn;
   }
 
   /** @throws {Overloaded} there is too much already; nothing of the job is kept. */
   add(job: J): void {
-    const nBytes = this.nBytesPending + job.frame.length;
+    const nBytes = this.nBytesPending + job.nBytes;
     if (this.nPending > 0 && (this.nPending >= this.maxPending || nBytes > this.maxPendingBytes)) {
       throw new Overloaded(
         `${this.nPending} requests of ${this.nBytesPending} bytes have no answer yet, and at most ` +
@@ -70,7 +76,7 @@ export class Backlog<J extends Job> {
 
   /** Put `job` before all others, whatever the bounds say. */
   addFirst(job: J): void {
-    this.nBytesPending += job.frame.length;
+    this.nBytesPending += job.nBytes;
     this.queueOf(job).unshift(job);
   }
 
@@ -97,7 +103,8 @@ export class Backlog<J extends Job> {
     const queue = this.queueOf(job);
     const index = wasSent ? -1 : queue.indexOf(job);
     if (index >= 0) queue.splice(index, 1);
-    if (wasSent || index >= 0) this.nBytesPending -= job.frame.length;
+    if (wasSent && job.withdrawn) this.nWithdrawn -= 1;
+    else if (wasSent || index >= 0) this.nBytesPending -= job.nBytes;
   }
 
   /** The child did not keep `job`: it waits again, before all others. */
@@ -106,26 +113,33 @@ export class Backlog<J extends Job> {
   }
 
   /**
-   * Nobody waits for `job` any more. If it was not sent, it is gone; if it was, it is in flight
-   * until the child answers it or dies.
+   * Nobody waits for `job` any more, and it is pending no more. If it was sent, the child has it
+   * until it answers or dies.
    *
    * @returns whether the child has it.
    */
   withdraw(job: J): boolean {
+    const wasSent = this.sent.has(job.id);
+    if (wasSent) {
+      this.nWithdrawn += 1;
+      this.nBytesPending -= job.nBytes;
+    } else {
+      this.remove(job);
+    }
     job.withdrawn = true;
-    if (this.sent.has(job.id)) return true;
-    this.remove(job);
-    return false;
+    job.release();
+    return wasSent;
   }
 
   /**
-   * The child died: what it had waits again, in its order, before all others.
+   * The child died: what it had waits again, in its order, before all others. `isBlameless`: it was
+   * made to end, so nothing that it had can be at fault.
    *
    * @returns the jobs that must not be sent again; they are no longer in the backlog.
    */
-  childDied(): J[] {
+  childDied(isBlameless = false): J[] {
     const orphans = [...this.sent.values()];
-    for (const job of orphans) job.nDeaths += job.needsModel ? 1 : 0;
+    for (const job of orphans) job.nDeaths += job.needsModel && !isBlameless ? 1 : 0;
     const lost = [...orphans, ...this.urgent, ...this.waiting].filter(
       (job) =>
         job.bound || job.withdrawn || (job.once && job.mayBeDone) || job.nDeaths >= MAX_SENDS,
@@ -146,6 +160,7 @@ export class Backlog<J extends Job> {
     this.waiting = [];
     this.sent.clear();
     this.nBytesPending = 0;
+    this.nWithdrawn = 0;
     return jobs;
   }
 
@@ -158,7 +173,7 @@ export class Backlog<J extends Job> {
     if (inFlight.length === 0) return true;
     if (isAlone(job) || inFlight.some(isAlone)) return false;
     const nAudios = inFlight.reduce((sum, other) => sum + other.nAudios, job.nAudios);
-    const nBytes = inFlight.reduce((sum, other) => sum + other.frame.length, job.frame.length);
+    const nBytes = inFlight.reduce((sum, other) => sum + other.nBytes, job.nBytes);
     return nAudios <= window.maxInFlight && nBytes <= window.maxQueuedBytes;
   }
 }

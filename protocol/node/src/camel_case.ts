@@ -9,8 +9,13 @@ export function camelCased(value: unknown): unknown {
   if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
-      key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()),
+      camelCasedName(key),
       MAPS_OF_DATA.has(key) ? inner : camelCased(inner),
     ]),
   );
+}
+
+/** `duration_s` as `durationS`. */
+export function camelCasedName(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -2,11 +2,13 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { StringDecoder } from "node:string_decoder";
+import { isMainThread } from "node:worker_threads";
 
-import type { Clock, Timer } from "./clock";
-import { FrameDecoder } from "./framing";
-import { decodeFromChild, type FromChild } from "./messages";
-import { endWithUs, forget, killTree } from "./process_tree";
+import type { Clock, Timer } from "./clock.js";
+import { FrameDecoder } from "./framing.js";
+import { FrameWriter } from "./frame_writer.js";
+import { decodeFromChild, type FromChild } from "./messages.js";
+import { endWithUs, forget, killTree } from "./process_tree.js";
 
 /** Milliseconds that a child has to end by itself, once its input is closed. */
 export const GRACE_MS = 2_000;
@@ -49,6 +51,14 @@ export interface ChildListener {
   onEnd(end: ChildEnd): void;
 }
 
+interface Unref {
+  unref?(): void;
+}
+
+// On Linux a child whose parent's pid this is lets the system kill it with the thread that started
+// it, even where it is stopped. Another thread than the main one may end before its process does.
+const PARENT_VARIABLE = "SPEAKER_SIDECAR_PARENT";
+
 export class Child {
   private readonly process: ChildProcess;
   private readonly decoder = new FrameDecoder();
@@ -56,7 +66,7 @@ export class Child {
   private fault: string | null = null;
   private timer: Timer | null = null;
   private hasEnded = false;
-  private writable = true;
+  private readonly writer: FrameWriter | null;
 
   /** @throws {Error} it cannot be started; most such errors come as an end, some at once. */
   constructor(
@@ -66,13 +76,19 @@ export class Child {
   ) {
     this.process = spawn(command, [...args], {
       cwd,
-      env,
+      env: childEnvironment(env ?? process.env),
       stdio: ["pipe", "pipe", "pipe"],
       windowsHide: true,
       // Its own process group, so that one kill reaches all; on Windows that would open a console.
       detached: process.platform !== "win32",
     });
     if (this.process.pid !== undefined) endWithUs(this.process);
+    const { stdin } = this.process;
+    this.writer = stdin
+      ? new FrameWriter(stdin, () => {
+          if (!this.hasEnded) this.listener.onWritable();
+        })
+      : null;
     this.listen();
   }
 
@@ -82,23 +98,30 @@ export class Child {
 
   /** Whether a frame can be written without piling up; `onWritable` tells when it can again. */
   get isWritable(): boolean {
-    return this.writable && !this.hasEnded;
+    return this.writer?.isEmpty === true && !this.hasEnded;
   }
 
   /** Bytes that the child has not taken yet. */
   get bufferedBytes(): number {
-    return this.process.stdin?.writableLength ?? 0;
+    return this.writer?.bufferedBytes ?? 0;
   }
 
   /** Write `frame`, also where `isWritable` is false. */
   write(frame: Uint8Array): void {
-    if (this.hasEnded) return;
-    this.writable = this.process.stdin?.write(frame) ?? false;
+    if (!this.hasEnded) this.writer?.write(frame);
+  }
+
+  /** Let the event loop end although this child runs. */
+  unref(): void {
+    this.process.unref();
+    const { stdin, stdout, stderr } = this.process;
+    // Pipes are sockets here, which the types do not tell.
+    for (const stream of [stdin, stdout, stderr] as (Unref | null)[]) stream?.unref?.();
   }
 
   /** Close its input; if it has not ended within `GRACE_MS`, kill it. */
   end(): void {
-    this.process.stdin?.end();
+    this.writer?.end();
     this.killIn(GRACE_MS, null);
   }
 
@@ -119,10 +142,6 @@ export class Child {
 
   private listen(): void {
     const { stdin, stdout, stderr } = this.process;
-    stdin?.on("drain", () => {
-      this.writable = true;
-      if (!this.hasEnded) this.listener.onWritable();
-    });
     // The process is ending: its exit tells more.
     for (const stream of [stdin, stdout, stderr]) stream?.on("error", () => undefined);
     stdout?.on("data", (data: Buffer) => this.read(data));
@@ -196,4 +215,8 @@ export class Child {
     const { fault, lastLines } = this;
     this.listener.onEnd({ pid, code, signal, fault, spawnError, lastLines });
   }
+}
+
+function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return isMainThread ? { ...env, [PARENT_VARIABLE]: String(process.pid) } : env;
 }

@@ -1,6 +1,6 @@
 /** Notices that a child hangs: whatever is due of it has its time. No I/O. */
 
-import type { Clock, Timer } from "./clock";
+import type { Clock, Timer } from "./clock.js";
 
 // A wait is counted in ticks, not read from a clock: while the machine sleeps, or this process is
 // busy, the child gets no chance to do its part, and no tick is counted either.

@@ -1,7 +1,7 @@
 /** What `diarize` tells: who speaks when. Units stand in names. */
 
-import type { PersonName } from "./people_reports";
-import type { AudioWarning } from "./reports";
+import type { PersonName } from "./people_reports.js";
+import type { AudioWarning } from "./reports.js";
 
 /** One speaker speaks, in seconds of the audio as it was given. */
 export interface Turn {

@@ -1,15 +1,15 @@
 /** Which request goes to the child when, and which answer belongs to which. */
 
-import { Backlog, type Window } from "./backlog";
-import type { Child } from "./child";
-import type { Clock, Timer } from "./clock";
-import type { LastWords } from "./endings";
-import { ChildGone, errorFromWire, KillsChild, Overloaded } from "./errors";
-import { encodeFrame } from "./framing";
-import { encodeCancel, type Failure, type Method, type Result } from "./messages";
-import type { WireMap } from "./payload";
-import type { Limits, RequestProgress } from "./reports";
-import { Request, type RequestOptions } from "./request";
+import { Backlog, type Window } from "./backlog.js";
+import type { Child } from "./child.js";
+import type { Clock, Timer } from "./clock.js";
+import type { LastWords } from "./endings.js";
+import { ChildGone, errorFromWire, KillsChild, Overloaded } from "./errors.js";
+import { encodeFrame } from "./framing.js";
+import { encodeCancel, type Failure, type Method, type Result } from "./messages.js";
+import type { WireMap } from "./payload.js";
+import type { Limits, RequestProgress } from "./reports.js";
+import { Request, type RequestOptions } from "./request.js";
 
 /** What is needed of a child here. */
 export type Recipient = Pick<Child, "isWritable" | "write">;
@@ -77,7 +77,7 @@ export class Dispatcher {
    * Queue a request; its `answer` settles once.
    *
    * @throws {Overloaded} too much waits already.
-   * @throws {FramingError} it is longer than a frame may be.
+   * @throws {InvalidParams} it is longer than a frame may be.
    */
   submit(method: Method, params: WireMap, options: RequestOptions): Request {
     const { maxFrameBytes } = this;
@@ -155,11 +155,12 @@ export class Dispatcher {
   }
 
   /** The child died: what it had waits for the next one; what died too often is rejected. */
-  childDied(reason: string): void {
+  childDied(reason: string, { isBlameless }: { readonly isBlameless: boolean }): void {
     this.child = null;
     this.isReady = false;
     this.endPause();
-    for (const request of this.backlog.childDied()) request.reject(lostError(request, reason));
+    for (const request of this.backlog.childDied(isBlameless))
+      request.reject(lostError(request, reason));
     this.noteIdle();
   }
 

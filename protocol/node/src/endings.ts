@@ -1,16 +1,20 @@
-/** How a child's end is read: from its exit code, and from the answers that it gave before. */
+/** How a child's end is read: from its exit code, and from what it said before. */
 
-import type { ChildEnd } from "./child";
-import type { Failure, Result } from "./messages";
-import { isMap } from "./payload";
-import type { State } from "./reports";
+import { statSync } from "node:fs";
 
-const EXIT_MEANINGS: Readonly<Record<number, string>> = {
-  64: "it refused its options",
-  69: "the model or the device is unavailable",
-  70: "an internal or device fault",
-  74: "its standard output was lost",
-  76: "the frames sent to it were broken",
+import type { ChildEnd, Command } from "./child.js";
+import { ChildGone, errorFromWire, InternalError, type SidecarError } from "./errors.js";
+import type { Failure, Result } from "./messages.js";
+import { isMap } from "./payload.js";
+import type { Health, State } from "./reports.js";
+
+/** By exit code: a word for programs, and what it means. */
+const EXITS: Readonly<Record<number, readonly [kind: string, meaning: string]>> = {
+  64: ["usage", "it refused its options"],
+  69: ["unavailable", "the model or the device is unavailable"],
+  70: ["fault", "an internal or device fault"],
+  74: ["output_lost", "its standard output was lost"],
+  76: ["protocol_broken", "the frames sent to it were broken"],
 };
 // The system has no room for another process, or the program is just being written: that passes.
 const PASSING_SPAWN_ERRORS = ["EAGAIN", "EBUSY", "EMFILE", "ENFILE", "ENOMEM", "ETXTBSY"];
@@ -26,20 +30,37 @@ const DEVICE_ERROR = -32020;
 /** What one child said of its own end. */
 export class LastWords {
   private health: { readonly state: State; readonly reason: string } | null = null;
+  private told: SidecarError | null = null;
+  private hasServed = false;
   private deviceFailed = false;
   private isAtFaultItself = false;
   private hungAsItLoaded = false;
 
-  constructor(private readonly command: string) {}
+  constructor(private readonly command: Command) {}
 
   /** The child's health, each time that it tells it. */
-  heardHealth(state: State, reason: string): void {
+  heardHealth({ state, reason, error }: Pick<Health, "state" | "reason" | "error">): void {
     this.health = { state, reason };
+    this.hasServed ||= state === "ready" || state === "degraded";
+    if (state === "failed" && error !== undefined) {
+      const { code, ...data } = error;
+      this.told = errorFromWire({ code, message: reason, data });
+    }
   }
 
   /** It was killed, since it said nothing more of its loading. */
   hangsAsItLoads(): void {
     this.hungAsItLoaded = true;
+  }
+
+  /**
+   * What it cannot load for, and no child after it; null: another may do better. A fault of its own
+   * is none of these: a library that is locked for a moment is one, too.
+   */
+  get permanentFault(): SidecarError | null {
+    const { told } = this;
+    const isPermanent = told?.retryable === false && !(told instanceof InternalError);
+    return isPermanent && !this.hasServed ? told : null;
   }
 
   /**
@@ -66,14 +87,13 @@ export class LastWords {
     // What a load waits for without a limit of its own is the device's driver.
     if (this.hungAsItLoaded) return true;
     if (end.code !== EXIT_SOFTWARE) return false;
+    if (this.told !== null) return this.told.code === DEVICE_ERROR;
     return this.deviceFailed || (this.health?.state === "failed" && !this.isAtFaultItself);
   }
 
   /** Why the child ended, in a sentence. */
   reason(end: ChildEnd): string {
-    if (end.spawnError !== null) {
-      return `${this.command} could not be started: ${end.spawnError.message}`;
-    }
+    if (end.spawnError !== null) return `${this.command.command} ${whyNot(end, this.command)}`;
     if (end.fault !== null) return end.fault;
     const how =
       end.signal === null
@@ -81,6 +101,26 @@ export class LastWords {
         : `it was ended by ${end.signal}`;
     if (this.health?.state === "failed") return `${how}: ${this.health.reason}`;
     return end.lastLines.length === 0 ? how : `${how}; its log ends: ${end.lastLines.join(" | ")}`;
+  }
+
+  /** The same in a word. */
+  kind(end: ChildEnd): string {
+    if (end.spawnError !== null) return "not_started";
+    return this.told?.kind ?? EXITS[end.code ?? -1]?.[0] ?? ChildGone.defaultKind;
+  }
+
+  /**
+   * The error of what no child answers any more: of the class of what it could not load for, if it
+   * said that.
+   */
+  error(end: ChildEnd, message: string): SidecarError {
+    const { told } = this;
+    if (told === null || this.hasServed) {
+      const cause = end.spawnError ?? told;
+      return new ChildGone(message, this.kind(end), {}, cause === null ? undefined : { cause });
+    }
+    const { code, kind, retryable } = told;
+    return errorFromWire({ code: code ?? INTERNAL, message, data: { kind, retryable } });
   }
 }
 
@@ -90,8 +130,19 @@ export function isFinal({ spawnError, code }: ChildEnd): boolean {
   return !PASSING_SPAWN_ERRORS.includes(spawnError.code ?? "");
 }
 
+/** The system says the same of a program and of a folder that are not there. */
+function whyNot({ spawnError }: ChildEnd, { cwd }: Command): string {
+  const error = `could not be started: ${spawnError!.message}`;
+  if (cwd === undefined || isFolder(cwd)) return error;
+  return `could not be started in the folder ${cwd} (cwd), which is not there`;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
 function meaning(code: number | null): string {
-  const text = EXIT_MEANINGS[code ?? -1];
+  const text = EXITS[code ?? -1]?.[1];
   return text === undefined ? "" : ` (${text})`;
 }
 

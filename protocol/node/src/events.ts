@@ -1,7 +1,15 @@
 /** What the client tells of its children, beside what they say themselves. */
 
-import type { WireMap } from "./payload";
-import type { Health, Progress } from "./reports";
+import type { WireMap } from "./payload.js";
+import type { Health, Progress } from "./reports.js";
+
+/**
+ * What a sidecar is doing: it waits for the child's hello (`starting`), for its model (`loading`),
+ * or for the next child (`restarting`); it serves as asked (`ready`) or otherwise (`degraded`); it
+ * was given up (`failed`: `restart` tries again); it ends (`closing`) or has ended (`closed`).
+ */
+export type SidecarState =
+  "starting" | "loading" | "ready" | "degraded" | "restarting" | "failed" | "closing" | "closed";
 
 /** A child has ended. */
 export interface ExitReport {
@@ -9,6 +17,11 @@ export interface ExitReport {
   /** Null if a signal ended it, or if it could not be started. */
   readonly code: number | null;
   readonly signal: string | null;
+  /**
+   * Why, in a word for programs: what the child said of its fault (`unknown_model`, `device_error`
+   * ...), or what its exit code means (`usage`, `unavailable` ...), or `child_gone`.
+   */
+  readonly kind: string;
   /** Why, in words for people. */
   readonly reason: string;
   /** False: it was closed, or given up. */
@@ -30,8 +43,12 @@ export interface LogLine {
   readonly text: string;
 }
 
+/** What follows a child's end; undefined: what `willRestart` says. */
+export type ExitDecision = "restart" | "stop" | undefined;
+
 /** The events and what their listeners are given. */
 export interface SidecarEvents {
+  state: [state: SidecarState];
   health: [health: Health];
   progress: [progress: Progress];
   exit: [exit: ExitReport];
@@ -41,6 +58,7 @@ export interface SidecarEvents {
 
 /** Whom the supervisor tells all that. */
 export interface SupervisorListener {
+  onState(state: SidecarState): void;
   onHealth(health: Health): void;
   onProgress(progress: Progress): void;
   onExit(exit: ExitReport): void;

@@ -1,9 +1,9 @@
 /** Where the sidecar's program is: in development, and in a packaged app. */
 
-import { accessSync, constants, statSync } from "node:fs";
-import { delimiter, dirname, join, resolve } from "node:path";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { basename, delimiter, dirname, join, resolve } from "node:path";
 
-import { CommandNotFound } from "./errors";
+import { CommandNotFound } from "./errors.js";
 
 /** Where to look. In an Electron app `findCommand()` needs none of these. */
 export interface FindOptions {
@@ -13,7 +13,10 @@ export interface FindOptions {
   readonly resourcesPath?: string | undefined;
   /** The program's folder in a packaged app, below `resourcesPath`. Default: `speaker-sidecar`. */
   readonly folder?: string | undefined;
-  /** In development: the Python to start it with, as `python -m sidecar`. */
+  /**
+   * The Python to start it with, as `python -m sidecar`. It counts wherever this runs, unless
+   * `isPackaged` is true.
+   */
   readonly python?: string | undefined;
   /** In development: whose `.venv`, or whose parents', to look in. Default: the current folder. */
   readonly projectFolder?: string | undefined;
@@ -35,6 +38,8 @@ interface ElectronProcess {
 const NAME = "speaker-sidecar";
 const ON_WINDOWS = process.platform === "win32";
 const PROGRAM = ON_WINDOWS ? `${NAME}.exe` : NAME;
+// Electron's own program, and on macOS those of its utility processes.
+const ELECTRON = /^electron( helper( \(.*\))?)?(\.exe)?$/i;
 
 /**
  * The command that starts a sidecar. A packaged app's is in its resources, beside `app.asar` and
@@ -44,15 +49,16 @@ const PROGRAM = ON_WINDOWS ? `${NAME}.exe` : NAME;
  * @throws {CommandNotFound} it is not there; the message says what was looked for.
  */
 export function findCommand(options: FindOptions = {}): FoundCommand {
-  const electron = process as ElectronProcess;
-  const resourcesPath = options.resourcesPath ?? electron.resourcesPath;
-  const isPackaged =
-    options.isPackaged ?? (resourcesPath !== undefined && electron.defaultApp !== true);
-  if (!isPackaged && options.python !== undefined) {
-    return { command: options.python, args: ["-m", "sidecar"] };
+  const { python } = options;
+  if (python !== undefined && options.isPackaged !== true) {
+    return { command: python, args: ["-m", "sidecar"] };
   }
+  const resourcesPath = options.resourcesPath ?? (process as ElectronProcess).resourcesPath;
+  // Whoever names the resources means them.
+  const isPackaged =
+    options.isPackaged ?? (options.resourcesPath !== undefined || isPackagedApp(resourcesPath));
   const places = isPackaged
-    ? [packagedPlace(resourcesPath, options.folder ?? NAME)]
+    ? packagedPlaces(resourcesPath, options.folder ?? NAME)
     : developmentPlaces(resolve(options.projectFolder ?? "."));
   const faults: string[] = [];
   for (const place of places) {
@@ -66,7 +72,21 @@ export function findCommand(options: FindOptions = {}): FoundCommand {
   throw new CommandNotFound(`${NAME} was not found; ${advice}. Looked for: ${faults.join(", ")}`);
 }
 
-function packagedPlace(resourcesPath: string | undefined, folder: string): string {
+/**
+ * Whether this runs in an app, and not in the Electron that npm installed. Only the main process of
+ * that one has `defaultApp`: a utility process is told by its program, or by the app that lies in
+ * the resources of such an Electron, and of no other.
+ */
+function isPackagedApp(resourcesPath: string | undefined): boolean {
+  if (resourcesPath === undefined) return false;
+  return !(
+    (process as ElectronProcess).defaultApp === true ||
+    ELECTRON.test(basename(process.execPath)) ||
+    existsSync(join(resourcesPath, "default_app.asar"))
+  );
+}
+
+function packagedPlaces(resourcesPath: string | undefined, folder: string): string[] {
   if (resourcesPath === undefined) {
     throw new CommandNotFound(
       "the app is packaged, but process.resourcesPath is not set: pass it in `resourcesPath`",
@@ -74,7 +94,7 @@ function packagedPlace(resourcesPath: string | undefined, folder: string): strin
   }
   // Electron shows an archive as a folder, but the system cannot start what is in it.
   const place = resolve(resourcesPath, folder, PROGRAM);
-  return place.replace(/\.asar(?=[\\/])/g, ".asar.unpacked");
+  return [place.replace(/\.asar(?=[\\/])/g, ".asar.unpacked")];
 }
 
 function developmentPlaces(projectFolder: string): string[] {

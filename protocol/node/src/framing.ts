@@ -1,6 +1,6 @@
 /** Frames: a u32 little-endian length N, then N bytes. Bytes in, frames out, no I/O. */
 
-import { FramingError } from "./errors";
+import { FramingError } from "./errors.js";
 
 export const HEADER_BYTES = 4;
 export const MAX_FRAME_BYTES = 64 * 2 ** 20;
@@ -8,15 +8,23 @@ export const MAX_FRAME_BYTES = 64 * 2 ** 20;
 const SMALL_BUFFER_BYTES = 64 * 2 ** 10;
 
 /**
- * The frame that carries `payload`.
+ * The frame that carries the payload which is these `pieces`, one after the other.
  *
  * @throws {FramingError} the payload is empty or longer than `maxFrameBytes`.
  */
-export function encodeFrame(payload: Uint8Array, maxFrameBytes = MAX_FRAME_BYTES): Buffer {
-  checkLength(payload.length, maxFrameBytes);
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
-  frame.writeUInt32LE(payload.length);
-  frame.set(payload, HEADER_BYTES);
+export function encodeFrame(
+  pieces: Uint8Array | readonly Uint8Array[],
+  maxFrameBytes = MAX_FRAME_BYTES,
+): Buffer {
+  const all = pieces instanceof Uint8Array ? [pieces] : pieces;
+  const nBytes = all.reduce((sum, piece) => sum + piece.length, 0);
+  checkLength(nBytes, maxFrameBytes);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + nBytes);
+  let end = frame.writeUInt32LE(nBytes);
+  for (const piece of all) {
+    frame.set(piece, end);
+    end += piece.length;
+  }
   return frame;
 }
 

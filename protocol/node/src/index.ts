@@ -1,7 +1,7 @@
 /** Speaker embeddings for Electron and Node. README.md has an example. */
 
-export { SpeakerSidecar } from "./sidecar";
-export type * from "./options";
+export { SpeakerSidecar } from "./sidecar.js";
+export type * from "./options.js";
 export type {
   Audio,
   AudioBufferLike,
@@ -11,44 +11,25 @@ export type {
   PathAudio,
   SampledAudio,
   Segment,
-} from "./audio";
-export { cosine, type StoredEmbedding, type Voice } from "./voice";
-export type { Enrolment, ExportOptions, ForgetOptions, ImportOptions, People } from "./people";
-export type { OnProgress } from "./request";
-export type { BatchItem, BatchItems } from "./results";
-export type { ExitReport, LogLine, RestartReport, SidecarEvents } from "./events";
-export type * from "./diarization_reports";
-export type * from "./live_reports";
-export type { Live } from "./live";
-export type * from "./people_reports";
-export type * from "./reports";
-export {
-  BadAudio,
-  Cancelled,
-  ChildGone,
-  Closed,
-  CommandNotFound,
-  DeadlineExceeded,
-  DeviceError,
-  Draining,
-  FramingError,
-  GalleryUnavailable,
-  IncompatibleEmbeddings,
-  InternalError,
-  InvalidParams,
-  InvalidRequest,
-  KillsChild,
-  MethodNotFound,
-  ModelUnavailable,
-  OutOfMemory,
-  Overloaded,
-  ParseError,
-  ProtocolMismatch,
-  SidecarError,
-  UnknownError,
-  UnknownPerson,
-  UnknownStream,
-} from "./errors";
-export { closeBeforeQuit, type QuittingApp } from "./electron";
-export { findCommand, type FindOptions, type FoundCommand } from "./find_command";
-export { PROTOCOL, PROTOCOL_MINOR } from "./messages";
+} from "./audio.js";
+export { cosine, type StoredEmbedding, type Voice } from "./voice.js";
+export type { Enrolment, ExportOptions, ForgetOptions, ImportOptions, People } from "./people.js";
+export type { OnProgress } from "./request.js";
+export type { BatchItem, BatchItems } from "./results.js";
+export type {
+  ExitDecision,
+  ExitReport,
+  LogLine,
+  RestartReport,
+  SidecarEvents,
+  SidecarState,
+} from "./events.js";
+export type * from "./diarization_reports.js";
+export type * from "./live_reports.js";
+export type { Live } from "./live.js";
+export type * from "./people_reports.js";
+export type * from "./reports.js";
+export * from "./error_classes.js";
+export { closeBeforeQuit, type QuitEvent, type QuittingApp } from "./electron.js";
+export { findCommand, type FindOptions, type FoundCommand } from "./find_command.js";
+export { PROTOCOL, PROTOCOL_MINOR } from "./messages.js";

@@ -2,22 +2,23 @@
 
 import { EventEmitter } from "node:events";
 
-import { cancelledBy, onAbort } from "./abort";
-import { bytesOf, isUint8Array, typeNameOf } from "./audio";
-import type { DiarizeResult } from "./diarization_reports";
-import { Closed, DeadlineExceeded, InvalidParams, Overloaded } from "./errors";
+import { cancelledBy, onAbort } from "./abort.js";
+import { typeNameOf } from "./argument_checks.js";
+import { bytesOf, isUint8Array } from "./audio.js";
+import type { DiarizeResult } from "./diarization_reports.js";
+import { Closed, DeadlineExceeded, InvalidParams, Overloaded } from "./errors.js";
 import type {
   LiveCloseOptions,
   LiveEvents,
   LiveLevel,
   LiveOptions,
   LiveTurn,
-} from "./live_reports";
-import { LiveStream } from "./live_stream";
-import type { StreamHost } from "./live_streams";
-import { LiveTurns } from "./live_turns";
-import type { WireMap } from "./payload";
-import { readPlain } from "./results";
+} from "./live_reports.js";
+import { LiveStream } from "./live_stream.js";
+import type { StreamHost } from "./live_streams.js";
+import { LiveTurns } from "./live_turns.js";
+import type { WireMap } from "./payload.js";
+import { readPlain } from "./results.js";
 
 export interface Live {
   on<E extends keyof LiveEvents>(event: E, listener: (...args: LiveEvents[E]) => void): this;

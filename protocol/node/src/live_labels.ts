@@ -1,7 +1,7 @@
 /** What the speakers of a stream are called, whatever children call them. No I/O. */
 
-import type { DiarizeResult } from "./diarization_reports";
-import type { KnownSpeaker } from "./live_reports";
+import type { DiarizeResult } from "./diarization_reports.js";
+import type { KnownSpeaker } from "./live_reports.js";
 
 // What `stream_open` takes.
 const MAX_KNOWN = 100;

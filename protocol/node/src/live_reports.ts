@@ -1,7 +1,7 @@
 /** What an app asks of a live stream, and what it is told. Units stand in names. */
 
-import type { DiarizeOptions } from "./options";
-import type { PersonName } from "./people_reports";
+import type { DiarizeOptions } from "./options.js";
+import type { PersonName } from "./people_reports.js";
 
 /** Somebody whom an earlier stream knew: `{...speaker, fingerprint}` of its result, for example. */
 export interface KnownSpeaker {
@@ -39,8 +39,11 @@ export interface LiveOptions {
 /** Options of a stream's `close`; of how many speakers there are as for `diarize`. */
 export type LiveCloseOptions = Omit<DiarizeOptions, "identify" | "onProgress">;
 
-/** Somebody speaks: what is known of it now. */
-export interface LiveTurn {
+/** Somebody speaks: what is known of it now. One that is final and has a speaker has a voice, too. */
+export type LiveTurn = VoicelessTurn | VoicedTurn;
+
+/** Where and who. */
+export interface AnyTurn {
   /** Counted from 0; what is told of a turn later replaces what was told before. */
   readonly turn: number;
   readonly startS: number;
@@ -59,10 +62,20 @@ export interface LiveTurn {
   /** Of that person, as `people.identify` tells them. */
   readonly llr?: number;
   readonly probability?: number;
-  /** Of a final turn with a speaker: of all that they have said so far; it can be enrolled. */
-  readonly embedding?: Float32Array;
-  readonly fingerprint?: string;
-  readonly speechS?: number;
+}
+
+/** A turn that goes on, or of which it is not known whose it is. */
+export interface VoicelessTurn extends AnyTurn {
+  readonly embedding?: undefined;
+  readonly fingerprint?: undefined;
+  readonly speechS?: undefined;
+}
+
+/** A final turn with a speaker, and the voice of all that they have said so far: it can be enrolled. */
+export interface VoicedTurn extends AnyTurn {
+  readonly embedding: Float32Array;
+  readonly fingerprint: string;
+  readonly speechS: number;
 }
 
 /** How loud it was. */

@@ -1,7 +1,7 @@
 /** Who spoke when in a stream of which one child heard the beginning, and another one the rest. */
 
-import type { DiarizeResult, Speaker, Turn } from "./diarization_reports";
-import type { KnownSpeaker, LiveTurn } from "./live_reports";
+import type { DiarizeResult, Speaker, Turn } from "./diarization_reports.js";
+import type { KnownSpeaker, LiveTurn } from "./live_reports.js";
 
 // One turn was cut in two where the other child began to hear.
 const SEAM_S = 0.5;

@@ -1,15 +1,15 @@
 /** A live stream's talk with the child, and with the next one once it is gone. */
 
-import { bytesOf } from "./audio";
-import type { Timer } from "./clock";
-import type { DiarizeResult } from "./diarization_reports";
-import { KillsChild, Overloaded, SidecarError, UnknownStream } from "./errors";
-import type { KnownSpeaker, LiveCloseOptions, LiveOptions, LiveRestart } from "./live_reports";
-import type { StreamHost } from "./live_streams";
-import { Tape } from "./live_tape";
-import type { WireMap } from "./payload";
-import { readDiarize } from "./results";
-import { diarizeParams } from "./wire_options";
+import { bytesOf } from "./audio.js";
+import type { Timer } from "./clock.js";
+import type { DiarizeResult } from "./diarization_reports.js";
+import { KillsChild, Overloaded, SidecarError, UnknownStream } from "./errors.js";
+import type { KnownSpeaker, LiveCloseOptions, LiveOptions, LiveRestart } from "./live_reports.js";
+import type { StreamHost } from "./live_streams.js";
+import { Tape } from "./live_tape.js";
+import type { WireMap } from "./payload.js";
+import { readDiarize } from "./results.js";
+import { diarizeParams } from "./wire_options.js";
 
 /** Whom the stream tells of its life, in its own time: from the first sample on. */
 export interface StreamListener {

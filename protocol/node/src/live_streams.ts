@@ -1,8 +1,8 @@
 /** The live streams of a sidecar: each is told what the child tells of it, and of the child's end. */
 
-import type { Clock } from "./clock";
-import type { Method } from "./messages";
-import type { WireMap } from "./payload";
+import type { Clock } from "./clock.js";
+import type { Method } from "./messages.js";
+import type { WireMap } from "./payload.js";
 
 /** The sidecar, as a stream needs it. */
 export interface StreamHost {

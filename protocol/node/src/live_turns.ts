@@ -1,11 +1,11 @@
 /** The turns of a stream as the app knows them, whatever children tell them. No I/O. */
 
-import type { DiarizeResult } from "./diarization_reports";
-import type { KnownSpeaker, LiveTurn } from "./live_reports";
-import { LiveLabels } from "./live_labels";
-import { joined } from "./live_result";
-import type { WireMap } from "./payload";
-import { readLiveTurn } from "./results";
+import type { DiarizeResult } from "./diarization_reports.js";
+import type { KnownSpeaker, LiveTurn } from "./live_reports.js";
+import { LiveLabels } from "./live_labels.js";
+import { joined } from "./live_result.js";
+import type { WireMap } from "./payload.js";
+import { readLiveTurn } from "./results.js";
 
 // Two children need not agree to the sample on when a turn begins or ends.
 const ABOUT_S = 0.5;
@@ -97,7 +97,11 @@ export class LiveTurns {
     // Nobody hears again how these began.
     const cut = open
       .filter((turn) => turn.startS < startS)
-      .map((turn) => ({ ...turn, endS: Math.min(turn.endS ?? startS, startS), final: true }));
+      .map((turn): LiveTurn => ({
+        ...turn,
+        endS: Math.min(turn.endS ?? startS, startS),
+        final: true,
+      }));
     for (const turn of cut) {
       this.told.set(turn.turn, turn);
       if (turn.speaker !== null) this.labels.fix(turn.speaker);
@@ -126,19 +130,18 @@ export class LiveTurns {
 
   /** A turn in our labels, but still with the child's number. */
   private read(params: WireMap, fingerprint: string | null): LiveTurn {
-    const { speaker: label, ...said } = readLiveTurn(params);
+    const { speaker: label, embedding, speechS, ...said } = readLiveTurn(params);
     if (label === null) return { ...said, speaker: null };
     const claim = this.claims.find(
       ({ startS }) => Math.abs(Math.max(startS, this.startS) - said.startS) <= ABOUT_S,
     );
     const speaker = this.labels.ours(label, claim?.speaker ?? undefined);
     if (said.final) this.labels.fix(speaker);
-    const { embedding, speechS } = said;
     if (embedding === undefined || speechS === undefined || fingerprint === null) {
       return { ...said, speaker };
     }
     this.labels.keep({ label: speaker, embedding, fingerprint, speechS });
-    return { ...said, speaker, fingerprint };
+    return { ...said, speaker, embedding, fingerprint, speechS };
   }
 
   private tell(turn: LiveTurn): LiveTurn {

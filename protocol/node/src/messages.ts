@@ -1,7 +1,7 @@
 /** The envelope: JSON-RPC 2.0 messages as payloads, in both directions. */
 
-import { ParseError, type WireError } from "./errors";
-import { isMap, pack, unpack, type WireMap } from "./payload";
+import { ParseError, type WireError } from "./errors.js";
+import { isMap, pack, packInPieces, unpack, type WireMap } from "./payload.js";
 
 const JSONRPC = "2.0";
 
@@ -61,9 +61,9 @@ export interface Notice {
 
 export type FromChild = Result | Failure | Notice;
 
-/** The payload with which a host asks for `method`. */
-export function encodeRequest(id: RequestId, method: Method, params: WireMap): Uint8Array {
-  return pack({ jsonrpc: JSONRPC, id, method, params });
+/** The payload with which a host asks for `method`, in pieces. */
+export function encodeRequest(id: RequestId, method: Method, params: WireMap): Uint8Array[] {
+  return packInPieces({ jsonrpc: JSONRPC, id, method, params });
 }
 
 /** The payload with which a host withdraws the request `id`. */

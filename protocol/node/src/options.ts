@@ -1,7 +1,8 @@
 /** What an app may ask for beside what a call is about. Durations are milliseconds. */
 
-import type { Command } from "./child";
-import type { OnProgress } from "./request";
+import type { Command } from "./child.js";
+import type { ExitDecision, ExitReport, SidecarState } from "./events.js";
+import type { OnProgress } from "./request.js";
 
 /** How a sidecar is started. */
 export interface StartOptions extends Command {
@@ -19,6 +20,15 @@ export interface StartOptions extends Command {
   readonly maxPending?: number | undefined;
   /** Bytes of their frames, at most. Default: 256 MiB. */
   readonly maxPendingBytes?: number | undefined;
+  /** Its abort before the hello ends the child and rejects `start` with `Cancelled`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told each new state, from `starting` on; the event `state` tells the same. */
+  readonly onStateChange?: ((state: SidecarState) => void) | undefined;
+  /**
+   * Decides what follows a child's end that nobody asked for. `exit.willRestart` is what follows if
+   * it returns nothing. `restart` overrides even the end of all tries, `stop` any further one.
+   */
+  readonly onExit?: ((exit: ExitReport) => ExitDecision | void) | undefined;
 }
 
 /** Options of every call. */

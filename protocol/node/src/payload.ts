@@ -2,7 +2,7 @@
 
 import { decode, encode, ExtensionCodec } from "@msgpack/msgpack";
 
-import { ParseError } from "./errors";
+import { ParseError } from "./errors.js";
 
 /** A decoded payload, or a map inside of one. */
 export type WireMap = Record<string, unknown>;
@@ -19,6 +19,10 @@ NO_EXTENSIONS.register({
   },
 });
 
+const ENCODER_OPTIONS = { ignoreUndefined: true, extensionCodec: NO_EXTENSIONS };
+// From here on a second copy costs more than a header of its own.
+const LONG_BIN_BYTES = 64 * 2 ** 10;
+
 const DECODER_OPTIONS = {
   extensionCodec: NO_EXTENSIONS,
   maxArrayLength: MAX_ARRAY_ITEMS,
@@ -27,7 +31,39 @@ const DECODER_OPTIONS = {
 
 /** The payload for `message`: a `Uint8Array` becomes a bin; a field that is undefined is absent. */
 export function pack(message: WireMap): Uint8Array {
-  return encode(message, { ignoreUndefined: true, extensionCodec: NO_EXTENSIONS });
+  return encode(message, ENCODER_OPTIONS);
+}
+
+/**
+ * The same payload in pieces: its long bins are views of the app's bytes, so that they are copied
+ * once, into the frame.
+ */
+export function packInPieces(value: unknown): Uint8Array[] {
+  if (value instanceof Uint8Array && value.length >= LONG_BIN_BYTES) {
+    return [header(0xc6, value.length), value];
+  }
+  // msgpack's codes of types: 0xc6 bin, 0xdd array, 0xdf map.
+  if (!holdsLongBin(value)) return [encode(value, ENCODER_OPTIONS)];
+  if (Array.isArray(value)) {
+    return [header(0xdd, value.length), ...value.flatMap(packInPieces)];
+  }
+  const fields = Object.entries(value as WireMap).filter(([, field]) => field !== undefined);
+  const pieces = fields.flatMap(([name, field]) => [encode(name), ...packInPieces(field)]);
+  return [header(0xdf, fields.length), ...pieces];
+}
+
+function holdsLongBin(value: unknown): boolean {
+  if (value instanceof Uint8Array) return value.length >= LONG_BIN_BYTES;
+  if (Array.isArray(value)) return value.some(holdsLongBin);
+  return isMap(value) && Object.values(value).some(holdsLongBin);
+}
+
+/** What stands before a bin, an array or a map whose length has 32 bits. */
+function header(type: number, length: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(5);
+  bytes.writeUInt8(type);
+  bytes.writeUInt32BE(length, 1);
+  return bytes;
 }
 
 /**

@@ -1,17 +1,30 @@
 /** The gallery of people: whom the child knows by voice. */
 
-import { audioToWire, isUint8Array, type Audio } from "./audio";
-import { ChildGone, ParseError } from "./errors";
-import type { Method } from "./messages";
-import type { CallOptions, IdentifyOptions, ScoreOptions, SpeechOptions } from "./options";
-import type { WireMap } from "./payload";
-import type { EnrollResult, ForgetResult, IdentifyResult, ImportResult } from "./people_reports";
-import type { PersonDetails, PersonReport, VerifyResult } from "./people_reports";
-import type { Hello } from "./reports";
-import type { RequestOptions } from "./request";
-import { readPlain } from "./results";
-import { embeddingToWire, isStored, voiceToWire, type StoredEmbedding, type Voice } from "./voice";
-import { demand, scoreParams, speechParams } from "./wire_options";
+import { checkFlag, checkOption } from "./argument_checks.js";
+import { audioToWire, isUint8Array, type Audio } from "./audio.js";
+import { ChildGone, ParseError } from "./errors.js";
+import type { Method } from "./messages.js";
+import type {
+  CallOptions,
+  IdentifyOptions,
+  LongCallOptions,
+  ScoreOptions,
+  SpeechOptions,
+} from "./options.js";
+import type { WireMap } from "./payload.js";
+import type { EnrollResult, ForgetResult, IdentifyResult, ImportResult } from "./people_reports.js";
+import type { PersonDetails, PersonReport, VerifyResult } from "./people_reports.js";
+import type { Hello } from "./reports.js";
+import type { RequestOptions } from "./request.js";
+import { readPlain } from "./results.js";
+import {
+  embeddingToWire,
+  isStored,
+  voiceToWire,
+  type StoredEmbedding,
+  type Voice,
+} from "./voice.js";
+import { demand, scoreParams, speechParams } from "./wire_options.js";
 
 /** A voice of a new person, or with `id` more of one who is enrolled. */
 export interface Enrolment {
@@ -42,12 +55,13 @@ export interface ImportOptions extends CallOptions {
   readonly replace?: boolean | undefined;
 }
 
-type Ask = (
+/** What is asked of the child: a method, and how. */
+export type Ask = [
   method: Method,
   params: WireMap,
   request: RequestOptions,
-  options: CallOptions,
-) => Promise<WireMap>;
+  options: LongCallOptions,
+];
 
 // They need the child's model, if only to know which prints are of it.
 const READS = { nAudios: 0, needsModel: true } as const;
@@ -64,7 +78,7 @@ const CHANGES = { ...READS, once: true } as const;
 export class People {
   constructor(
     private readonly hello: () => Hello,
-    private readonly ask: Ask,
+    private readonly ask: (...call: Ask) => Promise<WireMap>,
   ) {}
 
   /** Enrol a person, or more of one; the result says what is missing for a print, if anything is. */
@@ -75,7 +89,9 @@ export class People {
       name,
       id,
       audio: audio === undefined ? undefined : audioToWire(audio),
-      embeddings: embeddings?.map((one) => embeddingToWire(one, hello.protocolMinor)),
+      embeddings: embeddings?.map((one, index) =>
+        embeddingToWire(one, hello.protocolMinor, `embeddings[${index}]`),
+      ),
       ...speechParams(options, hello),
       deadline_ms: options.deadlineMs,
     };
@@ -115,6 +131,8 @@ export class People {
   /** Whose voice it is; `person` is null where it is nobody's of the gallery. */
   async identify(audio: Voice, options: IdentifyOptions = {}): Promise<IdentifyResult> {
     const { top, adapt } = options;
+    checkOption("top", top, { least: 1, most: 1_000, isWhole: true });
+    checkFlag("adapt", adapt);
     const params = { ...this.compared(audio, options), top, adapt };
     const request = { ...(adapt === true ? CHANGES : READS), nAudios: isStored(audio) ? 0 : 1 };
     return readPlain(await this.call("identify", params, request, options));

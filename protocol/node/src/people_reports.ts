@@ -1,6 +1,6 @@
 /** What the gallery of people tells: the results of its methods. Times are ISO 8601, in UTC. */
 
-import type { AudioWarning, Meaning, Quality } from "./reports";
+import type { AudioWarning, Meaning, Quality } from "./reports.js";
 
 /** Who it is. */
 export interface PersonName {

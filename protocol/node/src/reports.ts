@@ -1,6 +1,6 @@
 /** What the child tells: the results of the methods, and the notifications. Units stand in names. */
 
-import type { Segment } from "./audio";
+import type { Segment } from "./audio.js";
 
 export type State = "loading" | "ready" | "degraded" | "draining" | "failed";
 
@@ -87,6 +87,13 @@ export interface ModelReport {
   readonly source: string | null;
 }
 
+/** Why a child fails; `retryable`: whether another, started in the same way, may do better. */
+export interface HealthError {
+  readonly code: number;
+  readonly kind: string;
+  readonly retryable: boolean;
+}
+
 /** The state and everything that explains it. */
 export interface Health {
   readonly state: State;
@@ -106,6 +113,8 @@ export interface Health {
   };
   /** Milliseconds since `hello`, as far as they were reached. */
   readonly timings: { readonly importedMs?: number; readonly readyMs?: number };
+  /** With `failed`; absent in a child older than contract 1.3. */
+  readonly error?: HealthError;
 }
 
 /** Where one request's time went, in the child. */

@@ -1,10 +1,13 @@
 /** One request of the app, from its call to its one answer, whatever children come and go. */
 
-import type { Job } from "./backlog";
-import { encodeFrame } from "./framing";
-import { encodeRequest, type Method } from "./messages";
-import type { WireMap } from "./payload";
-import type { RequestProgress } from "./reports";
+import type { Job } from "./backlog.js";
+import { InvalidParams } from "./errors.js";
+import { encodeFrame, MAX_FRAME_BYTES } from "./framing.js";
+import { encodeRequest, type Method } from "./messages.js";
+import type { WireMap } from "./payload.js";
+import type { RequestProgress } from "./reports.js";
+
+const EMPTY = new Uint8Array();
 
 /** Told how far a request is. */
 export type OnProgress = (progress: RequestProgress) => void;
@@ -26,7 +29,7 @@ export interface RequestOptions {
 }
 
 export class Request implements Job {
-  readonly frame: Uint8Array;
+  readonly nBytes: number;
   readonly nAudios: number;
   readonly needsModel: boolean;
   readonly alone: boolean;
@@ -42,7 +45,9 @@ export class Request implements Job {
   resolve!: (result: WireMap) => void;
   reject!: (error: Error) => void;
 
-  /** @throws {FramingError} the frame would be longer than the child takes. */
+  private encoded: Uint8Array;
+
+  /** @throws {InvalidParams} it is more than the child takes in one frame. */
   constructor(
     readonly id: number,
     readonly method: Method,
@@ -55,10 +60,38 @@ export class Request implements Job {
     this.once = options.once ?? false;
     this.bound = options.bound ?? false;
     this.onProgress = options.onProgress;
-    this.frame = encodeFrame(encodeRequest(id, method, params), options.maxFrameBytes);
+    this.encoded = frameOf(encodeRequest(id, method, params), options.maxFrameBytes);
+    this.nBytes = this.encoded.length;
     this.answer = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
   }
+
+  get frame(): Uint8Array {
+    return this.encoded;
+  }
+
+  /** It is not sent again: let go of its bytes. */
+  release(): void {
+    this.encoded = EMPTY;
+  }
+}
+
+function frameOf(pieces: readonly Uint8Array[], maxFrameBytes = MAX_FRAME_BYTES): Uint8Array {
+  const nBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  if (nBytes > maxFrameBytes) {
+    throw new InvalidParams(
+      `the call has ${megabytes(nBytes)} MB, and the child takes at most ` +
+        `${megabytes(maxFrameBytes)} MB at once: write the audio to a file and give its path ` +
+        "(which may be of any length), or send it in parts",
+      "too_large",
+      { nBytes, maxFrameBytes },
+    );
+  }
+  return encodeFrame(pieces, maxFrameBytes);
+}
+
+function megabytes(nBytes: number): string {
+  return (nBytes / 1e6).toFixed(1);
 }

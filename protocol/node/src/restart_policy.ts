@@ -57,6 +57,22 @@ export class RestartPolicy {
     return { ...this.restart(this.nRestarts++), proveFirst };
   }
 
+  /** Another child is wanted, whatever was before. */
+  again(): Restart {
+    this.nDeathsWithoutAnswer = 0;
+    this.nFailedStarts = 0;
+    return this.restart(this.nRestarts++);
+  }
+
+  /** Begin anew, with the device that was asked for. */
+  reset(): void {
+    this.nRestarts = 0;
+    this.nDeathsWithoutAnswer = 0;
+    this.nDeviceFaults = 0;
+    this.nFailedStarts = 0;
+    this.onCpu = false;
+  }
+
   private restart(n: number): Restart {
     const delayMs = this.delaysMs[Math.min(n, this.delaysMs.length - 1)] ?? 0;
     return {

@@ -2,26 +2,23 @@
 
 import { EventEmitter } from "node:events";
 
-import { cancelledBy, onAbort } from "./abort";
-import { audioToWire, segmentsToWire, type Audio, type Segment } from "./audio";
-import { Child } from "./child";
-import { SYSTEM_CLOCK } from "./clock";
-import type { DiarizeResult } from "./diarization_reports";
-import { DeadlineExceeded, InvalidParams } from "./errors";
-import type { SidecarEvents } from "./events";
-import { Live } from "./live";
-import type { LiveOptions } from "./live_reports";
-import { LiveStreams } from "./live_streams";
-import type { Method } from "./messages";
-import type { CallOptions, EmbedBatchOptions, EmbedManyOptions, EmbedOptions } from "./options";
-import type { DiarizeOptions, EmbedWindowsOptions, LongCallOptions } from "./options";
-import type { ScoreOptions, StartOptions } from "./options";
-import type { WireMap } from "./payload";
-import { People } from "./people";
-import type { EmbedResult, EmbedWindowsResult, Health, Hello } from "./reports";
-import type { Metrics, ProbeResult, ScoreResult, SpeechResult } from "./reports";
-import type { RequestOptions } from "./request";
-import { RESTART_DELAYS_MS } from "./restart_policy";
+import { checkNumber } from "./argument_checks.js";
+import { audioToWire, segmentsToWire, type Audio, type Segment } from "./audio.js";
+import { Batch } from "./batch.js";
+import { call } from "./calls.js";
+import type { DiarizeResult } from "./diarization_reports.js";
+import { InvalidParams } from "./errors.js";
+import type { SidecarEvents, SidecarState } from "./events.js";
+import { Live } from "./live.js";
+import type { LiveOptions } from "./live_reports.js";
+import { LiveStreams } from "./live_streams.js";
+import type { CallOptions, EmbedBatchOptions, EmbedManyOptions, EmbedOptions } from "./options.js";
+import type { DiarizeOptions, EmbedWindowsOptions } from "./options.js";
+import type { ScoreOptions, StartOptions } from "./options.js";
+import type { WireMap } from "./payload.js";
+import { People, type Ask } from "./people.js";
+import type { EmbedResult, EmbedWindowsResult, Health, Hello } from "./reports.js";
+import type { Metrics, ProbeResult, ScoreResult, SpeechResult } from "./reports.js";
 import {
   readBatch,
   readDiarize,
@@ -31,10 +28,18 @@ import {
   readSpeech,
   type BatchItem,
   type BatchItems,
-} from "./results";
-import { Supervisor, type SupervisorOptions } from "./supervisor";
-import { isStored, voiceToWire, type Voice } from "./voice";
-import { demand, diarizeParams, embedManyParams, embedParams, scoreParams } from "./wire_options";
+} from "./results.js";
+import { startUnlessAborted, supervisorOptions } from "./start.js";
+import { Supervisor } from "./supervisor.js";
+import type { SupervisorOptions } from "./supervision.js";
+import { isStored, voiceToWire, type Voice } from "./voice.js";
+import {
+  demand,
+  diarizeParams,
+  embedManyParams,
+  embedParams,
+  scoreParams,
+} from "./wire_options.js";
 
 export interface SpeakerSidecar {
   on<E extends keyof SidecarEvents>(event: E, listener: (...args: SidecarEvents[E]) => void): this;
@@ -44,16 +49,6 @@ export interface SpeakerSidecar {
   ): this;
   off<E extends keyof SidecarEvents>(event: E, listener: (...args: SidecarEvents[E]) => void): this;
 }
-
-const DEFAULTS = {
-  restartDelaysMs: RESTART_DELAYS_MS,
-  healthIntervalMs: 5_000,
-  healthTimeoutMs: 10_000,
-  helloTimeoutMs: 60_000,
-  loadTimeoutMs: 300_000,
-  maxPending: 4_096,
-  maxPendingBytes: 256 * 2 ** 20,
-} as const;
 
 /**
  * A sidecar that is kept alive: its child is replaced when it dies or hangs, and what had no answer
@@ -68,7 +63,10 @@ export class SpeakerSidecar extends EventEmitter {
 
   private constructor(private readonly options: SupervisorOptions) {
     super();
+    const { onStateChange } = options;
+    if (onStateChange !== undefined) this.on("state", onStateChange);
     this.supervisor = new Supervisor(options, {
+      onState: (state) => this.tell("state", state),
       onHealth: (health) => {
         if (health.state === "ready" || health.state === "degraded") this.streams.childServes();
         this.tell("health", health);
@@ -92,18 +90,19 @@ export class SpeakerSidecar extends EventEmitter {
    * Start a sidecar. It resolves at the child's hello, before its model is loaded: calls wait.
    *
    * @throws {ChildGone} no child could be started; the message says why.
+   * @throws {ModelUnavailable} it has not the model that it is to load, and says so at once.
    * @throws {ProtocolMismatch} it speaks another version of the protocol.
+   * @throws {Cancelled} `signal` was aborted before that; the child ends.
    */
   static async start(options: StartOptions): Promise<SpeakerSidecar> {
-    const given = Object.entries(options).filter(([, value]) => value !== undefined);
-    const sidecar = new SpeakerSidecar({
-      ...DEFAULTS,
-      ...(Object.fromEntries(given) as unknown as StartOptions),
-      clock: SYSTEM_CLOCK,
-      startChild: (...child) => new Child(...child),
-    } as SupervisorOptions);
-    await sidecar.supervisor.start();
+    const sidecar = new SpeakerSidecar(supervisorOptions(options));
+    await startUnlessAborted(sidecar.supervisor, options.signal);
     return sidecar;
+  }
+
+  /** What it is doing; the event `state` tells each change. */
+  get state(): SidecarState {
+    return this.supervisor.state;
   }
 
   /** The child's first words: its version, its capabilities and its limits. */
@@ -142,13 +141,18 @@ export class SpeakerSidecar extends EventEmitter {
     audios: readonly Audio[],
     options: EmbedBatchOptions = {},
   ): Promise<BatchItem[]> {
-    const params = { items: audios.map(audioToWire), ...embedManyParams(options, this.hello) };
-    const nAudios = audios.length;
-    return readBatch(await this.call("embed_batch", params, { nAudios }, options));
+    const batch = new Batch(audios, this.hello.limits.maxBatchItems);
+    const { items } = batch;
+    const params = { items, ...embedManyParams(options, this.hello) };
+    if (items.length === 0) return batch.outcomes([]);
+    const request = { nAudios: items.length };
+    return batch.outcomes(readBatch(await this.call("embed_batch", params, request, options)));
   }
 
   /** One embedding for each window of `windowS` seconds, one every `hopS`. */
   async embedWindows(audio: Audio, options: EmbedWindowsOptions): Promise<EmbedWindowsResult> {
+    checkNumber("windowS", options?.windowS, { least: 0 });
+    checkNumber("hopS", options.hopS, { least: 0 });
     const params = {
       audio: audioToWire(audio),
       window_s: options.windowS,
@@ -238,8 +242,8 @@ export class SpeakerSidecar extends EventEmitter {
     const { protocolMinor } = this.hello;
     const nAudios = [a, b].filter((voice) => !isStored(voice)).length;
     const params = {
-      a: voiceToWire(a, protocolMinor),
-      b: voiceToWire(b, protocolMinor),
+      a: voiceToWire(a, protocolMinor, "a"),
+      b: voiceToWire(b, protocolMinor, "b"),
       ...scoreParams(options, this.hello),
     };
     return readPlain(await this.call("score", params, { nAudios }, options));
@@ -261,39 +265,40 @@ export class SpeakerSidecar extends EventEmitter {
    * most about 2.5 s later (7 s if the system cannot kill it).
    */
   async close({ drainMs = 0 }: { readonly drainMs?: number | undefined } = {}): Promise<void> {
+    checkNumber("drainMs", drainMs, { least: 0 });
     await this.supervisor.close(drainMs);
   }
 
-  private async call(
-    method: Method,
-    params: WireMap,
-    requestOptions: RequestOptions,
-    { signal, deadlineMs, onProgress }: LongCallOptions,
-  ): Promise<WireMap> {
-    if (signal !== undefined && typeof signal.addEventListener !== "function") {
-      throw new InvalidParams(
-        "signal must be an AbortSignal, such as an AbortController's `signal`",
-      );
-    }
-    if (onProgress !== undefined && typeof onProgress !== "function") {
-      throw new InvalidParams("onProgress must be a function");
-    }
-    if (signal?.aborted === true) throw cancelledBy(signal, "the call");
-    const request = this.supervisor.submit(method, params, { ...requestOptions, onProgress });
-    const withdraw = (error: Error) => this.supervisor.withdraw(request, error);
-    const forgetAbort = signal && onAbort(signal, () => withdraw(cancelledBy(signal, "the call")));
-    const timer =
-      deadlineMs === undefined
-        ? null
-        : SYSTEM_CLOCK.setTimer(() => {
-            withdraw(new DeadlineExceeded(`it was not finished within ${deadlineMs} ms`));
-          }, deadlineMs);
-    try {
-      return await request.answer;
-    } finally {
-      forgetAbort?.();
-      timer?.cancel();
-    }
+  /** `await using` closes it at the end of its block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * Another child in place of the one that runs, was given up, or was closed; what has no answer is
+   * sent to it. It is tried as often as at first, and with the device that the arguments name.
+   * Resolves at its hello.
+   *
+   * @throws {SidecarError} as `start` does; then it can be called again.
+   */
+  async restart(): Promise<void> {
+    await this.supervisor.restart();
+  }
+
+  /** Let the process end although the child runs; only calls that are pending keep it. */
+  unref(): this {
+    this.supervisor.unref = true;
+    return this;
+  }
+
+  /** Take `unref` back. */
+  ref(): this {
+    this.supervisor.unref = false;
+    return this;
+  }
+
+  private call(...[method, params, request, options]: Ask): Promise<WireMap> {
+    return call(this.supervisor, method, params, request, options);
   }
 
   private tell<E extends keyof SidecarEvents>(event: E, ...args: SidecarEvents[E]): void {

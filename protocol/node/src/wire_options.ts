@@ -1,13 +1,15 @@
 /** A call's options as params of the wire, and what a child must be able to do for them. */
 
-import { InvalidParams, MethodNotFound } from "./errors";
-import type { DiarizeOptions, EmbedBatchOptions, EmbedManyOptions } from "./options";
-import type { ScoreOptions, SpeechOptions } from "./options";
-import type { WireMap } from "./payload";
-import type { Hello } from "./reports";
+import { checkFlag, checkOption, checkShare, checkWord } from "./argument_checks.js";
+import { InvalidParams, MethodNotFound } from "./errors.js";
+import type { DiarizeOptions, EmbedBatchOptions, EmbedManyOptions } from "./options.js";
+import type { ScoreOptions, SpeechOptions } from "./options.js";
+import type { WireMap } from "./payload.js";
+import type { Hello } from "./reports.js";
 
 // Which minor version brought `far` and `prior`.
 const SCORES_WITH_MEANING = 2;
+const SPEAKERS = { least: 1, most: 100, isWhole: true };
 
 /**
  * See that the child has what `what` needs; it would refuse, but later, and in other words.
@@ -21,6 +23,7 @@ export function demand(hello: Hello, capability: string, what: string): void {
 
 /** @throws {InvalidParams} it has `speech`, which the child has not. */
 export function speechParams({ speech }: SpeechOptions, hello: Hello): WireMap {
+  checkWord("speech", speech, ["auto", "all", "require"]);
   if (speech !== undefined && !hello.capabilities.includes("speech")) {
     refuse("speech", needs(hello, "speech"));
   }
@@ -30,6 +33,8 @@ export function speechParams({ speech }: SpeechOptions, hello: Hello): WireMap {
 /** @throws {InvalidParams} it has what the child has not. */
 export function scoreParams(options: ScoreOptions, hello: Hello): WireMap {
   const { far, prior } = options;
+  checkShare("far", far);
+  checkShare("prior", prior);
   for (const [name, value] of Object.entries({ far, prior })) {
     if (value !== undefined && hello.protocolMinor < SCORES_WITH_MEANING) {
       refuse(name, needs(hello, "contract 1.2"));
@@ -41,6 +46,7 @@ export function scoreParams(options: ScoreOptions, hello: Hello): WireMap {
 /** @throws {InvalidParams} it has `speech`, which the child has not. */
 export function embedParams(options: EmbedBatchOptions, hello: Hello): WireMap {
   const { normalize, deadlineMs } = options;
+  checkFlag("normalize", normalize);
   return { normalize, deadline_ms: deadlineMs, ...speechParams(options, hello) };
 }
 
@@ -51,6 +57,11 @@ export function embedManyParams(options: EmbedManyOptions, hello: Hello): WireMa
 
 /** How many speakers there are, and what else is wanted of `diarize`. */
 export function diarizeParams(options: DiarizeOptions): WireMap {
+  checkOption("nSpeakers", options.nSpeakers, SPEAKERS);
+  checkOption("minSpeakers", options.minSpeakers, SPEAKERS);
+  checkOption("maxSpeakers", options.maxSpeakers, SPEAKERS);
+  checkFlag("identify", options.identify);
+  checkFlag("exclusive", options.exclusive);
   return {
     n_speakers: options.nSpeakers,
     min_speakers: options.minSpeakers,

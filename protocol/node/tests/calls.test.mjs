@@ -250,7 +250,7 @@ describe("a start that cannot succeed says why", () => {
     test(what, async () => {
       await assert.rejects(SpeakerSidecar.start({ args: [], ...options }), (error) => {
         assert.ok(error instanceof ChildGone, String(error));
-        return error.message.includes("no-such-program") && error.kind === "child_gone";
+        return error.message.includes("no-such-program") && error.kind === "not_started";
       });
     });
   }

@@ -20,6 +20,14 @@ export class FakeClock {
     return { cancel: () => (this.#timers = this.#timers.filter((other) => other !== timer)) };
   }
 
+  /** How many things keep the process alive. */
+  nHolds = 0;
+
+  keepAlive() {
+    this.nHolds += 1;
+    return { cancel: () => (this.nHolds -= 1) };
+  }
+
   random() {
     return this.jitter;
   }
@@ -96,6 +104,8 @@ export class FakeChild {
     this.inputEnded = true;
   }
 
+  unref() {}
+
   kill(fault) {
     if (this.killed !== null || this.hasEnded) return;
     this.killed = fault;
@@ -117,8 +127,8 @@ export class FakeChild {
     });
   }
 
-  health(state, reason = state, model = null) {
-    this.tell("health", { state, reason, model });
+  health(state, reason = state, { error, model = null } = {}) {
+    this.tell("health", { state, reason, model, ...(error && { error }) });
   }
 
   progress(phase, done, total) {
@@ -132,7 +142,7 @@ export class FakeChild {
   /** Say hello, and that it serves, with a model of this fingerprint. */
   serve(fingerprint = "f.1") {
     this.hello();
-    this.health("ready", "ready", { fingerprint });
+    this.health("ready", "ready", undefined, { fingerprint });
   }
 
   answer(id, result = { answered: id }) {
@@ -179,8 +189,9 @@ export class FakeChild {
 export function supervise(options = {}) {
   const world = fakeWorld(options);
   const { clock, children } = world;
-  const told = { exits: [], restarts: [], logs: [], states: [], progress: [] };
+  const told = { exits: [], restarts: [], logs: [], states: [], progress: [], own: [] };
   const it = new supervisor.Supervisor(world.options, {
+    onState: (state) => told.own.push(state),
     onHealth: ({ state }) => told.states.push(state),
     onProgress: (progress) => told.progress.push(progress),
     onExit: (exit) => told.exits.push(exit),

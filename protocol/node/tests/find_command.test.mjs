@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 
-import { closeBeforeQuit, CommandNotFound, findCommand } from "speaker-sidecar";
+import { CommandNotFound, findCommand } from "speaker-sidecar";
 
 const WINDOWS = process.platform === "win32";
 const PROGRAM = WINDOWS ? "speaker-sidecar.exe" : "speaker-sidecar";
@@ -66,8 +66,11 @@ test("packaged: in the app's resources, as Electron names them", (t) => {
   const path = program(resourcesPath, "speaker-sidecar", PROGRAM);
   withValues(process, { resourcesPath }, () => {
     assert.deepEqual(findCommand(), { command: path, args: [] });
-    // A developer's Python has no say in what users run.
-    assert.deepEqual(findCommand({ python: "python3" }), { command: path, args: [] });
+    // Whoever names a Python means it; a developer's has no say in what is known to be packaged.
+    const named = { command: "python3", args: ["-m", "sidecar"] };
+    assert.deepEqual(findCommand({ python: "python3" }), named);
+    assert.equal(findCommand({ python: "python3", isPackaged: true }).command, path);
+    assert.deepEqual(findCommand({ python: "python3", isPackaged: false }), named);
   });
   assert.equal(findCommand({ isPackaged: true, resourcesPath }).command, path);
 });
@@ -118,33 +121,26 @@ test("the error says what was looked for, and what is wrong with it", (t) => {
   assert.throws(() => findCommand({ isPackaged: true }), /resourcesPath/);
 });
 
-test("before-quit: the app waits for the child's end, then quits", async () => {
-  const listeners = [];
-  const app = {
-    on: (event, listener) => listeners.push([event, listener]),
-    nQuits: 0,
-    quit: () => app.nQuits++,
-  };
-  let ended;
-  let nCloses = 0;
-  const close = () => {
-    nCloses += 1;
-    return new Promise((resolve) => (ended = resolve));
-  };
-  closeBeforeQuit(app, { close });
-  const [[event, listener]] = listeners;
-  assert.equal(event, "before-quit");
-  const quit = (defaultPrevented = false) => {
-    let prevented = false;
-    listener({ defaultPrevented, preventDefault: () => (prevented = true) });
-    return prevented;
-  };
-  assert.equal(quit(true), false);
-  assert.equal(nCloses, 0, "the app itself goes on: somebody else prevented its end");
-  assert.deepEqual([quit(), quit()], [true, true]);
-  assert.deepEqual([nCloses, app.nQuits], [1, 0]);
-  ended();
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(app.nQuits, 1);
-  assert.equal(quit(), false);
+test("a utility process of Electron in development is not packaged: it lacks defaultApp", (t) => {
+  const electron = emptyFolder(t);
+  const project = emptyFolder(t);
+  const own = program(project, ...VENV);
+  const find = () => findCommand({ projectFolder: project }).command;
+  for (const execPath of [
+    "/app/node_modules/electron/dist/electron",
+    join("C:", "electron.exe"),
+    "/app/Electron.app/Contents/MacOS/Electron",
+    "/app/Electron.app/Contents/Frameworks/Electron Helper (Plugin).app/Electron Helper (Plugin)",
+  ]) {
+    const name = execPath.split(/[\\/]/).at(-1);
+    withValues(process, { resourcesPath: electron, execPath: join("/x", name) }, () => {
+      assert.equal(find(), own, execPath);
+    });
+  }
+  // A program that was renamed, with Electron's own app still beside it.
+  withValues(process, { resourcesPath: electron }, () => {
+    assert.throws(find, /extraResources/);
+    writeFileSync(join(electron, "default_app.asar"), "");
+    assert.equal(find(), own);
+  });
 });

@@ -47,7 +47,7 @@ test("what is no function is refused, and nothing is sent", async () => {
   for (const onProgress of [true, null]) {
     await assert.rejects(it.embedBatch(["a.wav"], { onProgress }), {
       name: "InvalidParams",
-      message: "onProgress must be a function",
+      message: `onProgress must be a function, not ${onProgress}`,
     });
   }
   assert.deepEqual(newest().received, []);

@@ -96,3 +96,32 @@ test("a pause of one child is not its successor's", async () => {
   world.newest().serve();
   assert.deepEqual(world.newest().ids(), [call.id]);
 });
+
+test("a withdrawn request is pending no more, and its bytes are let go", async () => {
+  const world = serving({ maxPendingBytes: 1_000 });
+  const submit = () => world.it.submit("embed", { blob: new Uint8Array(900) }, { nAudios: 1 });
+  const first = submit();
+  first.answer.catch(() => undefined);
+  assert.throws(submit, { name: "Overloaded" });
+  world.it.withdraw(first, new Error("no longer wanted"));
+  assert.deepEqual([world.it.nPending, first.frame.length], [0, 0]);
+  const second = submit();
+  assert.equal(world.it.nPending, 1);
+  // What the child says of it now changes no count.
+  world.newest().answer(first.id);
+  assert.equal(world.it.nPending, 1);
+  assert.throws(submit, { name: "Overloaded" });
+  world.newest().answer(second.id);
+  submit();
+  assert.equal(world.it.nPending, 1);
+});
+
+test("one that the child still has when it dies is not sent again", async () => {
+  const world = serving();
+  const calls = [world.embed(), world.embed()];
+  world.it.withdraw(calls[0].request, new Error("no longer wanted"));
+  world.newest().die();
+  assert.equal(world.it.nPending, 1);
+  const second = await nextChild(world);
+  assert.deepEqual(second.ids(), [calls[1].id]);
+});

@@ -207,6 +207,7 @@ test("what spawn throws is treated as what it tells", async () => {
     pid: null,
     code: null,
     signal: null,
+    kind: "not_started",
     reason: "fake could not be started: spawn fake EPERM",
     willRestart: false,
   });

@@ -29,7 +29,7 @@ test("after its second death a request is alone in flight", async () => {
 
 test("one that is suspected waits until nothing else is in flight", () => {
   const backlog = new backlogs.Backlog(10, 1_000);
-  const audio = { frame: Buffer.alloc(1), nAudios: 1, needsModel: true, alone: false };
+  const audio = { nBytes: 1, nAudios: 1, needsModel: true, alone: false };
   const job = (id, nDeaths) => ({ ...audio, id, nDeaths });
   const [fresh, suspect, later] = [job(1, 0), job(2, 2), job(3, 0)];
   for (const it of [fresh, suspect, later]) backlog.add(it);

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from sidecar.tools.harness.json_file import Json, Node, Shape
 
 _MAX_BIN_BYTES = 2**29
 # Where the protocol's methods have an audio or an embedding.
 _VOICE_PATH = re.compile(r"(\[\d+\]\.)?params\.(audio|a|b|(items|embeddings)\[\d+\])")
+# Where a stream has what comes next.
+_PUSHED_PATH = re.compile(r"(\[\d+\]\.)?params\.pcm")
 # What an earlier answer tells can be sent, but not expected: it is not known when a file is read.
 _SENT_PATH = re.compile(r"(\[\d+\]\.)?params\..+")
 
@@ -33,6 +36,10 @@ _VOICES: dict[str, dict[str, Shape]] = {
     **{name: {name: "object", **_CROP} for name in ("tone", "noise", "silence")},
     "base64": {"base64": "string", **_CROP, **dict.fromkeys(_PCM)},
     "from": {"from": "string", "item": 0, "speech_s": "number"},
+}
+_PUSHED: dict[str, dict[str, Shape]] = {
+    **{name: {name: "object"} for name in ("tone", "noise", "silence")},
+    "recording": {"recording": "string", **_CROP, "encoding": ("f32le", "s16le")},
 }
 _SPECIALS: dict[str, dict[str, Shape]] = {
     **{name: {name: "string", "repeat": 0} for name in ("$bin", "$hex", "$text", "$file")},
@@ -62,6 +69,8 @@ class ValueBuilder:
         is_voice = _VOICE_PATH.fullmatch(node.path) is not None
         if is_voice and not node.value.keys().isdisjoint(_VOICES):
             return self._build_voice(node)
+        if _PUSHED_PATH.fullmatch(node.path) and not node.value.keys().isdisjoint(_PUSHED):
+            return self._build_pushed(node)
         built = {name: self.build(node[name]) for name in node.value}
         if is_voice and isinstance(built.get("path"), str):
             built["path"] = str(self._folder / built["path"])
@@ -92,6 +101,24 @@ class ValueBuilder:
             return base64.b64decode(text, validate=True)
         except (OSError, ValueError) as error:
             node.fail(f"cannot be read: {error}")
+
+    def _build_pushed(self, node: Node) -> bytes:
+        """Samples alone: a sound's, or those of a part of a recording, channels interleaved."""
+        kind = node.kind(_PUSHED)
+        if kind != "recording":
+            samples: bytes = _build_sound(node[kind], kind)["pcm"]
+            return samples
+        is_float = node.value.get("encoding", "f32le") == "f32le"
+        try:
+            with soundfile.SoundFile(self._folder / node.value[kind]) as audio:
+                start = round(node.value.get("start_s", 0) * audio.samplerate)
+                end = node.value.get("end_s")
+                audio.seek(start)
+                n_frames = -1 if end is None else round(end * audio.samplerate) - start
+                frames = audio.read(n_frames, dtype="float32" if is_float else "int16")
+        except (OSError, ValueError, soundfile.SoundFileError) as error:
+            node.fail(f"cannot be read: {error}")
+        return bytes(frames.astype("<f4" if is_float else "<i2").tobytes())
 
     def _build_voice(self, node: Node) -> Json:
         kind = node.kind(_VOICES)

@@ -4,12 +4,14 @@ import {
   cosine,
   Overloaded,
   SidecarError,
+  restoreError,
   SpeakerSidecar,
   UnknownPerson,
   type Audio,
   type BatchItem,
   type DiarizeResult,
   type EmbedResult,
+  type ErrorReport,
   type IdentifyResult,
   type Live,
   type LiveTurn,
@@ -17,8 +19,10 @@ import {
   type QualityFlag,
   type RequestProgress,
   type Segment,
+  type SidecarState,
   type StoredEmbedding,
 } from "speaker-sidecar";
+import { ChildGone, restoreError as restoreInAPage } from "speaker-sidecar/errors";
 
 export async function whoSpeaks(
   audio: Audio,
@@ -28,7 +32,12 @@ export async function whoSpeaks(
     command: "python3",
     args: ["-m", "sidecar"],
     env: { PYTHONUNBUFFERED: "1" },
+    signal: AbortSignal.timeout(60_000),
+    onStateChange: (state: SidecarState) => console.log(state === "ready"),
+    onExit: ({ kind, willRestart }) => (kind === "usage" && willRestart ? "stop" : undefined),
   });
+  // @ts-expect-error an end is followed by another start, or not
+  void SpeakerSidecar.start({ command: "python3", args: [], onExit: () => "later" });
   sidecar
     .on("health", ({ state, device }) => console.log(state.toUpperCase(), device?.selected))
     .on("progress", ({ phase, done, total }) =>
@@ -93,8 +102,20 @@ export async function whoSpeaks(
     console.log(same ?? "not known", probability?.toFixed(), cosine(voice, embedding).toFixed());
     const flags: readonly QualityFlag[] = voice.quality?.flags ?? [];
     if (flags.includes("silent")) return "nobody";
+    const fromStores = ["AAAAPw==", [0.5], new Uint8Array(4)].map((stored) => ({
+      embedding: stored,
+      fingerprint: voice.fingerprint,
+    }));
+    for (const stored of fromStores) console.log(cosine(stored, voice));
+    sidecar
+      .unref()
+      .ref()
+      .on("state", (state: SidecarState) => console.log(state));
+    if (sidecar.state === "failed") await sidecar.restart();
     return (await meet(sidecar.people, voice, audio)) ?? best.name;
   } catch (error) {
+    const report: ErrorReport | undefined = restoreError(error)?.toJSON();
+    console.log(report?.kind, restoreInAPage(report) instanceof ChildGone);
     if (error instanceof BadAudio) return error.message;
     if (error instanceof Overloaded) return String(error.details.retryAfterMs);
     if (error instanceof SidecarError && error.retryable) return error.kind;

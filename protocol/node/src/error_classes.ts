@@ -1,16 +1,16 @@
-// The same classes as for CommonJS, not a second copy: instanceof holds across both.
+/**
+ * `speaker-sidecar/errors`: the errors alone. It needs nothing of Node, so a page can import it, too.
+ */
+
 export {
   BadAudio,
   Cancelled,
   ChildGone,
-  closeBeforeQuit,
   Closed,
   CommandNotFound,
-  cosine,
   DeadlineExceeded,
   DeviceError,
   Draining,
-  findCommand,
   FramingError,
   GalleryUnavailable,
   IncompatibleEmbeddings,
@@ -23,12 +23,11 @@ export {
   OutOfMemory,
   Overloaded,
   ParseError,
-  PROTOCOL,
-  PROTOCOL_MINOR,
   ProtocolMismatch,
   SidecarError,
-  SpeakerSidecar,
   UnknownError,
   UnknownPerson,
   UnknownStream,
-} from "./dist/index.js";
+} from "./errors.js";
+export { restoreError } from "./error_transport.js";
+export type { ErrorReport } from "./sidecar_error.js";

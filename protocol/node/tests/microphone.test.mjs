@@ -1,0 +1,102 @@
+// The microphone in a real Chromium, which hears a file in its place.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { CHROMIUM, Page } from "../../../packaging/electron-example/tests/chromium.mjs";
+import { servePage } from "./loopback_page.mjs";
+import { wavBytes } from "./wav.mjs";
+
+const SKIP = { skip: !CHROMIUM && "there is no Chromium: install one, or name it in CHROMIUM" };
+const TONE_HZ = 1_000;
+
+/** A page whose script is `script`, in a browser that hears `samples` of 48 kHz. */
+async function openPage(t, script, { samples = tone(), policy, sidecar } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "sidecar-microphone-"));
+  const file = join(folder, "heard.wav");
+  writeFileSync(file, wavBytes(samples, 48_000));
+  const served = await servePage(script, { policy, sidecar });
+  const page = await Page.open(served.url, [
+    `--use-file-for-fake-audio-capture=${file}`,
+    "--autoplay-policy=no-user-gesture-required",
+  ]);
+  t.after(async () => {
+    await page.close();
+    served.close();
+    rmSync(folder, { recursive: true });
+  });
+  return page;
+}
+
+function tone(durationS = 4) {
+  return Float32Array.from(
+    { length: durationS * 48_000 },
+    (_, n) => 0.5 * Math.sin((2 * Math.PI * TONE_HZ * n) / 48_000),
+  );
+}
+
+const OPEN = `
+import { microphones, openMicrophone } from "./renderer.js";
+
+window.chunks = [];
+window.begin = async (options = {}) => {
+  window.microphone = await openMicrophone({ echoCancellation: false, ...options }, {
+    onSamples: (samples, level) => chunks.push({ samples: [...samples], ...level }),
+    onEnded: () => (window.ended = true),
+  });
+  return { label: microphone.label, devices: await microphones() };
+};`;
+
+test("chunks of 100 ms of 16 kHz, mono, with their level", SKIP, async (t) => {
+  const page = await openPage(t, OPEN);
+  await page.until("typeof begin === 'function'");
+  const { label, devices } = await page.evaluate("begin()");
+  assert.ok(label.length > 0);
+  assert.ok(devices.length > 0 && devices.every(({ deviceId }) => deviceId.length > 0));
+  await page.until("chunks.length >= 12");
+  const nBefore = await page.evaluate("microphone.close().then(() => chunks.length)");
+  const chunks = await page.evaluate("chunks");
+  assert.equal(chunks.length, nBefore);
+  const whole = chunks.slice(2, -1);
+  for (const { samples, rmsDbfs, peakDbfs } of whole) {
+    assert.equal(samples.length, 1_600);
+    assert.ok(Math.abs(rmsDbfs - 20 * Math.log10(0.5 / Math.SQRT2)) < 1.5, String(rmsDbfs));
+    assert.ok(Math.abs(peakDbfs - 20 * Math.log10(0.5)) < 1.5, String(peakDbfs));
+  }
+  const all = whole.flatMap(({ samples }) => samples);
+  const crossings = all.filter((sample, n) => n > 0 && all[n - 1] < 0 && sample >= 0).length;
+  const heardHz = crossings / (all.length / 16_000);
+  assert.ok(Math.abs(heardHz - TONE_HZ) < 20, `${heardHz} Hz`);
+  t.diagnostic(`${chunks.length} chunks; ${heardHz.toFixed(0)} Hz of ${TONE_HZ}`);
+});
+
+test("a microphone that is named, and one that is not there", SKIP, async (t) => {
+  const page = await openPage(t, OPEN);
+  await page.until("typeof begin === 'function'");
+  const { devices } = await page.evaluate("begin()");
+  await page.evaluate("microphone.close()");
+  const [{ deviceId }] = devices;
+  await page.evaluate(`begin({ deviceId: ${JSON.stringify(deviceId)} })`);
+  await page.until("chunks.length >= 2");
+  const name = "begin({ deviceId: 'none' }).then(() => 'open', ({ name }) => name)";
+  assert.equal(await page.evaluate(name), "OverconstrainedError");
+});
+
+test("with a strict policy the worklet comes from a file of the app's", SKIP, async (t) => {
+  const page = await openPage(t, OPEN, { policy: "default-src 'self'" });
+  await page.until("typeof begin === 'function'");
+  const refused = "begin().then(() => 'open', ({ name }) => name)";
+  assert.equal(await page.evaluate(refused), "AbortError");
+  await page.evaluate("begin({ workletUrl: 'worklet.js' })");
+  await page.until("chunks.length >= 2");
+});
+
+test("with blob: in the policy it needs no file", SKIP, async (t) => {
+  const page = await openPage(t, OPEN, { policy: "default-src 'self'; script-src 'self' blob:" });
+  await page.until("typeof begin === 'function'");
+  await page.evaluate("begin()");
+  await page.until("chunks.length >= 2");
+});
