@@ -1,9 +1,14 @@
 // Who spoke when, as other programs read it. Of voices there are only names in it, no embeddings.
 
+/** A title without the end of a file's name, and without what Windows allows in none. */
+function stemOf(title) {
+  return title.replace(/\.[a-z0-9]{1,5}$/i, "").replace(/[\\/:*?"<>|]/g, ".");
+}
+
 /** A `SPEAKER` line for each turn: NIST, "Rich Transcription 2009 evaluation plan", appendix A. */
 function asRttm({ title, turns }) {
   const word = (text) => text.replace(/\s+/g, "_") || "_";
-  const file = word(title.replace(/\.[^.]*$/, ""));
+  const file = word(stemOf(title));
   return turns
     .map(
       ({ startS, endS, name }) =>
@@ -66,6 +71,5 @@ const FORMATS = {
  */
 export function exported(format, conversation) {
   const [write, type] = FORMATS[format];
-  const stem = conversation.title.replace(/\.[^.]*$/, "");
-  return { name: `${stem}.${format}`, type, text: write(conversation) };
+  return { name: `${stemOf(conversation.title)}.${format}`, type, text: write(conversation) };
 }

@@ -80,7 +80,7 @@ async function stop() {
     const result = await ask("hindsight");
     if (result === null) return;
     const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    const title = `Conversation at ${at.replace(":", ".")}`;
+    const title = `Conversation at ${at}`;
     view = new RecordingView(element("live-result"), {
       title,
       blob: wavOf(stopped.samples),

@@ -61,6 +61,8 @@ export class Timeline {
     }
     name.style.setProperty("--voice", colourOf(voice.key));
     const lane = made("div", voice.isKnown ? "lane" : "lane stranger");
+    // The turns are told in a list of their own.
+    lane.ariaHidden = "true";
     lane.style.setProperty("--voice", colourOf(voice.key));
     lane.append(...own.filter(({ endS }) => endS > this.#fromS).map((turn) => this.#bar(turn)));
     lane.append(made("div", "cursor"));
@@ -71,7 +73,9 @@ export class Timeline {
         this.#onSeek(this.#fromS + ((clientX - left) / width) * (this.#toS - this.#fromS));
       });
     }
-    return [name, lane, made("span", "share", duration(speechS))];
+    const share = made("span", "share", duration(speechS));
+    share.title = `${voice.name} speaks for ${share.textContent}`;
+    return [name, lane, share];
   }
 
   #bar({ startS, endS }) {
@@ -85,6 +89,7 @@ export class Timeline {
 
   #scale() {
     const scale = made("div", "scale");
+    scale.ariaHidden = "true";
     const lengthS = this.#toS - this.#fromS;
     const stepS = STEPS_S.find((step) => lengthS / step <= MOST_MARKS) ?? 14_400;
     const firstS = Math.ceil(this.#fromS / stepS) * stepS;

@@ -18,7 +18,7 @@ export const NO_BROWSER =
  * The module `speaker-sidecar` with this program in the place of what it would find; `started` is
  * given each sidecar.
  */
-export function packageWith({ command, args }, started = () => undefined) {
+export function packageWith(program, started = () => undefined) {
   const { SpeakerSidecar } = speakerSidecar;
   const start = async (options) => {
     const sidecar = await SpeakerSidecar.start({ ...options, cwd: ROOT });
@@ -28,7 +28,7 @@ export function packageWith({ command, args }, started = () => undefined) {
   return {
     ...speakerSidecar,
     allowMicrophone,
-    findCommand: () => ({ command, args }),
+    findCommand: () => ({ command: program.command, args: program.args }),
     SpeakerSidecar: { start },
   };
 }

@@ -131,7 +131,7 @@ async function session(t, number, delays) {
   await page.until('Number(document.getElementById("live-level").ariaValueNow) > 30');
   await says(page, "#announcement", "Ada is speaking");
   const lastS = turns.at(-1).endS;
-  while (heard.durationS < turns.at(-1).startS + 4.5) await page.until("true");
+  while (heard.durationS < turns.at(-1).startS + 3.5) await page.until("true");
   if (number === 0) await photograph(page, "live");
   while (heard.durationS < lastS + GAP_S + SILENCE_S) await page.until("true");
   assert.equal(await text(page, "#now"), "Nobody is speaking");

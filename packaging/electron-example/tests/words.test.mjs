@@ -46,6 +46,11 @@ test("JSON", () => {
   assert.deepEqual(speakers, [{ label: "S1", name: "Ada & Ben <x>", known: true, speech_s: 1.75 }]);
 });
 
+test("a title that can be no file's name", () => {
+  const { name } = exported("rttm", { ...CONVERSATION, title: "Conversation at 09:13 PM" });
+  assert.equal(name, "Conversation at 09.13 PM.rttm");
+});
+
 test("times", () => {
   assert.deepEqual([0, 59.9, 61, 3723].map(clock), ["0:00", "0:59", "1:01", "1:02:03"]);
   assert.deepEqual([0.4, 59.4, 59.6, 125].map(duration), ["0 s", "59 s", "1:00 min", "2:05 min"]);
