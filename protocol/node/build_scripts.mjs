@@ -16,3 +16,8 @@ writeFileSync(
 
 const { WORKLET_CODE } = require("./dist/worklet_code.js");
 writeFileSync(new URL("worklet.js", dist), WORKLET_CODE);
+
+// Nobody imports them, but a checker of packages wants to know what that would give.
+for (const name of ["preload_script", "worklet"]) {
+  writeFileSync(new URL(`${name}.d.ts`, dist), "export {};\n");
+}

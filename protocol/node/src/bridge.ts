@@ -13,6 +13,7 @@ import type {
 } from "./live_reports.js";
 import type { IdentifyResult, EnrollResult, ForgetResult } from "./people_reports.js";
 import type { PersonDetails, PersonReport } from "./people_reports.js";
+import type { ErrorReport } from "./sidecar_error.js";
 
 /** Calls are invoked and answered, samples are sent, and news comes back. */
 export type Channel = "speaker-sidecar:call" | "speaker-sidecar:push" | "speaker-sidecar:news";
@@ -72,13 +73,7 @@ export interface Calls {
 }
 
 /** An error as plain data: Electron carries no class across, and no field but the message. */
-export interface SentError {
-  readonly name: string;
-  readonly kind: string;
-  readonly message: string;
-  readonly retryable: boolean;
-  readonly details: Readonly<Record<string, unknown>>;
-}
+export type SentError = ErrorReport;
 
 /** What a call came to. */
 export type Answer<T> = { readonly value: T } | { readonly error: SentError };

@@ -117,6 +117,7 @@ export class GalleryUnavailable extends SidecarError {
 
 /** No stream of that name is open: it was closed, or hearing it has failed. */
 export class UnknownStream extends SidecarError {
+  static override readonly errorName: string = "UnknownStream";
   static override readonly code = -32015;
   static override readonly defaultKind = "unknown_stream";
 }

@@ -1,15 +1,13 @@
 /** A live stream's talk with the child, and with the next one once it is gone. */
 
-import { bytesOf } from "./audio.js";
 import type { Timer } from "./clock.js";
 import type { DiarizeResult } from "./diarization_reports.js";
 import { KillsChild, Overloaded, SidecarError, UnknownStream } from "./errors.js";
 import type { KnownSpeaker, LiveCloseOptions, LiveOptions, LiveRestart } from "./live_reports.js";
 import type { StreamHost } from "./live_streams.js";
 import { Tape } from "./live_tape.js";
-import type { WireMap } from "./payload.js";
 import { readDiarize } from "./results.js";
-import { diarizeParams } from "./wire_options.js";
+import { diarizeParams, openParams } from "./wire_options.js";
 
 /** Whom the stream tells of its life, in its own time: from the first sample on. */
 export interface StreamListener {
@@ -93,7 +91,11 @@ export class LiveStream {
       const { lost } = this;
       const fingerprint = this.host.fingerprint();
       const known = this.listener.known(lost === null ? null : fingerprint);
-      const opened = await this.host.ask("stream_open", this.openParams(known), this.signal);
+      const opened = await this.host.ask(
+        "stream_open",
+        openParams(this.options, this.beginS, known),
+        this.signal,
+      );
       if (!isCurrent()) return;
       this.stream = opened.stream as string;
       this.lost = null;
@@ -291,23 +293,6 @@ export class LiveStream {
   private noteTaken(): void {
     if (this.tape.hasNext && !this.isOver) return;
     this.whenTaken.splice(0).forEach((resolve) => resolve());
-  }
-
-  private openParams(known: readonly KnownSpeaker[]): WireMap {
-    const { sampleRateHz, encoding = "f32le", startS = 0, ...options } = this.options;
-    return {
-      sample_rate_hz: sampleRateHz,
-      encoding,
-      channels: options.channels,
-      channel: options.channel === "mix" ? undefined : options.channel,
-      identify: options.identify,
-      detail: options.detail,
-      start_s: startS + this.beginS,
-      speakers: known.map(({ label, embedding, fingerprint, speechS }) => ({
-        ...{ label, fingerprint, speech_s: speechS },
-        embedding: bytesOf(embedding),
-      })),
-    };
   }
 }
 

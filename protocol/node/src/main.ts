@@ -102,7 +102,9 @@ function originOf(url: string): string {
 function refusal({ senderFrame }: PageEvent): Answer<never> {
   const who = senderFrame === null ? "a frame that is gone" : originOf(senderFrame.url);
   const message = `${who} is not answered: name it in serveSpeaker's origins, if it is yours`;
-  return { error: { name: "Refused", kind: "refused", message, retryable: false, details: {} } };
+  return {
+    error: { name: "Refused", code: null, kind: "refused", message, retryable: false, details: {} },
+  };
 }
 
 /** The page is the app's own, but what shows things from outside is not to be trusted. */

@@ -9,6 +9,7 @@ import type {
   PageEnrolment,
   SentError,
 } from "./bridge.js";
+import { restoreError } from "./error_classes.js";
 import type { DiarizeResult } from "./diarization_reports.js";
 import type { LiveCloseOptions, LiveLag, LiveRestart, LiveTurn } from "./live_reports.js";
 import {
@@ -29,21 +30,6 @@ export type {
 } from "./microphone.js";
 export type { PageAudio, PageDiarizeOptions, PageEmbedding, PageEnrolment } from "./bridge.js";
 export type { DiarizeResult, LiveTurn };
-
-/** What went wrong in the main process; `kind` is a word for programs. */
-export class SpeakerError extends Error {
-  readonly kind: string;
-  readonly retryable: boolean;
-  readonly details: Readonly<Record<string, unknown>>;
-
-  constructor({ name, kind, message, retryable, details }: SentError) {
-    super(message);
-    this.name = name;
-    this.kind = kind;
-    this.retryable = retryable;
-    this.details = details;
-  }
-}
 
 /** Options of `listen`. */
 export interface ListenOptions extends MicrophoneOptions {
@@ -92,7 +78,7 @@ export async function listen(options: ListenOptions = {}): Promise<Listening> {
     }
     if (news.event === "lag") options.onLag?.(news.value);
     if (news.event === "restarted") options.onRestarted?.(news.value);
-    if (news.event === "error") fail(new SpeakerError(news.value));
+    if (news.event === "error") fail(errorOf(news.value));
   });
   valueOf(await opened);
   try {
@@ -158,6 +144,12 @@ function bridgeOf(): Bridge {
 }
 
 function valueOf<T>(answer: Answer<T>): T {
-  if ("error" in answer) throw new SpeakerError(answer.error);
+  if ("error" in answer) throw errorOf(answer.error);
   return answer.value;
+}
+
+/** As it was in the main process: one of the package's classes, which `speaker-sidecar/errors` has. */
+function errorOf(sent: SentError): Error {
+  const { name, kind, message } = sent;
+  return restoreError(sent) ?? Object.assign(new Error(message), { name, kind });
 }

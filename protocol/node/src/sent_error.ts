@@ -5,10 +5,7 @@ import { SidecarError } from "./errors.js";
 
 /** `error` as it can be sent. */
 export function sentError(error: unknown): SentError {
-  if (error instanceof SidecarError) {
-    const { name, kind, message, retryable, details } = error;
-    return { name, kind, message, retryable, details: { ...details } };
-  }
+  if (error instanceof SidecarError) return error.toJSON();
   const { name = "Error", message = String(error) } = (error ?? {}) as Partial<Error>;
-  return { name, kind: "error", message, retryable: false, details: {} };
+  return { name, code: null, kind: "error", message, retryable: false, details: {} };
 }

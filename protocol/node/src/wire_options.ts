@@ -1,9 +1,11 @@
 /** A call's options as params of the wire, and what a child must be able to do for them. */
 
 import { checkFlag, checkOption, checkShare, checkWord } from "./argument_checks.js";
+import { bytesOf } from "./audio.js";
 import { InvalidParams, MethodNotFound } from "./errors.js";
 import type { DiarizeOptions, EmbedBatchOptions, EmbedManyOptions } from "./options.js";
 import type { ScoreOptions, SpeechOptions } from "./options.js";
+import type { KnownSpeaker, LiveOptions } from "./live_reports.js";
 import type { WireMap } from "./payload.js";
 import type { Hello } from "./reports.js";
 
@@ -70,6 +72,28 @@ export function diarizeParams(options: DiarizeOptions): WireMap {
     exclusive: options.exclusive,
     deadline_ms: options.deadlineMs,
     progress: options.onProgress && true,
+  };
+}
+
+/** A stream as it is opened; `beginS`: from its first sample, where it begins this time. */
+export function openParams(
+  options: LiveOptions,
+  beginS: number,
+  speakers: readonly KnownSpeaker[],
+): WireMap {
+  const { sampleRateHz, encoding = "f32le", startS = 0, channel } = options;
+  return {
+    sample_rate_hz: sampleRateHz,
+    encoding,
+    channels: options.channels,
+    channel,
+    identify: options.identify,
+    detail: options.detail,
+    start_s: startS + beginS,
+    speakers: speakers.map(({ label, embedding, fingerprint, speechS }) => ({
+      ...{ label, fingerprint, speech_s: speechS },
+      embedding: bytesOf(embedding),
+    })),
   };
 }
 

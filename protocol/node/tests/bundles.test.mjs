@@ -129,16 +129,19 @@ for (const [name, bundle] of Object.entries(BUNDLERS)) {
   }
 }
 
-test("a page can have the errors: they need nothing of Node", async (t) => {
-  const esbuild = await installed("esbuild");
-  if (esbuild === null) return t.skip("esbuild is not installed");
-  const contents = 'import { restoreError } from "speaker-sidecar/errors"; restoreError(null);';
-  const { outputFiles } = await esbuild.build({
-    stdin: { contents, resolveDir: app },
-    bundle: true,
-    write: false,
-    platform: "browser",
-    logLevel: "silent",
+for (const [what, contents] of [
+  ["the errors", 'import { restoreError } from "speaker-sidecar/errors"; restoreError(null);'],
+  ["its part", readFileSync(new URL("electron_app/page.ts", import.meta.url), "utf8")],
+])
+  test(`a page can have ${what}: nothing of Node is needed`, async (t) => {
+    const esbuild = await installed("esbuild");
+    if (esbuild === null) return t.skip("esbuild is not installed");
+    const { outputFiles } = await esbuild.build({
+      stdin: { contents, resolveDir: app, loader: "ts" },
+      bundle: true,
+      write: false,
+      platform: "browser",
+      logLevel: "silent",
+    });
+    assert.doesNotMatch(outputFiles[0].text, /require\(|node:/);
   });
-  assert.doesNotMatch(outputFiles[0].text, /require\(|node:/);
-});

@@ -127,7 +127,7 @@ export class FakeChild {
     });
   }
 
-  health(state, reason = state, { error, model = null } = {}) {
+  health(state, reason = state, error = undefined, model = null) {
     this.tell("health", { state, reason, model, ...(error && { error }) });
   }
 
