@@ -1,46 +1,33 @@
-// The main process: one sidecar, one window, and the calls between the two.
+// The main process: one window, one voice service behind it, and the calls between the two.
 
 const { join } = require("node:path");
 
 const { handlersFor } = require("./handlers.js");
+const { VoiceService } = require("./voice_service.js");
 
 /**
- * Start the app.
+ * Start the app. The window comes first; whether the voice service runs is shown in it.
  *
  * @param electron - the module `electron`.
- * @param speakerSidecar - the module `speaker-sidecar`.
+ * @param speakerSidecar - the modules `speaker-sidecar` and `speaker-sidecar/main`.
  */
 async function runApp(electron, speakerSidecar) {
-  const { app, dialog } = electron;
+  const { app } = electron;
   app.on("window-all-closed", () => app.quit());
   await app.whenReady();
-  try {
-    const sidecar = await startSidecar(app, speakerSidecar);
-    await openWindow(electron, sidecar);
-  } catch (error) {
-    dialog.showErrorBox("The speaker sidecar cannot be started", error.message);
-    app.exit(1);
-  }
+  const service = new VoiceService(app, speakerSidecar, __dirname);
+  speakerSidecar.allowMicrophone(electron.session.defaultSession);
+  await openWindow(electron, service);
+  await service.start();
 }
 
-async function startSidecar(app, { SpeakerSidecar, closeBeforeQuit, findCommand }) {
-  const { command, args } = findCommand({
-    isPackaged: app.isPackaged,
-    projectFolder: __dirname,
-  });
-  const sidecar = await SpeakerSidecar.start({
-    command,
-    args: [...args, "--model", "campplus-zh-en"],
-  });
-  closeBeforeQuit(app, sidecar);
-  sidecar.on("log", ({ text }) => console.log(text));
-  return sidecar;
-}
-
-async function openWindow({ BrowserWindow, ipcMain, session }, sidecar) {
+async function openWindow({ BrowserWindow, ipcMain }, service) {
   const window = new BrowserWindow({
-    width: 760,
-    height: 820,
+    width: 1120,
+    height: 800,
+    minWidth: 420,
+    minHeight: 480,
+    title: "Who is speaking",
     webPreferences: {
       preload: join(__dirname, "preload.js"),
       contextIsolation: true,
@@ -48,22 +35,22 @@ async function openWindow({ BrowserWindow, ipcMain, session }, sidecar) {
       nodeIntegration: false,
     },
   });
-  for (const event of ["health", "progress", "restart"]) {
-    sidecar.on(event, (value) => {
-      if (!window.isDestroyed()) window.webContents.send(event, value);
-    });
+  const tell = (event, value) => {
+    if (!window.isDestroyed()) window.webContents.send(event, value);
+  };
+  service.on("report", (report) => tell("service", report));
+  // Only our own page, and not a frame in it.
+  const isOurs = (event) => event.senderFrame === window.webContents.mainFrame;
+  const { calls, push, stop } = handlersFor(service, tell);
+  for (const [name, handler] of Object.entries(calls)) {
+    ipcMain.handle(name, (event, ...values) => (isOurs(event) ? handler(...values) : undefined));
   }
-  for (const [name, handler] of Object.entries(handlersFor(sidecar))) {
-    ipcMain.handle(name, (event, ...values) => {
-      // Only our own page, and not a frame in it.
-      if (event.senderFrame !== window.webContents.mainFrame) return undefined;
-      return handler(...values);
-    });
-  }
-  // The page may use the microphone, and nothing else.
-  session.defaultSession.setPermissionRequestHandler((_, permission, allow, { mediaTypes = [] }) =>
-    allow(permission === "media" && mediaTypes.every((type) => type === "audio")),
-  );
+  ipcMain.on("push", (event, samples) => {
+    if (isOurs(event)) push(samples);
+  });
+  // A page that is loaded anew knows nothing of the stream that it had.
+  window.webContents.on("did-start-loading", stop);
+  window.on("closed", stop);
   window.webContents.setWindowOpenHandler(() => ({ action: "deny" }));
   window.webContents.on("will-navigate", (event) => event.preventDefault());
   await window.loadFile(join(__dirname, "page", "index.html"));

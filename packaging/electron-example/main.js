@@ -1,5 +1,5 @@
-// Electron's main process. Everything but this line runs in the tests, under plain Node.
+// Electron's main process. Everything but these lines runs in the tests, under plain Node.
 
 const { runApp } = require("./app.js");
 
-runApp(require("electron"), require("speaker-sidecar"));
+runApp(require("electron"), { ...require("speaker-sidecar"), ...require("speaker-sidecar/main") });

@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
@@ -60,8 +60,8 @@ export class Page {
     await this.call("Page.enable");
     await this.call("Runtime.enable");
     await this.call("Emulation.setDeviceMetricsOverride", {
-      width: 760,
-      height: 900,
+      width: 1120,
+      height: 800,
       deviceScaleFactor: 1,
       mobile: false,
     });
@@ -132,6 +132,8 @@ export class Page {
   /** Drop files onto an element, as from the desktop. */
   async dropFiles(selector, files) {
     const place = await this.#middleOf(selector);
+    const paths = Object.fromEntries(files.map((path) => [basename(path), path]));
+    await this.evaluate(`void (window.pathsOfDropped = ${JSON.stringify(paths)})`);
     const data = { items: [], files, dragOperationsMask: 1 };
     for (const type of ["dragEnter", "dragOver", "drop"]) {
       await this.call("Input.dispatchDragEvent", { type, ...place, data });
@@ -154,11 +156,37 @@ export class Page {
     });
   }
 
-  /** The whole page, as PNG. */
+  /** Press a key: "Tab", "ArrowRight", "Enter", "Escape". */
+  async press(key) {
+    const text = key === "Enter" ? "\r" : undefined;
+    const windowsVirtualKeyCode = { Tab: 9, Enter: 13, Escape: 27, ArrowLeft: 37, ArrowRight: 39 }[
+      key
+    ];
+    for (const type of ["keyDown", "keyUp"]) {
+      await this.call("Input.dispatchKeyEvent", {
+        type,
+        key,
+        code: key,
+        text,
+        windowsVirtualKeyCode,
+      });
+    }
+  }
+
+  /** Write where the focus is. */
+  write(text) {
+    return this.call("Input.insertText", { text });
+  }
+
+  /** "light" or "dark". */
+  colours(scheme) {
+    const features = [{ name: "prefers-color-scheme", value: scheme }];
+    return this.call("Emulation.setEmulatedMedia", { features });
+  }
+
+  /** What one sees of the page, as PNG. */
   async screenshot() {
-    const { data } = await this.call("Page.captureScreenshot", {
-      captureBeyondViewport: true,
-    });
+    const { data } = await this.call("Page.captureScreenshot");
     return Buffer.from(data, "base64");
   }
 

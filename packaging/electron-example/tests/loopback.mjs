@@ -1,50 +1,64 @@
-// What main process and preload do, for a page in any browser: calls and events over loopback.
+// Electron between the page and the main process, for a page in any browser: over loopback. The
+// page's preload.js is the app's own; its module `electron` is what stands here.
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import { extname, join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
 
-const { handlersFor } = createRequire(import.meta.url)("../handlers.js");
+import { EXAMPLE } from "./electron.mjs";
 
-const PAGE = fileURLToPath(new URL("../page/", import.meta.url));
 const TYPES = {
   ".html": "text/html",
   ".js": "text/javascript",
   ".css": "text/css",
 };
-const EVENTS = ["health", "progress", "restart"];
 
-// In place of preload.js: the same `window.speaker`.
-const PRELOAD = `
-async function ask(name, samples, sampleRateHz) {
-  const options = { method: "POST", body: samples };
-  const response = await fetch("/call/" + name + "?rate=" + (sampleRateHz ?? ""), options);
-  const { value, error } = await response.json();
-  if (error) throw new Error(error.message);
-  return value;
-}
-const events = new EventSource("/events");
-const tell = (event) => (listener) =>
-  events.addEventListener(event, ({ data }) => listener(JSON.parse(data)));
-window.speaker = {
-  enrol: (samples, sampleRateHz) => ask("enrol", samples, sampleRateHz),
-  compare: (samples, sampleRateHz) => ask("compare", samples, sampleRateHz),
-  forget: () => ask("forget"),
-  health: () => ask("health"),
-  onHealth: tell("health"),
-  onProgress: tell("progress"),
-  onRestart: tell("restart"),
-};`;
+// Values as JSON, with an array of numbers as {$f32} or {$u8}: base64 of its bytes.
+const ELECTRON = `
+{
+  const read = (text) => JSON.parse(text, (_, value) => {
+    if (value?.$f32 === undefined) return value;
+    const bytes = Uint8Array.from(atob(value.$f32), (sign) => sign.charCodeAt(0));
+    return new Float32Array(bytes.buffer);
+  });
+  const base64 = (array) => {
+    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+    let text = "";
+    for (let at = 0; at < bytes.length; at += 8192)
+      text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    return btoa(text);
+  };
+  const write = (values) => JSON.stringify(values, (_, value) => {
+    if (value instanceof Float32Array) return { $f32: base64(value) };
+    if (value instanceof Uint8Array) return { $u8: base64(value) };
+    return value;
+  });
+  const call = async (name, values) => {
+    const response = await fetch("/call/" + name, { method: "POST", body: write(values) });
+    return read(await response.text());
+  };
+  let sent = Promise.resolve();
+  const events = new EventSource("/events");
+  const electron = {
+    contextBridge: { exposeInMainWorld: (name, api) => (window[name] = api) },
+    webUtils: { getPathForFile: ({ name }) => window.pathsOfDropped?.[name] ?? "" },
+    ipcRenderer: {
+      invoke: (name, ...values) => call(name, values),
+      send: (name, ...values) => (sent = sent.then(() => call(name, values))),
+      on: (name, listener) =>
+        events.addEventListener(name, ({ data }) => listener({}, read(data))),
+    },
+  };
+  const require = () => electron;
+PRELOAD
+}`;
 
-/** Serve the page, with `sidecar` behind it; {url, close}. */
-export async function serve(sidecar) {
-  const handlers = handlersFor(sidecar);
+/** Serve the page to a browser, with the main process of `did` behind it; {url, close}. */
+export async function serve(did) {
   const server = createServer((request, response) => {
     const url = new URL(request.url, "http://127.0.0.1");
-    if (url.pathname === "/events") sendEvents(sidecar, response);
-    else if (url.pathname.startsWith("/call/")) void answer(handlers, url, request, response);
+    if (url.pathname === "/events") sendEvents(did, response);
+    else if (url.pathname.startsWith("/call/")) void answer(did, url.pathname, request, response);
     else sendFile(url.pathname, response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -57,41 +71,59 @@ export async function serve(sidecar) {
   };
 }
 
-function sendEvents(sidecar, response) {
+function sendEvents(did, response) {
   response.writeHead(200, { "content-type": "text/event-stream" });
-  for (const event of EVENTS) {
-    const send = (value) => response.write(`event: ${event}\ndata: ${JSON.stringify(value)}\n\n`);
-    sidecar.on(event, send);
-    response.on("close", () => sidecar.off(event, send));
-  }
+  const send = (event, value) => response.write(`event: ${event}\ndata: ${write(value)}\n\n`);
+  did.sent.on("event", send);
+  response.on("close", () => did.sent.off("event", send));
 }
 
-async function answer(handlers, url, request, response) {
+async function answer(did, pathname, request, response) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
-  const samples = new Float32Array(Uint8Array.from(Buffer.concat(chunks)).buffer);
-  const handler = handlers[url.pathname.slice("/call/".length)];
+  const values = JSON.parse(Buffer.concat(chunks), (_, value) => {
+    if (value?.$f32 !== undefined) return new Float32Array(bytesOf(value.$f32).buffer);
+    return value?.$u8 === undefined ? value : bytesOf(value.$u8);
+  });
+  const name = pathname.slice("/call/".length);
+  const answered = name === "push" ? did.push(...values) : await did.ask(name, ...values);
   response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify(await handler(samples, Number(url.searchParams.get("rate")))));
+  response.end(write(answered));
+}
+
+/** The page lies beside `node_modules`, which need not be installed here. */
+function placeOf(pathname) {
+  const installed = /^[\\/]node_modules[\\/]speaker-sidecar[\\/]/;
+  if (!installed.test(pathname)) return join(EXAMPLE, "page", pathname);
+  return join(EXAMPLE, "..", "..", "protocol", "node", pathname.replace(installed, ""));
+}
+
+function write(value) {
+  return JSON.stringify(value ?? null, (_, part) =>
+    part instanceof Float32Array
+      ? { $f32: Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString("base64") }
+      : part,
+  );
+}
+
+function bytesOf(base64) {
+  return Uint8Array.from(Buffer.from(base64, "base64"));
 }
 
 function sendFile(pathname, response) {
+  const type = { "content-type": TYPES[extname(pathname)] ?? "text/plain" };
   if (pathname === "/loopback-preload.js") {
-    response.writeHead(200, { "content-type": TYPES[".js"] }).end(PRELOAD);
+    const preload = readFileSync(join(EXAMPLE, "preload.js"), "utf8");
+    response.writeHead(200, type).end(ELECTRON.replace("PRELOAD", () => preload));
     return;
   }
   try {
-    let file = readFileSync(join(PAGE, normalize(pathname)));
+    let file = readFileSync(placeOf(normalize(pathname)));
     if (pathname === "/index.html") {
       // A preload script runs before the page's own.
-      const script = '<script type="module" src="loopback-preload.js"></script>';
-      file = String(file).replace("</head>", `${script}</head>`);
+      file = String(file).replace("</head>", '<script src="loopback-preload.js"></script></head>');
     }
-    response
-      .writeHead(200, {
-        "content-type": TYPES[extname(pathname)] ?? "text/plain",
-      })
-      .end(file);
+    response.writeHead(200, type).end(file);
   } catch {
     response.writeHead(404).end();
   }

@@ -1,183 +1,158 @@
 // The main process under plain Node: the example's own code, with Electron faked at its edge.
 
 import assert from "node:assert/strict";
-import { EventEmitter } from "node:events";
-import Module, { createRequire } from "node:module";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 
-import { CommandNotFound, closeBeforeQuit } from "../../../protocol/node/dist/esm/index.js";
-import { LIGHT, LIGHT_SKIP, start, tone } from "../../../protocol/node/tests/sidecars.mjs";
+import { CommandNotFound } from "../../../protocol/node/dist/esm/index.js";
+import { allowMicrophone } from "../../../protocol/node/dist/esm/main.js";
+import { LIGHT, LIGHT_SKIP, tone } from "../../../protocol/node/tests/sidecars.mjs";
+import { folderFor, packageWith } from "./app.mjs";
+import { EXAMPLE, fakeElectron, runMain, until, withModules } from "./electron.mjs";
 
-const EXAMPLE = fileURLToPath(new URL("../", import.meta.url));
 const require = createRequire(import.meta.url);
+const skip = LIGHT_SKIP ?? false;
+const isReady = ([event, value]) => event === "service" && value.state === "ready";
 
-/** What of Electron the example uses, and what it did with it. */
-function fakeElectron() {
-  const did = { handlers: {}, sent: [], boxes: [], exits: [], nQuits: 0 };
-  const app = Object.assign(new EventEmitter(), {
-    isPackaged: false,
-    whenReady: async () => undefined,
-    quit: () => (did.nQuits += 1),
-    exit: (code) => did.exits.push(code),
-  });
-  class BrowserWindow {
-    constructor(options) {
-      did.window = { options };
-      this.webContents = Object.assign(new EventEmitter(), {
-        mainFrame: {},
-        send: (event, value) => did.sent.push([event, value]),
-        setWindowOpenHandler: (handler) => (did.windowOpen = handler),
-      });
-      did.webContents = this.webContents;
-    }
-    isDestroyed() {
-      return false;
-    }
-    async loadFile(path) {
-      did.window.file = path;
-    }
-  }
-  const session = {
-    defaultSession: {
-      setPermissionRequestHandler: (handler) => (did.permission = handler),
+test("the window comes first, without Node in it", async (t) => {
+  const { did, electron } = fakeElectron(folderFor(t));
+  const sidecarThatNeverStarts = {
+    allowMicrophone,
+    findCommand: () => {
+      assert.ok(did.window.file, "the window is there before the service is looked for");
+      throw new CommandNotFound("it is not there");
     },
   };
-  const ipcMain = { handle: (name, handler) => (did.handlers[name] = handler) };
-  const dialog = { showErrorBox: (...texts) => did.boxes.push(texts) };
-  return { did, electron: { app, BrowserWindow, ipcMain, session, dialog } };
-}
+  runMain(electron, sidecarThatNeverStarts);
+  await until(() => did.events.some(([, { state }]) => state === "failed"));
 
-/** Run main.js with these modules in place of the installed ones. */
-async function runMain(modules) {
-  const load = Module._load;
-  Module._load = (request, ...rest) => modules[request] ?? load(request, ...rest);
-  try {
-    delete require.cache[join(EXAMPLE, "main.js")];
-    require(join(EXAMPLE, "main.js"));
-  } finally {
-    Module._load = load;
-  }
-}
-
-async function until(holds) {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-test(
-  "the window has no Node, and the page gets what it asks for",
-  { skip: LIGHT_SKIP ?? false },
-  async (t) => {
-    const { did, electron } = fakeElectron();
-    let sidecar;
-    const speakerSidecar = {
-      closeBeforeQuit,
-      findCommand: () => ({ command: "found", args: ["first"] }),
-      SpeakerSidecar: {
-        start: async ({ command, args }) => {
-          assert.deepEqual([command, ...args], ["found", "first", "--model", "campplus-zh-en"]);
-          return (sidecar = await start(t, LIGHT));
-        },
-      },
-    };
-    await runMain({ electron, "speaker-sidecar": speakerSidecar });
-    await until(() => did.window?.file !== undefined);
-
-    const { preload, ...preferences } = did.window.options.webPreferences;
-    assert.deepEqual(preferences, {
-      contextIsolation: true,
-      sandbox: true,
-      nodeIntegration: false,
-    });
-    assert.equal(preload, join(EXAMPLE, "preload.js"));
-    assert.equal(did.window.file, join(EXAMPLE, "page", "index.html"));
-    assert.deepEqual(did.windowOpen(), { action: "deny" });
-    const allows = (permission, details) => {
-      let answer;
-      did.permission(null, permission, (value) => (answer = value), details);
-      return answer;
-    };
-    assert.equal(allows("media", { mediaTypes: ["audio"] }), true);
-    assert.equal(allows("media", { mediaTypes: ["audio", "video"] }), false);
-    assert.equal(allows("geolocation", {}), false);
-
-    const page = { senderFrame: did.webContents.mainFrame };
-    const ask = (name, ...values) => did.handlers[name](page, ...values);
-    const { samples } = tone(32_000);
-    assert.deepEqual(await ask("compare", samples, 16_000), {
-      error: { kind: "error", message: "Enrol a voice first." },
-    });
-    assert.deepEqual(await ask("enrol", samples, 16_000), {
-      value: { nUtterances: 1 },
-    });
-    assert.deepEqual(await ask("enrol", samples, 16_000), {
-      value: { nUtterances: 2 },
-    });
-    const { value } = await ask("compare", samples, 16_000);
-    assert.ok(value.cosine > 0.9999);
-    assert.equal((await ask("enrol", samples.subarray(0, 10), 16_000)).error.kind, "too_short");
-    assert.match((await ask("enrol", [1, 2], 16_000)).error.message, /Float32Array/);
-    assert.deepEqual(await ask("forget"), { value: { nUtterances: 0 } });
-    assert.equal((await ask("health")).value.state, "ready");
-    assert.equal(
-      await did.handlers.health({ senderFrame: {} }),
-      undefined,
-      "another frame asks in vain",
-    );
-    assert.ok(did.sent.some(([event, { state }]) => event === "health" && state === "ready"));
-
-    let prevented = false;
-    electron.app.emit("will-quit", {
-      defaultPrevented: false,
-      preventDefault: () => (prevented = true),
-    });
-    assert.ok(prevented);
-    await until(() => did.nQuits === 1);
-    assert.equal(sidecar.pid, null);
-  },
-);
-
-test("a sidecar that is not there is told, and the app ends", async () => {
-  const { did, electron } = fakeElectron();
-  const findCommand = () => {
-    throw new CommandNotFound("it is not there");
+  const { preload, ...preferences } = did.window.options.webPreferences;
+  assert.deepEqual(preferences, { contextIsolation: true, sandbox: true, nodeIntegration: false });
+  assert.equal(preload, join(EXAMPLE, "preload.js"));
+  assert.equal(did.window.file, join(EXAMPLE, "page", "index.html"));
+  assert.deepEqual(did.windowOpen(), { action: "deny" });
+  const allows = (permission, details) => {
+    let answer;
+    const requestingUrl = "file:///app/page/index.html";
+    const decide = (value) => (answer = value);
+    did.permission(null, permission, decide, { requestingUrl, ...details });
+    return answer;
   };
-  await runMain({ electron, "speaker-sidecar": { findCommand } });
-  await until(() => did.exits.length > 0);
-  assert.deepEqual(did.boxes, [["The speaker sidecar cannot be started", "it is not there"]]);
-  assert.deepEqual(did.exits, [1]);
+  assert.equal(allows("media", { mediaTypes: ["audio"] }), true);
+  assert.equal(allows("media", { mediaTypes: ["audio", "video"] }), false);
+  assert.equal(allows("geolocation", {}), false);
+
+  // Its fault is a sentence, also for whoever asks for something.
+  const sentence = "The voice service is not installed.";
+  assert.deepEqual(await did.ask("service"), {
+    value: { state: "failed", sentence, detail: "it is not there" },
+  });
+  assert.deepEqual(await did.ask("people"), { error: { kind: "service", message: sentence } });
+  const stranger = { senderFrame: {} };
+  assert.equal(await did.handlers.people(stranger), undefined, "another frame asks in vain");
 });
 
-test("preload gives the page these functions, and errors as errors", async () => {
+test("a service that was out of order starts when it is asked to", { skip }, async (t) => {
+  const { did, electron } = fakeElectron(folderFor(t));
+  const working = packageWith(LIGHT);
+  let isThere = false;
+  const findCommand = () => {
+    if (!isThere) throw new CommandNotFound("it is not there");
+    return working.findCommand();
+  };
+  runMain(electron, { ...working, findCommand });
+  await until(() => did.events.some(([, { state }]) => state === "failed"));
+  isThere = true;
+  await did.ask("retry");
+  await until(() => did.events.some(isReady));
+  assert.equal(await did.quit(), false, "it quits when the child has ended");
+  await until(() => did.nQuits === 1);
+  assert.equal(await did.quit(), true);
+});
+
+test("a child that cannot load is a sentence, with the reason", { skip }, async (t) => {
+  const { did, electron } = fakeElectron(folderFor(t));
+  const program = { command: LIGHT.command, args: ["-c", "import sys; sys.exit(3)"] };
+  const found = packageWith(program);
+  const start = (options) =>
+    found.SpeakerSidecar.start({ ...options, restartDelaysMs: [0], helloTimeoutMs: 5_000 });
+  runMain(electron, { ...found, SpeakerSidecar: { start } });
+  await until(() => did.events.some(([, { state }]) => state === "failed"));
+  const { value } = await did.ask("service");
+  assert.equal(value.sentence, "The voice service could not be started.");
+  assert.match(value.detail, /3/);
+});
+
+test("the page gets what it asks for", { skip }, async (t) => {
+  const { did, electron } = fakeElectron(folderFor(t));
+  let sidecar;
+  runMain(
+    electron,
+    packageWith(LIGHT, (started) => (sidecar = started)),
+  );
+  await until(() => did.events.some(isReady));
+  t.after(async () => {
+    await did.quit();
+    await until(() => did.nQuits > 0);
+    assert.equal(sidecar.pid, null);
+  });
+  const audio = tone(64_000);
+  const enrolled = await did.ask("enroll", { name: "Ada" }, audio);
+  assert.equal(enrolled.value?.name, "Ada", enrolled.error?.message);
+  const { id } = enrolled.value;
+  assert.equal((await did.ask("people")).value.length, 1);
+  assert.equal((await did.ask("rename", id, "Ada L.")).value.name, "Ada L.");
+  assert.equal((await did.ask("enroll", { id }, audio)).value.created, false);
+  assert.equal((await did.ask("forget", id)).value.name, "Ada L.");
+  assert.equal((await did.ask("rename", id, "x")).error.kind, "unknown_person");
+  assert.equal(typeof (await did.ask("speech", audio)).value, "number");
+  for (const odd of [{}, { path: 3 }, { file: [1] }, { samples: [1], sampleRateHz: 16_000 }]) {
+    assert.match((await did.ask("speech", odd)).error.message, /an audio is a path/);
+  }
+
+  // A stream: what is pushed is heard, and the end of it is told once.
+  assert.deepEqual(await did.ask("listen", 16_000), { value: undefined });
+  did.push(audio.samples);
+  did.push("no samples");
+  const { value } = await did.ask("hindsight");
+  assert.equal(value.durationS, 4);
+  assert.deepEqual(await did.ask("hindsight"), { value: null });
+  did.push(audio.samples);
+  // One that was begun anew takes the place of the one before.
+  await did.ask("listen", 16_000);
+  await did.ask("listen", 16_000);
+  assert.equal((await did.ask("hindsight")).value.durationS, 0);
+  assert.equal(did.events.filter(([event]) => event === "liveFault").length, 0);
+});
+
+test("preload gives the page these functions", async () => {
   const invoked = [];
   let given;
   const listeners = {};
   const electron = {
-    contextBridge: {
-      exposeInMainWorld: (name, api) => (given = { name, api }),
-    },
+    contextBridge: { exposeInMainWorld: (name, api) => (given = { name, api }) },
     ipcRenderer: {
-      invoke: async (...values) => {
-        invoked.push(values);
-        return values[0] === "forget" ? { error: { kind: "k", message: "no" } } : { value: 42 };
-      },
+      invoke: async (...values) => void invoked.push(values),
+      send: (...values) => void invoked.push(values),
       on: (event, listener) => (listeners[event] = listener),
     },
+    webUtils: { getPathForFile: ({ name }) => `/there/${name}` },
   };
-  const load = Module._load;
-  Module._load = (request, ...rest) => (request === "electron" ? electron : load(request, ...rest));
-  try {
-    require(join(EXAMPLE, "preload.js"));
-  } finally {
-    Module._load = load;
-  }
-  assert.equal(given.name, "speaker");
-  assert.equal(await given.api.enrol("samples", 16_000), 42);
-  assert.deepEqual(invoked, [["enrol", "samples", 16_000]]);
-  await assert.rejects(given.api.forget(), { message: "no" });
+  withModules({ electron }, () => require(join(EXAMPLE, "preload.js")));
+  const { name, api } = given;
+  assert.equal(name, "bridge");
+  await api.rename("id", "Ada");
+  api.push("samples");
+  assert.deepEqual(invoked, [
+    ["rename", "id", "Ada"],
+    ["push", "samples"],
+  ]);
+  assert.equal(api.pathOf({ name: "a.wav" }), "/there/a.wav");
   const heard = [];
-  given.api.onHealth((health) => heard.push(health));
-  listeners.health({ sender: "not for the page" }, { state: "ready" });
-  assert.deepEqual(heard, [{ state: "ready" }]);
+  api.on("turn", (turn) => heard.push(turn));
+  api.on("anything else", () => undefined);
+  listeners.turn({ sender: "not for the page" }, { turn: 1 });
+  assert.deepEqual(heard, [{ turn: 1 }]);
+  assert.deepEqual(Object.keys(listeners), ["turn"]);
 });

@@ -1,0 +1,89 @@
+// The window as such: without its voice service, by the keyboard, for a screen reader, when narrow.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { LIGHT, LIGHT_SKIP } from "../../../protocol/node/tests/sidecars.mjs";
+import { NO_BROWSER, openApp, says, serves, text } from "./app.mjs";
+
+const skip = NO_BROWSER ?? LIGHT_SKIP ?? false;
+
+test(
+  "a service that is out of order is a sentence, and can be tried again",
+  { skip },
+  async (t) => {
+    const program = { command: "there-is-no-such-program", args: [] };
+    const { page } = await openApp(t, { program });
+    await page.until('!document.getElementById("out-of-order").hidden');
+    assert.equal(await text(page, "#fault-sentence"), "The voice service could not be started.");
+    assert.match(await text(page, "#fault-detail"), /there-is-no-such-program/);
+    assert.equal(await text(page, "#service"), "Out of order");
+    assert.equal(await page.evaluate('document.getElementById("listen").disabled'), true);
+    Object.assign(program, LIGHT);
+    await page.click("#retry");
+    await serves(page);
+    await page.until('document.getElementById("out-of-order").hidden');
+    assert.equal(await page.evaluate('document.getElementById("listen").disabled'), false);
+    assert.deepEqual(page.logged, []);
+  },
+);
+
+test("by the keyboard, in the order in which one reads", { skip }, async (t) => {
+  const { page } = await openApp(t, { program: LIGHT });
+  await serves(page);
+  const focused = async () => {
+    await page.press("Tab");
+    return page.evaluate("document.activeElement.id");
+  };
+  const order = [];
+  for (let n = 0; n < 4; n++) order.push(await focused());
+  assert.deepEqual(order, ["add-person", "live-tab", "listen", "microphone"]);
+  await page.evaluate('document.getElementById("add-person").focus()');
+  await page.press("Enter");
+  await page.until('document.activeElement.id === "name"');
+  // The dialog keeps the focus, Escape leaves it, and the focus is where it was.
+  const inside = new Set();
+  for (let n = 0; n < 6; n++) inside.add(await focused());
+  assert.ok(inside.has("record") && inside.has("enrolment-done"), [...inside].join());
+  assert.ok(!inside.has("listen"), [...inside].join());
+  await page.press("Escape");
+  await page.until('document.activeElement.id === "add-person"');
+});
+
+test("for a screen reader, all that one can use has a name", { skip }, async (t) => {
+  const { page, did } = await openApp(t, { program: LIGHT });
+  await serves(page);
+  await did.ask(
+    "enroll",
+    { name: "Ada" },
+    { samples: new Float32Array(64_000).fill(0.1), sampleRateHz: 16_000 },
+  );
+  await page.click("#add-person");
+  await page.press("Escape");
+  await says(page, "#people", "Ada");
+  for (const tab of ["#live-tab", "#file-tab"]) {
+    await page.click(tab);
+    const { nodes } = await page.call("Accessibility.getFullAXTree");
+    const usable = nodes.filter(
+      ({ ignored, role }) =>
+        !ignored &&
+        ["button", "textbox", "slider", "tab", "combobox", "meter"].includes(role?.value),
+    );
+    assert.ok(usable.length >= 5);
+    for (const { role, name } of usable) assert.ok(name?.value, `a ${role.value} has no name`);
+  }
+  const region = await page.evaluate('document.getElementById("announcement").ariaLive');
+  assert.equal(region, "polite");
+});
+
+test("a narrow window has one column, and nothing beyond its edge", { skip }, async (t) => {
+  const { page } = await openApp(t, { program: LIGHT });
+  await serves(page);
+  const metrics = { height: 800, deviceScaleFactor: 1, mobile: false };
+  await page.call("Emulation.setDeviceMetricsOverride", { width: 420, ...metrics });
+  for (const tab of ["#live-tab", "#file-tab"]) {
+    await page.click(tab);
+    const width = await page.evaluate("document.documentElement.scrollWidth");
+    assert.ok(width <= 420, `${tab}: ${width}`);
+  }
+});
