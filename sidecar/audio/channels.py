@@ -60,7 +60,7 @@ def mix(samples: FloatArray, start_sample: int = 0) -> Waveform:
     """
     if samples.shape[1] == 1:
         return Waveform(np.ascontiguousarray(samples[:, 0]), start_sample)
-    left, right = (np.ascontiguousarray(samples[:, channel]) for channel in (0, 1))
+    left, right = (samples[:, channel].copy() for channel in (0, 1))
     stereo = Stereo(float(left @ right), float(left @ left), float(right @ right))
     correlation = stereo.correlation
     if correlation is None or correlation > OPPOSITE:

@@ -122,3 +122,8 @@ def test_what_is_mixed_is_an_array_of_its_own():
         assert mixed.samples.flags.c_contiguous
         assert mixed.samples.flags.writeable
         assert mixed.samples.ndim == 1
+
+
+def test_what_is_mixed_is_left_as_it_was():
+    frames = np.frombuffer(np.array([[0.5, 0.25]], np.float32).tobytes(), np.float32)
+    assert mix(frames.reshape(1, 2)).samples == np.float32(0.375)
