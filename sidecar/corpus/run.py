@@ -34,7 +34,6 @@ import ray.data  # noqa: E402
 
 # Lists and tallies are all that goes through Ray's memory; audio and embeddings never do.
 _OBJECT_STORE_BYTES = 256 * 2**20
-_NODE_IP = "127.0.0.1"
 _ANSWERS_WITHIN_S = 10.0
 
 
@@ -94,7 +93,6 @@ def cluster(address: str | None) -> Iterator[None]:
             address="local",
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,
-            _node_ip_address=_NODE_IP,
             **quiet,
         )
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import ray.exceptions
@@ -23,6 +24,7 @@ from sidecar.corpus.output import OtherSpeech, Output
 from sidecar.corpus.rate import Rate
 from sidecar.corpus.run import Work
 from sidecar.corpus.sources import BadSource, read_source
+from sidecar.corpus.storage import is_uri
 from sidecar.tools.console import ProgressLine, Refusal, complain, open_console
 
 
@@ -35,16 +37,19 @@ def run(options: argparse.Namespace, progress: ProgressLine) -> int:
     Raises:
         Refusal: the source, the output, the model or Ray cannot be used.
     """
+    # Actors have a working folder of their own.
+    folder = Path(options.model)
+    models_dir = options.models_dir
     config = Config(
-        model=options.model,
-        models_dir=None if options.models_dir is None else options.models_dir.expanduser(),
+        model=str(folder.absolute()) if folder.is_dir() else options.model,
+        models_dir=None if models_dir is None else models_dir.expanduser().absolute(),
         offline=options.offline,
         device=options.device,
         threads=options.threads,
     )
     fingerprint = installed_fingerprint(config, progress.show_fetch)
     progress.show("reading", options.source)
-    output = Output(options.out)
+    output = Output(options.out if is_uri(options.out) else str(Path(options.out).absolute()))
     try:
         listed = read_source(options.source)
         output.take_over(options.speech, with_failures=options.retry)
