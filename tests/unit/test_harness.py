@@ -148,6 +148,7 @@ def test_examples_are_listed(capsys):
         "in_flight.jsonl",
         "people.json",
         "segments.json",
+        "streams.json",
         "windows.json",
     ]
 
