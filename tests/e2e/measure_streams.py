@@ -33,12 +33,14 @@ from sidecar.tools.program import sidecar_argv
 
 ROOT = Path(__file__).resolve().parents[2]
 PIECE_S = 0.1
+NAMES = "decoded", "waited", "computed"
 
 
 class Played:
     """One stream that is pushed, and when each of its turns was told."""
 
-    def __init__(self, client, samples, rate_hz, speed):
+    def __init__(self, client, samples, rate_hz, speed, after_s=0.0):
+        self._after_s = after_s
         self._client, self._samples, self._rate_hz, self._speed = client, samples, rate_hz, speed
         opened = client.call(StreamOpenParams(rate_hz, "f32le"))
         self.name = opened["stream"]
@@ -59,6 +61,7 @@ class Played:
 
     def play(self):
         size = round(PIECE_S * self._rate_hz)
+        time.sleep(self._after_s)
         self.began_at = time.perf_counter()
         for start in range(0, len(self._samples), size):
             if self._speed:
@@ -94,8 +97,8 @@ def percentiles(values):
 def embed_now_and_then(client, utterance, took_ms, is_over):
     while not is_over.wait(0.5):
         began_at = time.perf_counter()
-        client.call(EmbedParams(utterance))
-        took_ms.append(1000 * (time.perf_counter() - began_at))
+        timings = client.call(EmbedParams(utterance))["timings"]
+        took_ms.append((1000 * (time.perf_counter() - began_at), *timings.values()))
 
 
 def play_all(client, asked, samples, rate_hz, streams):
@@ -110,7 +113,8 @@ def play_all(client, asked, samples, rate_hz, streams):
     shift = len(samples) // asked.streams
     for number in range(asked.streams):
         part = np.roll(samples, -number * shift)[: round(asked.seconds * rate_hz)]
-        stream = Played(client, part, rate_hz, asked.speed)
+        # As people do, they begin at different times.
+        stream = Played(client, part, rate_hz, asked.speed, number * 0.37)
         streams[stream.name] = stream
     memory = peak = process.memory_info().rss
     cpu_s, began_at = sum(process.cpu_times()[:2]), time.perf_counter()
@@ -124,11 +128,16 @@ def play_all(client, asked, samples, rate_hz, streams):
     took_s = time.perf_counter() - began_at
     is_over.set()
     beside.join()
+    columns = list(zip(*embed_ms, strict=True))
     played_s = sum(stream.result["duration_s"] for stream in streams.values())
     cpu_s = sum(process.cpu_times()[:2]) - cpu_s
     return (
         f"{asked.streams} streams, {played_s:.0f} s in all, in {took_s:.1f} s; 50/95/99/100 %:",
-        f"embed of 2 s beside them           {percentiles(embed_ms)} ms",
+        f"embed of 2 s beside them           {percentiles(columns[0])} ms",
+        *(
+            f"  {name:33}{percentiles(column)} ms"
+            for name, column in zip(NAMES, columns[1:], strict=True)
+        ),
         f"processor time for each second     {cpu_s / played_s:.3f} s",
         f"memory before, at most             {memory >> 20}, {peak >> 20} MiB",
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from unit.decoded_audio import steps_of
 from unit.scheduling import LIMITS, WINDOWS, admit, admit_windows, decode, job, run_one
 
 from protocol.errors import InvalidParams
 from protocol.params import EmbedSegmentsParams, PathAudio, PcmAudio
+from sidecar.diarization.streaming import StreamStep
 from sidecar.engine.batch_limits import BatchLimits
 from sidecar.requests.jobs import Job, Lane
 from sidecar.requests.scheduler import Scheduler
@@ -99,3 +101,19 @@ def test_segments_are_bounded_and_long_work():
     with pytest.raises(InvalidParams, match=r"5 segments are too many .* the limit is 4") as caught:
         scheduler.admit(Job(2, too_many, 10, arrived_at=0.0), [SEGMENTS.audio])
     assert caught.value.details["max_segments"] == 4
+
+
+def test_a_request_waits_for_one_call_of_streams_and_streams_go_on():
+    scheduler = Scheduler(LIMITS)
+    step = Job(-1, StreamStep(None), 0, arrived_at=0.0)
+    scheduler.admit(step, [PcmAudio(b"", "f32le", 16_000, 1)])
+    source = scheduler.next_undecoded(Lane.STREAMS, 0.0)
+    scheduler.decoded(source, steps_of(*[100] * 4), 1.0)
+    for n in range(3):
+        admit(scheduler, n)
+        decode(scheduler)
+    served = []
+    while item := scheduler.next_batch(2.0)[0]:
+        served.append(item[0].job.id)
+        scheduler.completed(item, ["embedding"], 3.0)
+    assert served == [0, -1, 1, -1, 2, -1, -1]
