@@ -52,14 +52,6 @@ def stream_requests() -> Iterator[Vector]:
         asking = request(7, method, {"stream": "none-of-this-name", **params})
         what = f"{method}: a stream that is not open"
         yield unfulfilled(f"stream_{name}", what, asking, -32015, "unknown_stream")
-    known = request(7, "stream_open", {**_FORMAT, "speakers": [_SPEAKER]})
-    yield unfulfilled(
-        "stream_open_other_model",
-        "stream_open: a speaker by another model",
-        known,
-        -32012,
-        "incompatible_embeddings",
-    )
 
 
 def refused_stream_requests() -> Iterator[Vector]:

@@ -24,7 +24,8 @@ def average_linkage(
     """
     n = len(units)
     labels = np.arange(n)
-    distances = 1 - units @ units.T
+    distances = units @ units.T
+    np.subtract(1, distances, out=distances)  # a second matrix of the kind would be memory
     np.fill_diagonal(distances, np.inf)
     sizes = np.ones(n, np.float32)
     # Of each cluster the nearest one, and how far that is.

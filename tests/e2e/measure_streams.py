@@ -42,6 +42,7 @@ class Played:
     def __init__(self, client, samples, rate_hz, speed, after_s=0.0):
         self._after_s = after_s
         self._client, self._samples, self._rate_hz, self._speed = client, samples, rate_hz, speed
+        self._process, self.before_close = psutil.Process(client.process.pid), 0
         opened = client.call(StreamOpenParams(rate_hz, "f32le"))
         self.name = opened["stream"]
         self.began_at = 0.0
@@ -50,6 +51,8 @@ class Played:
         self.close_s, self.result = 0.0, None
 
     def told(self, turn):
+        if not self._speed:
+            return
         now = time.perf_counter()
         after_ms = 1000 * (now - self.began_at - turn["start_s"] / self._speed)
         if turn["turn"] not in self._opened:
@@ -68,6 +71,7 @@ class Played:
                 due = self.began_at + (start + size) / self._rate_hz / self._speed
                 time.sleep(max(0.0, due - time.perf_counter()))
             self._push(self._samples[start : start + size].tobytes())
+        self.before_close = self._process.memory_info().rss
         began_at = time.perf_counter()
         self.result = self._client.call(StreamCloseParams(self.name), 600)
         self.close_s = time.perf_counter() - began_at
@@ -128,6 +132,7 @@ def play_all(client, asked, samples, rate_hz, streams):
     took_s = time.perf_counter() - began_at
     is_over.set()
     beside.join()
+    before_close = max(stream.before_close for stream in streams.values())
     columns = list(zip(*embed_ms, strict=True))
     played_s = sum(stream.result["duration_s"] for stream in streams.values())
     cpu_s = sum(process.cpu_times()[:2]) - cpu_s
@@ -139,7 +144,7 @@ def play_all(client, asked, samples, rate_hz, streams):
             for name, column in zip(NAMES, columns[1:], strict=True)
         ),
         f"processor time for each second     {cpu_s / played_s:.3f} s",
-        f"memory before, at most             {memory >> 20}, {peak >> 20} MiB",
+        f"memory before, at the end, at most {memory >> 20}, {before_close >> 20}, {peak >> 20} MiB",
     )
 
 
