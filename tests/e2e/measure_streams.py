@@ -144,7 +144,7 @@ def play_all(client, asked, samples, rate_hz, streams):
             for name, column in zip(NAMES, columns[1:], strict=True)
         ),
         f"processor time for each second     {cpu_s / played_s:.3f} s",
-        f"memory before, at the end, peak    {memory >> 20}, {before_close >> 20}, {peak >> 20} MiB",
+        f"memory before, at the end, peak     {memory >> 20}, {before_close >> 20}, {peak >> 20}",
     )
 
 
