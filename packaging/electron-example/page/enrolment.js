@@ -62,11 +62,14 @@ async function record() {
   if (!hasName()) return;
   showAdvice([]);
   heardS = 0;
+  element("record").disabled = true;
   const opened = await Microphone.open({
     onPiece: ({ level }) => showLevel(element("record-level"), level),
     onGone: () => trying(stopRecording),
   });
+  element("record").disabled = false;
   microphone = opened;
+  if (!dialog.open) return closeMicrophone();
   element("record").textContent = "Stop";
   element("record").classList.add("recording");
   while (microphone === opened) {
@@ -96,6 +99,7 @@ async function stopRecording() {
 async function closeMicrophone() {
   const open = microphone;
   microphone = null;
+  element("record").disabled = false;
   element("record").textContent = "Record";
   element("record").classList.remove("recording");
   showLevel(element("record-level"), 0);

@@ -15,7 +15,7 @@ const SHORTEST_S = 30;
 const LONGEST_S = 120;
 const DRAW_AFTER_MS = 250;
 // A turn's first name may be that of who spoke before: so long it stands there with a question mark.
-const SURE_AFTER_S = 2;
+const SURE_AFTER_S = 1.75;
 
 const timeline = new Timeline(element("live-timeline"));
 const turns = new Map();
@@ -26,7 +26,11 @@ let heardS = 0;
 let view = null;
 let drawTimer = null;
 
-element("listen").addEventListener("click", () => attempt(microphone ? stop : start));
+element("listen").addEventListener("click", async () => {
+  element("listen").disabled = true;
+  await attempt(microphone ? stop : start);
+  element("listen").disabled = false;
+});
 
 on("turn", (turn) => {
   if (microphone === null) return;
@@ -38,12 +42,13 @@ on("heardUntil", (seconds) => {
   showNow();
 });
 on("lag", ({ bufferedS }) => {
+  if (microphone === null) return;
   element("stage-hint").textContent =
     bufferedS > 1 ? `Hearing is ${Math.round(bufferedS)} s late.` : "Listening";
 });
-on("liveFault", async (error) => {
+on("liveFault", (error) => {
   showFault(error);
-  if (microphone) await stop();
+  if (microphone) void stop().catch(showFault);
 });
 
 async function start() {
@@ -53,15 +58,20 @@ async function start() {
   recordedS = heardS = 0;
   forgetStrangers();
   await ask("listen", RATE_HZ);
-  microphone = await Microphone.open({
-    onPiece({ samples, level }) {
-      push(samples);
-      recordedS += samples.length / RATE_HZ;
-      showLevel(element("live-level"), level);
-    },
-    onGone: () => attempt(stop),
-    deviceId: element("microphone").value,
-  });
+  try {
+    microphone = await Microphone.open({
+      onPiece({ samples, level }) {
+        push(samples);
+        recordedS += samples.length / RATE_HZ;
+        showLevel(element("live-level"), level);
+      },
+      onGone: () => attempt(stop),
+      deviceId: element("microphone").value,
+    });
+  } catch (error) {
+    await ask("hindsight");
+    throw error;
+  }
   drawTimer = setInterval(draw, DRAW_AFTER_MS);
   isListening(true);
   showNow();
@@ -96,6 +106,8 @@ async function stop() {
 function isListening(yes) {
   element("listen").textContent = yes ? "Stop" : "Listen";
   element("listen").classList.toggle("recording", yes);
+  // A service that starts again goes on with the stream: one can stop it all the same.
+  element("listen").toggleAttribute("data-needs-service", !yes);
   element("microphone").disabled = yes;
   element("stage-hint").textContent = yes ? "Listening" : "";
   showLevel(element("live-level"), 0);

@@ -43,7 +43,8 @@ const ELECTRON = `
     contextBridge: { exposeInMainWorld: (name, api) => (window[name] = api) },
     webUtils: { getPathForFile: ({ name }) => window.pathsOfDropped?.[name] ?? "" },
     ipcRenderer: {
-      invoke: (name, ...values) => call(name, values),
+      // In the order of what was sent, as Electron keeps it.
+      invoke: (name, ...values) => sent.then(() => call(name, values)),
       send: (name, ...values) => (sent = sent.then(() => call(name, values))),
       on: (name, listener) =>
         events.addEventListener(name, ({ data }) => listener({}, read(data))),
