@@ -28,8 +28,8 @@ from protocol.streams import (
     StreamTurn,
 )
 
-# What is pushed at once: well below what the child keeps unheard.
-_PIECE_S = 1.0
+# What is pushed at once: well below what the child keeps unheard, of seconds and of bytes.
+_PIECE_S, _PIECE_BYTES = 1.0, 2**20
 _RETRY_AFTER_S = 0.25
 
 
@@ -92,7 +92,9 @@ class Live:
         self._turns: dict[int, LiveTurn] = {}
         self._is_open = True
         self._frame_bytes = params.channels * (2 if params.encoding == "s16le" else 4)
-        self._piece_bytes = round(_PIECE_S * params.sample_rate_hz) * self._frame_bytes
+        most_frames = max(1, _PIECE_BYTES // self._frame_bytes)
+        n_frames = min(round(_PIECE_S * params.sample_rate_hz), most_frames)
+        self._piece_bytes = n_frames * self._frame_bytes
         self._stream = read(StreamOpened, sidecar.call(params, None)).stream
         sidecar.listen(self._stream, self._take)
 

@@ -113,7 +113,7 @@ def who_spoke(
     if len(turns) > MAX_TURNS:
         raise BadAudio(
             f"it has {len(turns):,} turns, and no answer holds more than {MAX_TURNS:,}: ask for a "
-            "part of it (start_s, end_s)",
+            "part of a recording (start_s, end_s), and close a stream earlier",
             kind="too_many_turns",
             max_turns=MAX_TURNS,
         )

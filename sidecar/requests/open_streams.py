@@ -134,6 +134,8 @@ class OpenStreams:
         most_s = self._limits.max_stream_buffer_s
         if n_bytes > _MOST_BUFFERED_BYTES or stream.seconds(n_bytes) > most_s:
             buffered_s = stream.seconds(stream.buffered_bytes)
+            # So that there will be room, also where so much is less than a hop.
+            self._step(stream, least_s=0.0)
             raise Overloaded(
                 f"{buffered_s:.1f} s of this stream wait to be heard; with this push it would be "
                 f"{stream.seconds(n_bytes):.1f} s ({n_bytes} bytes), over the limit of "
@@ -156,7 +158,6 @@ class OpenStreams:
 
         Raises:
             Draining: no more work is taken; the stream stays open.
-            Overloaded: too much is in flight; the stream stays open.
             UnknownStream: there is no such stream.
             SidecarError: why the stream could not be heard on; it is gone.
         """
@@ -191,9 +192,10 @@ class OpenStreams:
         [source] = stream.close.sources
         return self._scheduler.failed(source, stream.error)
 
-    def _step(self, stream: _Stream) -> None:
-        """Hear on, if it is worth it, and nobody does it."""
-        is_worth_it = stream.seconds(len(stream.pending)) >= HOP_S
+    def _step(self, stream: _Stream, least_s: float = HOP_S) -> None:
+        """Hear on, if there is so much that it is worth it, and nobody does it."""
+        pending = len(stream.pending)
+        is_worth_it = pending > 0 and stream.seconds(pending) >= least_s
         if stream.step is None and stream.close is None and is_worth_it:
             if self._scheduler.is_draining:
                 return

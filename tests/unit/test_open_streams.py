@@ -185,6 +185,19 @@ def test_a_wide_stream_is_bounded_by_its_bytes(played):
         played.streams.push(StreamPushParams(name, half_a_second))
 
 
+def test_what_is_refused_for_its_bytes_finds_room_later(played):
+    """Two such pieces are too many, and one is less than what is heard otherwise."""
+    opening = StreamOpenParams(192_000, "f32le", channels=64)
+    name = played.streams.open(opening).stream
+    piece = StreamPushParams(name, bytes(192_000 * 4 * 64 // 5))
+    played.streams.push(piece)
+    assert played.next_step() is None
+    with pytest.raises(Overloaded):
+        played.streams.push(piece)
+    played.heard(played.next_step())
+    assert played.streams.push(piece).received_s == pytest.approx(0.4)
+
+
 def test_while_it_ends_nothing_more_is_taken(played):
     name = played.open()
     played.push(name, 3)

@@ -77,6 +77,15 @@ def test_all_options_are_sent():
     ]
 
 
+def test_no_piece_has_more_bytes_than_the_child_keeps():
+    """A second of these is 49 MB, for which there would never be room."""
+    sidecar = Played({"stream": "s1"}, *[PUSHED] * 12)
+    live = sidecar.live(sample_rate_hz=192_000, channels=64)
+    live.push(bytes(12 * 2**20))
+    sizes = [len(params.pcm) for params in sidecar.asked[1:]]
+    assert sizes == [2**20] * 12
+
+
 def test_what_is_pushed_goes_in_pieces_of_a_second():
     sidecar, live = opened(*[PUSHED] * 3)
     samples = array.array("f", range(2 * RATE_HZ + 10))
