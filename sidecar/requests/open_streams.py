@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from protocol.errors import Draining, Overloaded, SidecarError, UnknownStream
+from protocol.errors import Draining, InvalidParams, Overloaded, SidecarError, UnknownStream
 from protocol.params import PcmAudio, RequestId
 from protocol.streams import (
     StreamCloseParams,
@@ -122,6 +122,7 @@ class OpenStreams:
         Raises:
             BadAudio: it cannot be used; nothing of it is taken.
             Draining: no more work is taken.
+            InvalidParams: it is more than may ever wait; nothing of it is taken.
             Overloaded: too much waits already; nothing of it is taken.
             UnknownStream: there is no such stream.
             SidecarError: why the stream could not be heard on; it is gone.
@@ -130,8 +131,16 @@ class OpenStreams:
         self._check_draining()
         pcm = stream.heard.pcm
         pcm.check(params.pcm, stream.received_bytes // pcm.frame_bytes)
-        n_bytes = stream.buffered_bytes + len(params.pcm)
         most_s = self._limits.max_stream_buffer_s
+        if len(params.pcm) > _MOST_BUFFERED_BYTES or stream.seconds(len(params.pcm)) > most_s:
+            raise InvalidParams(
+                f"a push of {stream.seconds(len(params.pcm)):.1f} s ({len(params.pcm)} bytes) is "
+                f"too long for any moment: push {most_s:g} s at most, or {_MOST_BUFFERED_BYTES} "
+                "bytes, such as a tenth of a second at a time",
+                kind="push_too_large",
+                max_stream_buffer_s=most_s,
+            )
+        n_bytes = stream.buffered_bytes + len(params.pcm)
         if n_bytes > _MOST_BUFFERED_BYTES or stream.seconds(n_bytes) > most_s:
             buffered_s = stream.seconds(stream.buffered_bytes)
             # So that there will be room, also where so much is less than a hop.

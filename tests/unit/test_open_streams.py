@@ -17,7 +17,14 @@ from hypothesis.stateful import (
 from unit.scheduling import LIMITS
 
 from protocol.diarization import DiarizeResult
-from protocol.errors import Cancelled, Draining, InternalError, Overloaded, UnknownStream
+from protocol.errors import (
+    Cancelled,
+    Draining,
+    InternalError,
+    InvalidParams,
+    Overloaded,
+    UnknownStream,
+)
 from protocol.streams import StreamCloseParams, StreamOpenParams, StreamPushParams, StreamTurn
 from sidecar.audio.waveform import Decoded
 from sidecar.requests.jobs import Lane, StreamAnswer
@@ -173,6 +180,14 @@ def test_no_more_waits_than_may(played):
     assert refusal.value.data()["buffered_s"] == 30
     played.heard(played.next_step())
     played.push(name, 2)
+
+
+def test_what_never_fits_is_not_to_be_tried_again(played):
+    name = played.open()
+    with pytest.raises(InvalidParams, match="too long for any moment") as refusal:
+        played.push(name, 30.001)
+    assert not refusal.value.retryable
+    assert played.push(name, 30).received_s == 30
 
 
 def test_a_wide_stream_is_bounded_by_its_bytes(played):

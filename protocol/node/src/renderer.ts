@@ -94,6 +94,11 @@ export async function listen(options: ListenOptions = {}): Promise<Listening> {
       },
     });
     microphone = open;
+    if (failure !== null) {
+      // It failed while a person was asked: a microphone that nobody hears is closed.
+      await open.close();
+      throw failure;
+    }
     return {
       label: open.label,
       get turns() {

@@ -100,3 +100,40 @@ test("with blob: in the policy it needs no file", SKIP, async (t) => {
   await page.evaluate("begin()");
   await page.until("chunks.length >= 2");
 });
+
+// A stream that fails while the microphone is being opened, as when a person is asked for it.
+const FAILING = `
+import { listen } from "./renderer.js";
+
+const tracks = [];
+const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+let tell;
+navigator.mediaDevices.getUserMedia = async (constraints) => {
+  const stream = await getUserMedia(constraints);
+  tracks.push(...stream.getTracks());
+  const error = { name: "ModelUnavailable", kind: "offline", message: "gone" };
+  tell({ event: "error", value: { ...error, retryable: false, details: {} } });
+  return stream;
+};
+window.speakerSidecar = {
+  openLive: (_, onNews) => {
+    tell = onNews;
+    return { live: 1, opened: Promise.resolve({ value: undefined }) };
+  },
+  push: () => (window.pushed = true),
+  stopLive: async () => ({ value: undefined }),
+};
+window.begin = () => listen().then(() => "listens", ({ message }) => message);
+window.states = () => tracks.map(({ readyState }) => readyState);`;
+
+test(
+  "a stream that fails while the microphone is opened leaves no microphone open",
+  SKIP,
+  async (t) => {
+    const page = await openPage(t, FAILING);
+    await page.until("typeof begin === 'function'");
+    assert.equal(await page.evaluate("begin()"), "gone");
+    assert.deepEqual(await page.evaluate("states()"), ["ended"]);
+    assert.equal(await page.evaluate("window.pushed"), undefined);
+  },
+);
