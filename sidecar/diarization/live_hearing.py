@@ -107,11 +107,15 @@ class LiveHearing:
 
     def has_hop(self, *, is_end: bool) -> bool:
         """Whether a hop is complete; ``is_end``: nothing more comes, and the rest is one."""
-        return self._n_waiting >= HOP_SAMPLES or (is_end and self._n_waiting > 0)
+        if self._n_waiting >= HOP_SAMPLES:
+            return True
+        # All may have been heard before the end was known, but for the last chunk.
+        return is_end and (self._n_waiting > 0 or self._chunks.has_chunk(is_end=True))
 
     def next_hop(self, hop: Hop, *, is_end: bool) -> Iterator[FloatArray]:
         """Hear the hop that is complete, into ``hop``: what is to be embedded of it."""
-        self._take_in()
+        if self._n_waiting > 0:
+            self._take_in()
         view = yield from self._chunk(hop, is_end=is_end and self._n_waiting == 0)
         if view is None and self._is_worth_hearing():
             first_frame = max(0, (self._n_heard - CHUNK_SAMPLES) // FRAME_SAMPLES)

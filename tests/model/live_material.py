@@ -115,7 +115,7 @@ def alone(turns, who, seconds):
     for turn in turns:
         others = [one for one in turns if one.speaker != who]
         overlaps = any(o.start_s < turn.end_s and o.end_s > turn.start_s for o in others)
-        if turn.speaker == who and not overlaps and left_s > 0:
+        if turn.speaker == who and not overlaps and left_s > 0.3:
             found.append((turn.start_s, min(turn.end_s, turn.start_s + left_s)))
             left_s -= found[-1][1] - found[-1][0]
     return found, found[-1][1]

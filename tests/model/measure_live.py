@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from pyannote.core import Annotation, Segment
+from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -170,8 +170,10 @@ def waits(turns, named, names, enrolled):
     return found
 
 
-def der(turns, stretches):
-    return DiarizationErrorRate()(_annotation(turns), _annotation(stretches))
+def der(turns, stretches, duration_s):
+    return DiarizationErrorRate()(
+        _annotation(turns), _annotation(stretches), uem=Timeline([Segment(0, duration_s)])
+    )
 
 
 def _annotation(stretches):
@@ -206,11 +208,12 @@ def measure(player, dialogue):
         len({name for *_, name in live_turns}),
         len({name for *_, name in closed}),
     )
+    errors = [der(turns, found, duration_s) for found in (live_turns, closed)]
     median, late = (np.quantile(waited_s or [np.nan], p, method="lower") for p in (0.5, 0.95))
     print(
         f"| {dialogue.name} | {median:.2f} / {late:.2f} | {100 * right:.0f} | {100 * wrong:.1f} "
         f"| {100 * right_at_last:.0f} | {100 * wrong_at_last:.1f} | {100 * strangers:.1f} "
-        f"| {100 * der(turns, live_turns):.1f} | {100 * der(turns, closed):.1f} "
+        f"| {100 * errors[0]:.1f} | {100 * errors[1]:.1f} "
         f"| {' / '.join(map(str, n_people))} | {1000 * processor_s / duration_s:.0f} ms |",
         flush=True,
     )

@@ -50,6 +50,18 @@ def test_what_hindsight_needs_is_what_diarize_hears(seconds):
         assert np.array_equal(embedding, voice_of(part))
 
 
+@pytest.mark.parametrize("seconds", [1, 3, 10, 12.5])
+def test_the_end_may_be_known_only_after_all_was_heard(seconds):
+    samples = np.resize(TALK, round(seconds * SAMPLE_RATE_HZ))
+    wanted, _ = in_chunks(samples)
+    played = Played()
+    played.push(samples).push(samples[:0], is_end=True)
+    activity = played.live.activity
+    assert activity.n_samples == wanted.n_samples == len(samples)
+    assert [c.first_frame for c in activity.chunks] == [c.first_frame for c in wanted.chunks]
+    assert activity.voices == wanted.voices
+
+
 @pytest.mark.parametrize("piece", [160, 4_000, 7_777, 16_000])
 def test_nothing_depends_on_how_it_is_pushed(piece):
     wanted, played = Played().play(TALK, 800), Played().play(TALK, piece)
