@@ -111,7 +111,9 @@ def _pack_client(target: Path) -> Path:
     # Its prepack compiles it.
     plain = _npm_pack(CLIENT, target)
     with tarfile.open(plain) as tar:
-        tar.extractall(target, filter="data")
+        # The argument ``filter`` is not there before Python 3.11.4; npm made the archive just now.
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)
+        tar.extractall(target)  # noqa: S202
     (target / "package").rename(folder)
     plain.unlink()
     about = _client()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -41,9 +42,11 @@ def test_nobody_reading_the_log_blocks_no_one():
     read_fd, write_fd = os.pipe()
     handler = log.StderrHandler(write_fd)
     handler.setFormatter(log.TextFormatter())
-    for number in range(5000):  # far more than the pipe and the queue hold
+    numbers = itertools.count()
+    for number in itertools.islice(numbers, 5000):  # far more than the pipe and the queue hold
         handler.emit(record("line %d %s", number, "x" * 100))
-    assert handler._n_dropped > 0
+    while not handler._n_dropped:  # its thread may have come late, and filled the pipe just now
+        handler.emit(record("line %d %s", next(numbers), "x" * 100))
     seen = bytearray()
     reader = threading.Thread(target=lambda: seen.extend(read_to_end(read_fd)))
     reader.start()
