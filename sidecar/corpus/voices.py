@@ -13,8 +13,7 @@ from sidecar.audio.waveform import Decoded, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.corpus.utterances import FloatArray, Turn
 from sidecar.diarization.heard_chunks import HeardActivity
-from sidecar.diarization.speakers import find_people, local_speakers, max_distance
-from sidecar.diarization.timeline import spoken, turns_of
+from sidecar.diarization.hindsight import who_spoke_when
 from sidecar.engine.encoder import Embedding
 
 # So many parts are embedded together, where the device takes several at once.
@@ -56,12 +55,12 @@ def voices_of(
 
     embedded = list(_embedded(waveforms(), embed))
     assert activity is not None
-    local = local_speakers(activity.chunks, zip(activity.voices, embedded, strict=True))
-    people = find_people(local, max_distance(fingerprint))
+    places = zip(activity.voices, embedded, strict=True)
+    found = who_spoke_when(activity, places, fingerprint)
     duration_s = activity.n_samples / SAMPLE_RATE_HZ
-    if people is None:
+    if found is None:
         return [], duration_s
-    turns = spoken(turns_of(activity.chunks, people, activity.n_samples), activity.speech)
+    people, turns = found
     of_person: defaultdict[int, list[Turn]] = defaultdict(list)
     for turn in turns:
         of_person[turn.person].append((turn.start_s, turn.end_s))

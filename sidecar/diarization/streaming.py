@@ -30,6 +30,7 @@ class HeardStream:
         pcm: makes waveforms of what was pushed.
         live: who speaks; None: nothing was heard yet.
         odd: what was odd about its audio, by kind.
+        are_speakers_checked: those of ``params`` are of the model that serves.
     """
 
     name: str
@@ -37,6 +38,7 @@ class HeardStream:
     pcm: PushedPcm
     live: LiveDiarization | None = None
     odd: dict[str, AudioWarning] = field(default_factory=dict)
+    are_speakers_checked: bool = False
 
 
 @dataclass(eq=False, slots=True)

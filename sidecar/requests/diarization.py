@@ -13,15 +13,9 @@ from protocol.reports import AudioWarning
 from protocol.streams import StreamCloseParams
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.heard_chunks import HeardActivity
-from sidecar.diarization.speakers import (
-    FloatArray,
-    People,
-    VoicePlace,
-    find_people,
-    local_speakers,
-    max_distance,
-)
-from sidecar.diarization.timeline import Turn, spoken, turns_of
+from sidecar.diarization.hindsight import who_spoke_when
+from sidecar.diarization.speakers import FloatArray, People, VoicePlace
+from sidecar.diarization.timeline import Turn
 from sidecar.people.voices import Voice
 from sidecar.requests.jobs import Job
 from sidecar.requests.responses import Served
@@ -101,15 +95,13 @@ def who_spoke(
         warnings=heard.warnings,
     )
     exactly = params.n_speakers
-    least, most = exactly or params.min_speakers or 1, exactly or params.max_speakers
-    local = local_speakers(activity.chunks, heard.embedded)
-    people = find_people(local, max_distance(served.fingerprint), least, most)
-    if people is None:
-        return result
-    turns = spoken(
-        turns_of(activity.chunks, people, activity.n_samples, exclusive=params.exclusive),
-        activity.speech,
+    n_people = exactly or params.min_speakers or 1, exactly or params.max_speakers
+    found = who_spoke_when(
+        activity, heard.embedded, served.fingerprint, n_people, exclusive=params.exclusive
     )
+    if found is None:
+        return result
+    people, turns = found
     if len(turns) > MAX_TURNS:
         raise BadAudio(
             f"it has {len(turns):,} turns, and no answer holds more than {MAX_TURNS:,}: ask for a "
@@ -125,10 +117,10 @@ def who_spoke(
         )
         if identify is not None:
             voice = Voice(people.centroids[person], speaker.speech_s, served.fingerprint)
-            found = identify(voice)
-            if found is not None:
-                odd.update((warning.kind, warning) for warning in found.warnings)
-                speaker = _named(speaker, found)
+            told = identify(voice)
+            if told is not None:
+                odd.update((warning.kind, warning) for warning in told.warnings)
+                speaker = _named(speaker, told)
         speakers.append(speaker)
     return replace(
         result,

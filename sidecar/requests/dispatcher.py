@@ -95,18 +95,18 @@ class Dispatcher:
                 self._pipeline.look_again()
             elif isinstance(params, StreamCloseParams):
                 job = self._pipeline.streams.close(request.id, params, n_bytes, received_at)
-                self._admitted(job)
+                self._pipeline.look_again()
+                self._wake_for_deadline(job)
             else:
                 job = Job(request.id, params, n_bytes, received_at)
                 deadline_ms = getattr(params, "deadline_ms", None)
                 if deadline_ms is not None:
                     job.deadline_at = received_at + deadline_ms / 1000
                 self._pipeline.admit(job, audios_of(params), self._status.retry_after_ms())
-                self._admitted(job)
+                self._wake_for_deadline(job)
         except SidecarError as error:
             self._outbox.send_error(request.id, error)
 
-    def _admitted(self, job: Job) -> None:
-        self._pipeline.look_again()
+    def _wake_for_deadline(self, job: Job) -> None:
         if job.deadline_at is not None:
             self._lifecycle.wake_for_deadline()

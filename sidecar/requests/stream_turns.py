@@ -36,7 +36,9 @@ def stream_answer(
     stream = step.stream
     live, params = stream.live, stream.params
     assert live is not None  # it was heard on
-    check_known(params.speakers, served)
+    if not stream.are_speakers_checked:  # at the opening the model may have been loading
+        check_known(params.speakers, served)
+        stream.are_speakers_checked = True
     asking = _Asking(stream, served, identify)
     most_apart = max_distance(served.fingerprint)
     turns = live.heard(
