@@ -1,4 +1,4 @@
-"""The network that hears speech, run by ONNX Runtime as it was published."""
+"""The network that hears speech, run by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sidecar.audio.resampling import FloatArray
 from sidecar.engine.cpu_fault import first_line
 from sidecar.engine.onnx_library import ort
 from sidecar.speech.listening import Listening, Memory
+from sidecar.speech.network import GRAPH, weights
 
 _ERRORS_ONLY = 3
 
@@ -19,13 +20,13 @@ class SpeechDetector:
     """Silero VAD 6.2, loaded once and shared by threads: each audio has a ``Listening``.
 
     Args:
-        network: ``silero_vad_16k_sequence.onnx``, checked.
+        published: ``silero_vad_16k_sequence.onnx``, whose hash was checked.
 
     Raises:
-        ModelUnavailable: ONNX Runtime cannot load it.
+        ModelUnavailable: it cannot be read, or ONNX Runtime cannot load it.
     """
 
-    def __init__(self, network: Path) -> None:
+    def __init__(self, published: Path) -> None:
         options = ort.SessionOptions()
         # The thread that calls: it is done in a hundredth of the audio's time at most, and the
         # others are the embeddings'.
@@ -34,12 +35,16 @@ class SpeechDetector:
         options.enable_mem_pattern = options.enable_cpu_mem_arena = False
         options.log_severity_level = _ERRORS_ONLY
         try:
-            self._session = ort.InferenceSession(
-                str(network), options, providers=["CPUExecutionProvider"]
+            given = weights(published)
+            options.add_external_initializers(
+                list(given), [ort.OrtValue.ortvalue_from_numpy(one) for one in given.values()]
             )
-        except Exception as error:  # its errors have no other base class
+            self._session = ort.InferenceSession(
+                GRAPH.read_bytes(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's errors have no other base class
             raise ModelUnavailable(
-                f"ONNX Runtime cannot load {network}, which hears speech: {first_line(error)}"
+                f"{published}, which hears speech, cannot be loaded: {first_line(error)}"
             ) from error
 
     def listen(self) -> Listening:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sidecar.speech.detector import SpeechDetector
     from sidecar.speech.heard import Heard
 
-# What is heard in one step, between which others have their turn: about 9 ms of work.
+# What is heard in one step, between which others have their turn: 2 to 3 ms of work.
 PIECE_SAMPLES = 8 * SAMPLE_RATE_HZ
 
 

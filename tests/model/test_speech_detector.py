@@ -8,7 +8,9 @@ import soundfile
 from model.measure_speech import accuracy_of, labelled, ours
 from model.no_speech import made
 
+from sidecar.engine.onnx_library import ort
 from sidecar.speech.detector import SpeechDetector
+from sidecar.speech.network import GRAPH, WEIGHT_SHAPES, weights
 from sidecar.speech.segments import STEP_SAMPLES
 
 MAX_DIFFERENCE = 1e-5
@@ -48,6 +50,29 @@ def test_it_hears_what_the_package_hears(recordings, speech_detector_network):
     assert n_segments > 100
 
 
+def test_written_out_it_is_the_published_network(speech_detector_network):
+    options = ort.SessionOptions()
+    given = weights(speech_detector_network)
+    assert {name: one.shape for name, one in given.items()} == dict(WEIGHT_SHAPES)
+    values = [ort.OrtValue.ortvalue_from_numpy(one) for one in given.values()]
+    options.add_external_initializers(list(given), values)
+    ours = ort.InferenceSession(GRAPH.read_bytes(), options, providers=["CPUExecutionProvider"])
+    published = ort.InferenceSession(
+        str(speech_detector_network), providers=["CPUExecutionProvider"]
+    )
+    random = np.random.default_rng(0)
+    for n_steps, level in ((1, 0.1), (2, 1e-4), (300, 0.3)):
+        inputs = {
+            "input": level * random.standard_normal((n_steps, 576)).astype(np.float32),
+            "h": random.uniform(-1, 1, (1, 1, 128)).astype(np.float32),
+            "c": random.uniform(-1, 1, (1, 1, 128)).astype(np.float32),
+        }
+        for one, other in zip(ours.run(None, inputs), published.run(None, inputs), strict=True):
+            assert one.shape == other.shape
+            # The memory has values of a hundred.
+            np.testing.assert_allclose(one, other, rtol=MAX_DIFFERENCE, atol=MAX_DIFFERENCE)
+
+
 def test_pieces_of_any_length_are_what_the_whole_is(recordings, speech_detector_network):
     detector = SpeechDetector(speech_detector_network)
     samples = next(iter(recordings.values()))
@@ -56,7 +81,7 @@ def test_pieces_of_any_length_are_what_the_whole_is(recordings, speech_detector_
         listening = detector.listen()
         pieces = np.split(samples, range(n_samples, len(samples), n_samples))
         heard = np.concatenate([listening.feed(piece) for piece in pieces])
-        assert np.abs(heard - whole[:n_steps]).max() <= MAX_DIFFERENCE
+        assert (heard == whole[:n_steps]).all()
 
 
 @pytest.mark.parametrize("what", made())

@@ -97,11 +97,11 @@ def test_a_bundle_has_it_or_the_folder_that_takes_its_models_place(detector, mon
     assert open_in(tmp_path / "other") == (other, [])
 
 
-def test_what_onnx_runtime_cannot_load_is_unavailable(tmp_path):
+def test_what_cannot_be_loaded_is_unavailable(tmp_path):
     pytest.importorskip("onnxruntime")
     from sidecar.speech.detector import SpeechDetector
 
     path = tmp_path / "ear.onnx"
     path.write_bytes(NETWORK)
-    with pytest.raises(ModelUnavailable, match="cannot load"):
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
         SpeechDetector(path)
