@@ -53,10 +53,9 @@ def voices_of(
             if step.part is not None and isinstance(step.part.waveform, Waveform):
                 yield step.part.waveform
 
-    embedded = list(_embedded(waveforms(), embed))
+    embeddings = list(_embedded(waveforms(), embed))
     assert activity is not None
-    places = zip(activity.voices, embedded, strict=True)
-    found = who_spoke_when(activity, places, fingerprint)
+    found = who_spoke_when(activity, embeddings, fingerprint)
     duration_s = activity.n_samples / SAMPLE_RATE_HZ
     if found is None:
         return [], duration_s

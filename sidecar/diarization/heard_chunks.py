@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from sidecar.audio.sample_buffer import SampleBuffer
 from sidecar.audio.waveform import Part, Waveform
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.diarization.chunks import CHUNK_SAMPLES, FRAME_SAMPLES, Chunk, chunk_of
+from sidecar.diarization.chunks import (
+    CHUNK_SAMPLES,
+    FRAME_SAMPLES,
+    Chunk,
+    Voice,
+    chunk_of,
+    frame_start,
+)
 from sidecar.diarization.speakers import VoicePlace
 from sidecar.speech.detector import SpeechDetector
 
@@ -22,6 +29,8 @@ FloatArray = NDArray[np.float32]
 # there is little to go by, each chunk more tells something.
 _HOPS_FRAMES = 59, 119
 _FIRST_SAMPLES = 50 * SAMPLE_RATE_HZ
+# A stretch that begins and ends as another chunk's does, nearly, is not embedded again.
+_NEARLY = round(0.2 * SAMPLE_RATE_HZ)
 
 
 class Segments(Protocol):
@@ -35,14 +44,33 @@ class Segments(Protocol):
 class HeardActivity:
     """What was heard so far, in the first ``n_samples`` of the recording.
 
-    ``voices`` tells for each part that is embedded whose it is. ``speech`` is how probable speech
-    is in each step of the detector, in 255ths, piece by piece; empty: nobody has listened.
+    Attributes:
+        chunks: in the order of their beginnings.
+        voices: of whom something is embedded; the place in ``parts`` says which part.
+        parts: one for each of ``voices``: nearly the same stretch of two chunks is one part.
+        speech: how probable speech is in each step of the detector, in 255ths, piece by piece;
+            empty: nobody has listened.
+        n_samples: how many were heard.
     """
 
     chunks: list[Chunk] = field(default_factory=list)
     voices: list[VoicePlace] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
     speech: list[NDArray[np.uint8]] = field(default_factory=list)
     n_samples: int = 0
+
+    def embedded(self, embeddings: Sequence[FloatArray]) -> Iterator[tuple[VoicePlace, FloatArray]]:
+        """Each of the voices with its embedding; ``embeddings`` are those of the parts."""
+        for voice, part in zip(self.voices, self.parts, strict=True):
+            yield voice, embeddings[part]
+
+
+class _Embedded(NamedTuple):
+    """A part, and the samples that it is of."""
+
+    part: int
+    start: int
+    end: int
 
 
 class HeardChunks:
@@ -62,6 +90,9 @@ class HeardChunks:
         self._samples = SampleBuffer(1)
         self._next_start = 0
         self._heard_to = 0
+        self._n_parts = 0
+        # Stretches that a chunk to come may have as well.
+        self._embedded: list[_Embedded] = []
         self.activity = HeardActivity()
 
     @property
@@ -103,10 +134,31 @@ class HeardChunks:
         self._next_start = start + hop_frames * FRAME_SAMPLES
         # The last chunk may begin before the next one.
         self._samples.drop_before(min(self._next_start, self._samples.end - CHUNK_SAMPLES))
+        self._embedded = [one for one in self._embedded if one.end > start]
         for speaker in chunk.speakers:
             for voice in chunk.voices(speaker, samples):
+                known = self._known(voice, start)
                 self.activity.voices.append(VoicePlace(number, speaker, voice.stretch))
-                yield Part(len(self.activity.voices) - 1, Waveform(voice.samples, start))
+                self.activity.parts.append(self._n_parts if known is None else known)
+                if known is None:
+                    self._n_parts += 1
+                    yield Part(self._n_parts - 1, Waveform(voice.samples, start))
+
+    def _known(self, voice: Voice, chunk_start: int) -> int | None:
+        """The part by which this stretch is embedded already; None: it is to be, from now on."""
+        if voice.stretch is None:
+            return None
+        start = chunk_start + frame_start(voice.stretch[0])
+        end = start + len(voice.samples)
+        near = [
+            (abs(one.start - start) + abs(one.end - end), one.part)
+            for one in self._embedded
+            if max(abs(one.start - start), abs(one.end - end)) <= _NEARLY
+        ]
+        if near:
+            return min(near)[1]
+        self._embedded.append(_Embedded(self._n_parts, start, end))
+        return None
 
     def _keep_speech(self, probabilities: FloatArray) -> None:
         self.activity.speech.append(np.rint(255 * probabilities).astype(np.uint8))

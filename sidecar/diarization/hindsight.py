@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from sidecar.diarization.heard_chunks import HeardActivity
 from sidecar.diarization.speakers import (
     FloatArray,
     People,
-    VoicePlace,
     find_people,
     local_speakers,
     max_distance,
@@ -18,7 +17,7 @@ from sidecar.diarization.timeline import Turn, spoken, turns_of
 
 def who_spoke_when(
     activity: HeardActivity,
-    embedded: Iterable[tuple[VoicePlace, FloatArray]],
+    embeddings: Sequence[FloatArray],
     fingerprint: str,
     n_people: tuple[int, int | None] = (1, None),
     *,
@@ -28,12 +27,12 @@ def who_spoke_when(
 
     Args:
         activity: what was heard.
-        embedded: the voices in it, as ``local_speakers`` takes them.
+        embeddings: of its parts, each of shape (dim,), of any length.
         fingerprint: of the model that embedded them.
         n_people: how many there are at least, and at most; see ``find_people``.
         exclusive: one speaks at a time.
     """
-    local = local_speakers(activity.chunks, embedded)
+    local = local_speakers(activity.chunks, activity.embedded(embeddings))
     people = find_people(local, max_distance(fingerprint), *n_people)
     if people is None:
         return None

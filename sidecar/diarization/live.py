@@ -15,7 +15,7 @@ from sidecar.diarization.live_labels import labels_in_hindsight
 from sidecar.diarization.live_levels import LiveLevel
 from sidecar.diarization.live_speakers import HeardVoice, LiveSpeaker, unit
 from sidecar.diarization.live_turns import Identify, LiveTurn, Named, ToldTurns
-from sidecar.diarization.speakers import People, VoicePlace
+from sidecar.diarization.speakers import People
 from sidecar.diarization.timeline import Turn
 from sidecar.speech.detector import SpeechDetector
 
@@ -33,7 +33,7 @@ class LiveDiarization:
         known: who has spoken before the stream; their labels go on.
 
     Attributes:
-        embedded: what ``local_speakers`` needs, beside the chunks of ``activity``.
+        embeddings: of the parts of ``activity``.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class LiveDiarization:
         self._told: ToldTurns | None = None
         # Heard, and not told yet.
         self._hops: list[Hop] = []
-        self.embedded: list[tuple[VoicePlace, FloatArray]] = []
+        self.embeddings: list[FloatArray] = []
 
     @property
     def activity(self) -> HeardActivity:
@@ -95,7 +95,7 @@ class LiveDiarization:
         waiting, told = iter(embeddings), list[LiveTurn]()
         for hop in hops:
             # Each with an array of its own, as it is kept.
-            self.embedded += [(place, next(waiting).copy()) for place in hop.places]
+            self.embeddings += [next(waiting).copy() for _ in range(hop.n_parts)]
             for voice in hop.voices:
                 told += self._told.embedded(voice, next(waiting))
             new = (self._told.tell(seen, identify) for seen in hop.turns)

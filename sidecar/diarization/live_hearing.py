@@ -24,7 +24,6 @@ from sidecar.diarization.hop import HOP_SAMPLES
 from sidecar.diarization.live_levels import LiveLevel, level_of
 from sidecar.diarization.live_tracking import FollowedTurn, Tracker, n_frames
 from sidecar.diarization.live_turns import EmbeddedVoice, SeenTurn
-from sidecar.diarization.speakers import VoicePlace
 from sidecar.speech.detector import SpeechDetector
 from sidecar.speech.segments import STEP_SAMPLES
 
@@ -52,12 +51,12 @@ class Hop:
     Attributes:
         turns: as they are seen now.
         voices: what is embedded of them.
-        places: whose the further parts are, which hindsight needs.
+        n_parts: how many are embedded before them, which hindsight needs.
     """
 
     turns: list[SeenTurn] = field(default_factory=list)
     voices: list[EmbeddedVoice] = field(default_factory=list)
-    places: list[VoicePlace] = field(default_factory=list)
+    n_parts: int = 0
 
 
 @dataclass(slots=True)
@@ -142,7 +141,7 @@ class LiveHearing:
         while self._chunks.has_chunk(is_end=is_end):
             for part in self._chunks.next_voices():
                 assert isinstance(part.waveform, Waveform)
-                hop.places.append(self.activity.voices[part.index])
+                hop.n_parts += 1
                 yield part.waveform.samples
             chunk = self.activity.chunks[-1]
         return chunk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
@@ -14,7 +14,7 @@ from protocol.streams import StreamCloseParams
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.heard_chunks import HeardActivity
 from sidecar.diarization.hindsight import who_spoke_when
-from sidecar.diarization.speakers import FloatArray, People, VoicePlace
+from sidecar.diarization.speakers import FloatArray, People
 from sidecar.diarization.timeline import Turn
 from sidecar.people.voices import Voice
 from sidecar.requests.jobs import Job
@@ -42,7 +42,7 @@ class Heard:
     """What was heard, and embedded, from ``start_s`` on; ``warnings`` are about the audio."""
 
     activity: HeardActivity
-    embedded: Iterable[tuple[VoicePlace, FloatArray]]
+    embeddings: Sequence[FloatArray]
     start_s: float
     warnings: tuple[AudioWarning, ...]
 
@@ -61,13 +61,8 @@ def diarization_of(
     [source] = job.sources
     activity = source.activity
     assert isinstance(activity, HeardActivity)
-    places = (activity.voices[item.index] for item in job.items)
-    heard = Heard(
-        activity,
-        zip(places, embeddings_of(job), strict=True),
-        params.audio.start_s or 0.0,
-        source.warnings,
-    )
+    embeddings = list(embeddings_of(job))
+    heard = Heard(activity, embeddings, params.audio.start_s or 0.0, source.warnings)
     return who_spoke(heard, params, served, identify if params.identify else None, _by_start)
 
 
@@ -97,7 +92,7 @@ def who_spoke(
     exactly = params.n_speakers
     n_people = exactly or params.min_speakers or 1, exactly or params.max_speakers
     found = who_spoke_when(
-        activity, heard.embedded, served.fingerprint, n_people, exclusive=params.exclusive
+        activity, heard.embeddings, served.fingerprint, n_people, exclusive=params.exclusive
     )
     if found is None:
         return result

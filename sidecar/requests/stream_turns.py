@@ -97,7 +97,7 @@ def _in_hindsight(step: StreamStep, served: Served, asking: _Asking) -> DiarizeR
     def labels_of(people: People, turns: Sequence[Turn]) -> dict[int, Label]:
         return {who: Label(*label) for who, label in live.labels_of(people, turns).items()}
 
-    heard = Heard(live.activity, live.embedded, stream.params.start_s, ())
+    heard = Heard(live.activity, live.embeddings, stream.params.start_s, ())
     identify = asking.identify if stream.params.identify else None
     result = who_spoke(heard, ending, served, identify, labels_of)
     return replace(result, warnings=(*result.warnings, *stream.odd.values()))

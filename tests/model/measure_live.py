@@ -102,7 +102,7 @@ class Player:
     def close(self, live):
         """The turns of hindsight, with their labels."""
         activity = live.activity
-        local = local_speakers(activity.chunks, live.embedded)
+        local = local_speakers(activity.chunks, activity.embedded(live.embeddings))
         people = find_people(local, max_distance(self.fingerprint))
         if people is None:
             return []

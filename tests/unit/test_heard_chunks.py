@@ -76,14 +76,51 @@ def test_nothing_at_all_has_no_chunk():
 def test_a_voice_is_of_the_samples_of_its_stretch():
     samples = np.concatenate((NOISE[:48_000] * FIRST, NOISE[:144_000] * SECOND))
     activity, parts, _ = hear(samples, LightSegmenter())
-    assert [part.index for part in parts] == list(range(len(activity.voices)))
-    for part, place in zip(parts, activity.voices, strict=True):
+    assert [part.index for part in parts] == list(range(max(activity.parts) + 1))
+    for number, part in enumerate(parts):
+        place = activity.voices[activity.parts.index(number)]
         chunk_start = activity.chunks[place.chunk].first_frame * FRAME_SAMPLES
         start = chunk_start + frame_start(place.stretch[0])
         waveform = part.waveform
         assert waveform.start_sample == chunk_start
         assert np.array_equal(waveform.samples, samples[start : start + waveform.n_samples])
     assert {place.speaker for place in activity.voices} == {0, 1}
+
+
+def test_what_several_chunks_hear_alike_is_embedded_once():
+    samples = np.zeros(20 * SAMPLE_RATE_HZ, np.float32)
+    samples[8 * SAMPLE_RATE_HZ : 11 * SAMPLE_RATE_HZ] = FIRST
+    activity, parts, _ = hear(samples, LightSegmenter())
+    assert len(activity.parts) == len(activity.voices) >= 9
+    # Whole, and cut by the ends of chunks.
+    assert len(parts) == len(set(activity.parts)) <= 5
+    lengths_s = [part.waveform.n_samples / SAMPLE_RATE_HZ for part in parts]
+    assert [length_s > 2.7 for length_s in lengths_s].count(True) == 1
+    vectors = [np.full(4, length_s, np.float32) for length_s in lengths_s]
+    for place, vector in activity.embedded(vectors):
+        first, last = place.stretch
+        assert (last - first) * FRAME_SAMPLES / SAMPLE_RATE_HZ == pytest.approx(vector[0], abs=0.4)
+
+
+class Wavering(LightSegmenter):
+    """Hears the ends of a stretch so many frames earlier at every chunk."""
+
+    def __init__(self, n_frames):
+        super().__init__()
+        self.n_frames = n_frames
+
+    def hear(self, chunk):
+        heard = super().hear(chunk)
+        return np.roll(heard, -self.n_frames * self.n_heard, axis=0)
+
+
+@pytest.mark.parametrize(("n_frames", "n_parts"), [(1, 1), (15, 4)])
+def test_alike_is_within_a_fifth_of_a_second(n_frames, n_parts):
+    samples = np.zeros(12 * SAMPLE_RATE_HZ, np.float32)
+    samples[5 * SAMPLE_RATE_HZ : 7 * SAMPLE_RATE_HZ] = FIRST
+    activity, parts, _ = hear(samples, Wavering(n_frames))
+    assert len(activity.parts) == len(activity.chunks) == 4
+    assert len(parts) == n_parts
 
 
 def test_of_a_long_recording_little_is_held():

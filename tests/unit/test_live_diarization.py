@@ -45,8 +45,8 @@ def test_what_hindsight_needs_is_what_diarize_hears(seconds):
         assert np.array_equal(chunk.activity, other.activity)
         assert np.array_equal(chunk.speaks, other.speaks)
     assert np.array_equal(np.concatenate(activity.speech), np.concatenate(wanted.speech))
-    assert [place for place, _ in played.live.embedded] == activity.voices == wanted.voices
-    for (_, embedding), part in zip(played.live.embedded, parts, strict=True):
+    assert (activity.voices, activity.parts) == (wanted.voices, wanted.parts)
+    for embedding, part in zip(played.live.embeddings, parts, strict=True):
         assert np.array_equal(embedding, voice_of(part))
 
 
@@ -106,7 +106,8 @@ def test_a_final_turn_changes_no_more_and_brings_all_that_was_said():
 def test_labels_mean_in_hindsight_whom_they_meant():
     played = Played().play(TALK)
     live = played.live
-    people = find_people(local_speakers(live.activity.chunks, live.embedded))
+    embedded = live.activity.embedded(live.embeddings)
+    people = find_people(local_speakers(live.activity.chunks, embedded))
     turns = turns_of(live.activity.chunks, people, live.activity.n_samples)
     labels = live.labels_of(people, turns)
     assert set(labels.values()) == {("S1", ()), ("S2", ())}
