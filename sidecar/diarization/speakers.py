@@ -29,8 +29,8 @@ _CLEARLY = 0.15
 # Who speaks alone for less is no evidence of a person; they go to whom they are most like.
 _LEAST_EVIDENCE_S = 1.0
 # Of so many at most, every second or third of a long recording, the clusters are made: it takes
-# memory for each two, 36 MB. Who speaks for two seconds is heard in five chunks.
-_MOST_CLUSTERED = 3000
+# memory for each two, 16 MB. Who speaks for two seconds is heard in five chunks.
+_MOST_CLUSTERED = 2000
 
 
 class VoicePlace(NamedTuple):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-N_DECODERS = {Lane.SAMPLES: 1, Lane.STREAMS: 1, Lane.FILES: 2}
+N_DECODERS = {Lane.SAMPLES: 1, Lane.STREAMS: 2, Lane.FILES: 2}
 # For one block of a file, which takes milliseconds. Then the file is given up; a decoder that does
 # not come back from a C library after so many times as long is replaced.
 DECODE_TIMEOUT_S = 30.0
