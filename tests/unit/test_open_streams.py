@@ -29,6 +29,7 @@ from protocol.streams import StreamCloseParams, StreamOpenParams, StreamPushPara
 from sidecar.audio.waveform import Decoded
 from sidecar.requests.jobs import Lane, StreamAnswer
 from sidecar.requests.open_streams import OpenStreams
+from sidecar.requests.questions import Desk
 from sidecar.requests.scheduler import Scheduler
 
 RATE_HZ = 8_000
@@ -68,13 +69,14 @@ class Played:
     def heard(self, source):
         """It has no voices; the question is asked, and answered."""
         self.answer(self.scheduler.decoded(source, [Decoded(None, is_last=True)], 0.0))
-        job, late = self.scheduler.next_question(0.0)
+        name, is_end = source.job.params.stream.name, source.job.params.ending is not None
+        desk = Desk.STREAMS if is_end else Desk.LOOKUPS
+        job, late = self.scheduler.next_question(desk, 0.0)
         assert late == []
         assert job is source.job
-        name = job.params.stream.name
         turn = StreamTurn(name, 0, 0.0, None, final=False)
         result = None
-        if job.params.ending is not None:
+        if is_end:
             result = DiarizeResult((), (), 4, "m", "f", 0.0)
         self.answer(self.scheduler.answered(job, StreamAnswer((turn,), result)))
 
