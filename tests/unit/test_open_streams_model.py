@@ -130,7 +130,9 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(data=st.data(), seconds=SECONDS)
     def pushes(self, data, seconds):
-        stream = self.any_of(data)
+        self.push(self.any_of(data), seconds)
+
+    def push(self, stream, seconds):
         n_bytes = round(seconds * RATE_HZ) * stream.frame_bytes
         at = stream.pushed % PERIOD
         pcm = SOUND[at : at + n_bytes].ljust(n_bytes, b"\0")
@@ -154,9 +156,29 @@ class AnyOrder(RuleBasedStateMachine):
             assert told.buffered_s == stream.seconds(stream.pushed - stream.heard)
 
     @precondition(lambda self: self.open)
+    @rule(data=st.data(), seconds=st.sampled_from([0.5, 4, 5]))
+    def pushes_much(self, data, seconds):
+        stream = self.any_of(data)
+        for _ in range(7):
+            if self.open.get(stream.name) is stream:
+                self.push(stream, seconds)
+
+    @precondition(lambda self: self.open)
     @rule(data=st.data(), wait=st.none() | st.integers(0, 4))
     def closes(self, data, wait):
-        stream = self.any_of(data)
+        self.close(self.any_of(data), wait)
+
+    @precondition(lambda self: any(job.params.ending is None for job in self.in_work()))
+    @rule(data=st.data())
+    def gives_up_a_close_while_a_step_is_under_way(self, data):
+        jobs = [job for job in self.in_work() if job.params.ending is None]
+        stream = self.open.get(self.popped(data, jobs).params.stream.name)
+        if stream is not None:
+            self.close(stream, None)
+            if stream.close is not None:
+                self.answer(self.scheduler.cancel(stream.close))
+
+    def close(self, stream, wait):
         deadline_ms = None if wait is None else 1000 * wait
         params = StreamCloseParams(stream.name, deadline_ms=deadline_ms)
         self.next_id += 1
