@@ -46,7 +46,8 @@ class LiveTurn:
         final: it changes no more.
         speaker: a label such as ``S1``; None: not known yet, or, of a final one, too little to
             tell, or nobody after all.
-        person, llr, probability: of the gallery, as ``people.identify`` tells them.
+        person, llr, probability: of the gallery, as ``people.identify`` tells them; they may be
+            known before the label is.
         embedding: of a final turn: of all that this speaker has said so far;
             ``stored_embedding(turn.embedding, fingerprint, turn.speech_s)`` is a voice to enrol,
             with the fingerprint of the model that serves.
