@@ -72,7 +72,9 @@ class TestAStepThatFails:
     @pytest.fixture
     def host(self, start_light, fault):
         """The second step of the marked stream is hit."""
-        host = start_light(FAULT=f"{fault}:2", DECODE_TIMEOUT_S="0.5")
+        # A first step may take a second where the machine is slow.
+        timeout_s = "3" if fault == "decoder_hangs" else "30"
+        host = start_light(FAULT=f"{fault}:2", DECODE_TIMEOUT_S=timeout_s)
         host.wait_for_state("ready")
         return host
 
