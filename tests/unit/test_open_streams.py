@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import weakref
+
 import pytest
 from unit.played_streams import RATE_HZ, PlayedStreams
 from unit.scheduling import LIMITS
@@ -90,6 +94,31 @@ def test_a_step_that_fails_is_told_once(played):
         played.push(name, 1)
     with pytest.raises(UnknownStream):
         played.push(name, 1)
+
+
+def test_what_was_heard_is_let_go_with_the_error_that_is_told(played):
+    """Its traceback holds the frame that found the stream, and the stream holds the error."""
+
+    class Heard:
+        pass
+
+    name = played.open()
+    played.push(name, 1)
+    source = played.next_step()
+    source.job.params.stream.live = heard = Heard()
+    played.answer(played.scheduler.failed(source, InternalError("a bug")))
+    is_there = weakref.ref(heard)
+    del source, heard
+    played.finished.clear()
+    gc.collect()
+    gc.disable()
+    try:
+        assert is_there() is not None
+        with contextlib.suppress(InternalError):
+            played.push(name, 1)
+        assert is_there() is None
+    finally:
+        gc.enable()
 
 
 def test_a_close_that_is_given_up_leaves_nothing(played):

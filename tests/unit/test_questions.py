@@ -8,7 +8,7 @@ import pytest
 from unit.staged_pipeline import PATIENCE_S, Stages, finish, run
 
 from protocol.diarization import DiarizeParams
-from protocol.errors import Cancelled, DeviceError, UnknownPerson
+from protocol.errors import Cancelled, DeviceError, InternalError, OutOfMemory, UnknownPerson
 from protocol.gallery_params import (
     EnrollParams,
     ExportPeopleParams,
@@ -22,7 +22,9 @@ from protocol.gallery_params import (
 )
 from protocol.params import PathAudio, StoredEmbedding
 from protocol.streams import StreamCloseParams
+from sidecar.config import Config
 from sidecar.diarization.streaming import HeardStream, StreamStep
+from sidecar.requests.gallery_desk import GalleryDesk
 from sidecar.requests.jobs import Job
 from sidecar.requests.questions import Desk, desk_of
 
@@ -201,3 +203,14 @@ def test_the_gallery_is_closed_once_when_nobody_asks_any_more():
         pipeline.admit(Job(number, params, 1, 0.0), [], retry_after_ms=1)
     finish(pipeline)
     assert closed == [True]
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"), [(MemoryError, OutOfMemory), (KeyError, InternalError)]
+)
+def test_what_fails_at_a_desk_costs_one_request(raised, told):
+    class Faulty(GalleryDesk):
+        def _answer(self, job):
+            raise raised
+
+    assert isinstance(Faulty(Config(), None).ask(Job(1, RECORDING, 1, 0.0)), told)
