@@ -7,15 +7,15 @@ stream whose close was answered, and what waits is what is told and never more t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from mutations import number_from
 from unit.decoded_audio import steps_of
+from unit.modelled_stream import ModelStream, sound
 from unit.played_streams import RATE_HZ, PlayedStreams, answer_to
 from unit.scheduling import LIMITS
 
@@ -28,7 +28,6 @@ from protocol.errors import (
     InvalidParams,
     OutOfMemory,
     Overloaded,
-    SidecarError,
     UnknownStream,
 )
 from protocol.streams import StreamCloseParams, StreamOpenParams, StreamPushParams
@@ -36,10 +35,7 @@ from sidecar.audio.waveform import Decoded
 from sidecar.diarization.hop import HOP_S
 from sidecar.requests.questions import Desk
 
-MOST_STREAMS, MOST_S, MOST_BYTES, STEP_S = 3, 30.0, 16 * 2**20, 2.0
-PERIOD = 2 * 2**16
-# Samples that tell where they are from.
-SOUND = np.arange((PERIOD + MOST_BYTES) // 2 + 10**6).astype("<u2").tobytes()
+MOST_STREAMS = 3
 # Of the wide ones 16 MiB are less than 30 s.
 CHANNELS = st.sampled_from([1, 64])
 SECONDS = st.one_of(
@@ -48,41 +44,6 @@ SECONDS = st.one_of(
     ),
     st.integers(0, 3 * RATE_HZ).map(lambda n_frames: n_frames / RATE_HZ),
 )
-
-
-@dataclass(eq=False)
-class Model:
-    """One stream; ``taken`` of its bytes are in steps, ``heard`` are done with."""
-
-    name: str
-    frame_bytes: int
-    pushed: int = 0
-    taken: int = 0
-    heard: int = 0
-    step_bytes: int = 0
-    close: int | None = None
-    error: SidecarError | None = None
-    steps: list = field(default_factory=list)
-
-    def seconds(self, n_bytes):
-        return n_bytes / self.frame_bytes / RATE_HZ
-
-    def is_too_much(self, n_bytes):
-        return n_bytes > MOST_BYTES or self.seconds(n_bytes) > MOST_S
-
-    def step(self, least_s=HOP_S):
-        """One is begun, if there is enough for one, and none is under way."""
-        pending = self.pushed - self.taken
-        if self.step_bytes or self.close is not None or self.error is not None:
-            return
-        if pending and self.seconds(pending) >= least_s:
-            self.step_bytes = min(pending, round(STEP_S * RATE_HZ) * self.frame_bytes)
-            self.take(self.step_bytes)
-
-    def take(self, n_bytes):
-        at = self.taken % PERIOD
-        self.steps.append(SOUND[at : at + n_bytes])
-        self.taken += n_bytes
 
 
 class Outbox:
@@ -125,7 +86,7 @@ class AnyOrder(RuleBasedStateMachine):
             name = self.played.open(params)
             assert name not in self.open
             assert name not in self.gone
-            self.open[name] = Model(name, 2 * channels)
+            self.open[name] = ModelStream(name, 2 * channels)
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), seconds=SECONDS)
@@ -134,9 +95,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def push(self, stream, seconds):
         n_bytes = round(seconds * RATE_HZ) * stream.frame_bytes
-        at = stream.pushed % PERIOD
-        pcm = SOUND[at : at + n_bytes].ljust(n_bytes, b"\0")
-        params = StreamPushParams(stream.name, pcm)
+        params = StreamPushParams(stream.name, sound(stream.pushed, n_bytes))
         if self.refuses(stream, lambda: self.played.streams.push(params)):
             return
         buffered = stream.pushed - stream.heard
