@@ -33,6 +33,7 @@ from protocol.errors import (
 from protocol.streams import StreamCloseParams, StreamOpenParams, StreamPushParams
 from sidecar.audio.waveform import Decoded
 from sidecar.diarization.hop import HOP_S
+from sidecar.requests.jobs import Stage
 from sidecar.requests.questions import Desk
 
 MOST_STREAMS = 3
@@ -128,14 +129,17 @@ class AnyOrder(RuleBasedStateMachine):
         self.close(self.any_of(data), wait)
 
     @precondition(lambda self: any(job.params.ending is None for job in self.in_work()))
-    @rule(data=st.data())
-    def gives_up_a_close_while_a_step_is_under_way(self, data):
-        jobs = [job for job in self.in_work() if job.params.ending is None]
-        stream = self.open.get(self.popped(data, jobs).params.stream.name)
-        if stream is not None:
+    @rule(data=st.data(), fails=st.booleans())
+    def closes_while_a_step_is_under_way(self, data, fails):
+        """The close is given up then, or the step fails."""
+        job = self.popped(data, [job for job in self.in_work() if job.params.ending is None])
+        stream = self.open.get(job.params.stream.name)
+        if stream is not None and stream.close is None:
             self.close(stream, None)
-            if stream.close is not None:
-                self.answer(self.scheduler.cancel(stream.close))
+        if fails and job.question is Stage.WAITING:
+            self.answer(self.scheduler.failed(job.sources[0], DeviceError("it hangs")))
+        elif stream is not None and stream.close is not None:
+            self.answer(self.scheduler.cancel(stream.close))
 
     def close(self, stream, wait):
         deadline_ms = None if wait is None else 1000 * wait
@@ -265,6 +269,23 @@ class AnyOrder(RuleBasedStateMachine):
         self.now += seconds
         self.answer(self.scheduler.expire(self.now))
 
+    @rule()
+    def work(self):
+        """All goes well."""
+        self.begins()
+        for source in list(self.decoding):
+            self.decoding.remove(source)
+            self.answer(self.scheduler.decoded(source, [Decoded(None, is_last=True)], self.now))
+        if not self.running:
+            self.runs()
+        if self.running:
+            self.has_run(fits=True)
+        for desk in (Desk.LOOKUPS, Desk.STREAMS):
+            self.is_asked(desk)
+        for job in list(self.asking):
+            self.asking.remove(job)
+            self.answer(self.scheduler.answered(job, answer_to(job)))
+
     # Rarely: what ends everything would leave little to happen after it.
 
     @precondition(lambda self: self.next_id > 6)
@@ -335,19 +356,7 @@ class AnyOrder(RuleBasedStateMachine):
         for _ in range(1000):
             if self.scheduler.is_idle and not self.decoding:
                 break
-            self.begins()
-            for source in list(self.decoding):
-                self.decoding.remove(source)
-                self.answer(self.scheduler.decoded(source, [Decoded(None, is_last=True)], self.now))
-            if not self.running:
-                self.runs()
-            if self.running:
-                self.has_run(fits=True)
-            for desk in (Desk.LOOKUPS, Desk.STREAMS):
-                self.is_asked(desk)
-            for job in list(self.asking):
-                self.asking.remove(job)
-                self.answer(self.scheduler.answered(job, answer_to(job)))
+            self.work()
         assert self.scheduler.is_idle, "some wait for ever"
         assert set(self.answered) == self.asked
         if not self.is_draining:
