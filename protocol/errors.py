@@ -152,7 +152,10 @@ class UnknownStream(SidecarError):
 
 
 class DeviceError(SidecarError):
-    """The compute device failed; the process ends, and its successor may do better."""
+    """The compute device failed; the process ends, and its successor may do better.
+
+    ``hearing_hangs`` is about a stream alone: the process goes on.
+    """
 
     code = -32020
     default_kind = "device_error"

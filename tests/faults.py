@@ -6,8 +6,9 @@ Environment:
             worker's thread is told to exit, or nothing returns any more;
         memory:N: a batch of more than N samples, padding counted, does not fit into memory;
         response:N: the response with the Nth embedding cannot be made;
-        decoder_exits, decoder_hangs: at every audio of ``MARKED_RATE_HZ``.
-    DEVICE_TIMEOUT_S, DECODE_TIMEOUT_S: in place of the service's own.
+        decoder_exits, decoder_hangs, decoder_crashes, decoder_memory: at every audio of
+            ``MARKED_RATE_HZ``, and every step of such a stream; with :N at the Nth of these alone.
+    DEVICE_TIMEOUT_S, DECODE_TIMEOUT_S: in place of the service's own, the latter for streams, too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import sidecar.requests.decoders
 import sidecar.requests.server
 from protocol.errors import DeviceError, OutOfMemory
 from sidecar.__main__ import _build_parser, serve
+from sidecar.diarization.diarizing import Diarizing
 
 MARKED_RATE_HZ = 8001
 
@@ -32,12 +34,12 @@ def serve_with_faults(engine_type, open_detector):
     sidecar.requests.server.DEVICE_CALL_TIMEOUT_S = seconds_from(
         "DEVICE_TIMEOUT_S", sidecar.requests.server.DEVICE_CALL_TIMEOUT_S
     )
-    sidecar.requests.decoders.DECODE_TIMEOUT_S = seconds_from(
-        "DECODE_TIMEOUT_S", sidecar.requests.decoders.DECODE_TIMEOUT_S
-    )
+    for timeout in ("DECODE_TIMEOUT_S", "HEARING_TIMEOUT_S"):
+        seconds = seconds_from("DECODE_TIMEOUT_S", getattr(sidecar.requests.decoders, timeout))
+        setattr(sidecar.requests.decoders, timeout, seconds)
     name, _, number = os.environ.get("FAULT", "").partition(":")
-    if name.startswith("decoder_"):
-        engine_type = with_decoder_fault(engine_type, name)
+    if name in DECODER_FAULTS:
+        make_decoders_faulty(DECODER_FAULTS[name], number)
     elif name:
         engine_type = with_encoder_fault(engine_type, ENCODER_FAULTS[name], int(number))
     options = _build_parser().parse_args(["serve", *sys.argv[1:]])
@@ -48,23 +50,17 @@ def seconds_from(variable, default):
     return float(os.environ.get(variable, default))
 
 
-def with_decoder_fault(engine_type, name):
-    class Faulty(engine_type):
-        def import_libraries(self):
-            decoder = super().import_libraries()
-            decode = decoder.decode
+def make_decoders_faulty(strike, number):
+    decode, marked = Diarizing.decode, itertools.count(1)
 
-            def faulty_decode(audio, params, *is_given_up):
-                if getattr(audio, "sample_rate_hz", None) == MARKED_RATE_HZ:
-                    if name == "decoder_exits":
-                        raise SystemExit(f"the {name} as the test asked")
-                    threading.Event().wait()
-                return decode(audio, params, *is_given_up)
+    def faulty_decode(self, audio, *rest):
+        if getattr(audio, "sample_rate_hz", None) == MARKED_RATE_HZ:
+            which = str(next(marked))
+            if number in ("", which):
+                strike()
+        return decode(self, audio, *rest)
 
-            decoder.decode = faulty_decode
-            return decoder
-
-    return Faulty
+    Diarizing.decode = faulty_decode
 
 
 def with_encoder_fault(engine_type, fault, number):
@@ -110,6 +106,10 @@ def hang():
     threading.Event().wait()
 
 
+def run_out_of_memory():
+    raise MemoryError("as the test asked")
+
+
 def too_much_for_memory(embed, n_samples):
     def faulty_embed(waveforms):
         lengths = [len(waveform.samples) for waveform in waveforms]
@@ -134,6 +134,12 @@ class Unpackable:
         raise ZeroDivisionError("a bug, as the test asked")
 
 
+DECODER_FAULTS = {
+    "decoder_crashes": crash,
+    "decoder_exits": leave,
+    "decoder_hangs": hang,
+    "decoder_memory": run_out_of_memory,
+}
 ENCODER_FAULTS = {
     "device": at_batch(fail),
     "crash": at_batch(crash),

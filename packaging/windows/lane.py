@@ -38,7 +38,7 @@ AWKWARD = "Программа für 说话人 και φίλους"
 
 # End-to-end tests that take from half a minute to four; they run with --whole alone.
 LONG = ["bench", "demo", "ecapa_folder", "faults", "fuzz", "harness", "life", "load", "long_work"]
-LONG += ["converted_start", "speech", "vectors"]
+LONG += ["converted_start", "live_faults", "speech", "vectors"]
 # Those that show what is a bundle's own.
 OF_THE_PROGRAM = ("bundle", "bundle_on_a_users_machine", "exit_codes", "speech", "start")
 # Of one program that the lane runs, such as all unit tests.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import subprocess
 import sys
@@ -30,6 +31,9 @@ _LOGGER = logging.getLogger(__name__)
 # the child: whoever makes the pipe knows that it is one, and Node makes a socket.
 _PIPE_BYTES = 2**20
 _READ_BYTES = 2**16
+# On Linux a child whose parent's pid this is lets the system kill it with the thread that started
+# it, even where it is stopped. Another thread than the main one may end before its process does.
+_PARENT_VARIABLE = "SPEAKER_SIDECAR_PARENT"
 _END_S = 10.0
 # Answers may still be in the pipe when the process is gone, but a grandchild may hold it open.
 _READ_AFTER_EXIT_S = 1.0
@@ -38,7 +42,8 @@ _READ_AFTER_EXIT_S = 1.0
 def spawn(argv: Sequence[str], **popen: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
     """Start ``argv`` between pipes; ``popen`` has further arguments of ``subprocess.Popen``.
 
-    On Windows it gets no console window, unless ``popen`` has ``creationflags`` of its own.
+    On Windows it gets no console window, unless ``popen`` has ``creationflags`` of its own. On
+    Linux it dies with this process, if this is the main thread.
 
     Raises:
         OSError: it cannot be started.
@@ -47,6 +52,8 @@ def spawn(argv: Sequence[str], **popen: Any) -> subprocess.Popen[bytes]:  # noqa
     # With a console of our own the child shares it, so that Ctrl-C reaches both.
     if sys.platform == "win32" and not ctypes.windll.kernel32.GetConsoleWindow():
         popen.setdefault("creationflags", subprocess.CREATE_NO_WINDOW)
+    if sys.platform == "linux" and threading.current_thread() is threading.main_thread():
+        popen["env"] = {**(popen.get("env") or os.environ), _PARENT_VARIABLE: str(os.getpid())}
     process = subprocess.Popen(list(argv), stdin=pipe, stdout=pipe, bufsize=0, **popen)
     assert process.stdin is not None
     if sys.platform == "linux":  # pragma: no cover

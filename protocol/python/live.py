@@ -31,6 +31,9 @@ from protocol.streams import (
 # What is pushed at once: well below what the child keeps unheard, of seconds and of bytes.
 _PIECE_S, _PIECE_BYTES = 1.0, 2**20
 _RETRY_AFTER_S = 0.25
+# Of samples, as ``memoryview`` names them.
+_FORMATS = {"f32le": "f", "s16le": "h"}
+_BYTES = ("B", "b", "c")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class LiveTurn:
         final: it changes no more.
         speaker: a label such as ``S1``; None: not known yet, or, of a final one, too little to
             tell, or nobody after all.
-        person, llr, probability: of the gallery, as ``people.identify`` tells them.
+        person, llr, probability: of the gallery, as ``people.identify`` tells them; they may be
+            known before the label is.
         embedding: of a final turn: of all that this speaker has said so far;
             ``stored_embedding(turn.embedding, fingerprint, turn.speech_s)`` is a voice to enrol,
             with the fingerprint of the model that serves.
@@ -91,6 +95,7 @@ class Live:
         self._lock = threading.Lock()
         self._turns: dict[int, LiveTurn] = {}
         self._is_open = True
+        self._encoding = params.encoding
         self._frame_bytes = params.channels * (2 if params.encoding == "s16le" else 4)
         most_frames = max(1, _PIECE_BYTES // self._frame_bytes)
         n_frames = min(round(_PIECE_S * params.sample_rate_hz), most_frames)
@@ -107,10 +112,14 @@ class Live:
     def push(self, pcm: Any) -> StreamPushed:  # noqa: ANN401 - whatever has the buffer protocol
         """Push whole frames: bytes, or an array of the stream's encoding, of any length.
 
-        It waits while the child has no room, and returns how much has come in all, and how much of
-        that was not heard yet. What it raises is what ``SpeakerSidecar.call`` does.
+        What is long goes in pieces of a second. It waits while the child has no room, and returns
+        how much has come in all, and how much of that was not heard yet. It raises what
+        ``SpeakerSidecar.call`` does, too; the pieces before one that is refused were taken.
+
+        Raises:
+            ValueError: these are samples of another type, or no whole frames; nothing was taken.
         """
-        samples = memoryview(pcm).cast("B")
+        samples = self._bytes_of(pcm)
         starts = range(0, len(samples), self._piece_bytes) or (0,)
         for start in starts:
             piece = bytes(samples[start : start + self._piece_bytes])
@@ -153,6 +162,21 @@ class Live:
             # Nobody wants its result, and its deadline has passed.
             with contextlib.suppress(ChildGone, RemoteError):
                 self.close(deadline_ms=0)
+
+    def _bytes_of(self, pcm: Any) -> memoryview:  # noqa: ANN401 - as of ``push``
+        samples = memoryview(pcm)
+        wanted = _FORMATS[self._encoding]
+        if samples.format not in {wanted, *_BYTES}:
+            raise ValueError(
+                f"a stream of {self._encoding} takes bytes or an array of the type {wanted!r}, not "
+                f"{samples.format!r}: convert it first"
+            )
+        if samples.nbytes % self._frame_bytes:
+            raise ValueError(
+                f"{samples.nbytes} bytes are no whole frames of {self._frame_bytes} bytes: push "
+                "all channels of each sample together"
+            )
+        return samples.cast("B")
 
     def _push(self, params: StreamPushParams) -> StreamPushed:
         while (pushed := self._try_to_push(params)) is None:

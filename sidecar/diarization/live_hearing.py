@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -85,7 +86,13 @@ class LiveHearing:
         self._window: FloatArray = np.zeros(0, np.float32)
         self._speech: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self._n_steps = 0
-        self._tracker = Tracker(self._is_speech)
+        # By a weak reference: in a cycle, all that was heard would outlive its stream.
+        me = weakref.proxy(self)
+
+        def is_speech(start: int, end: int) -> bool:
+            return bool(me.is_speech(start, end))
+
+        self._tracker = Tracker(is_speech)
         self._embedded: dict[int, _Embedded] = {}
         self.levels: list[LiveLevel] = []
 
@@ -126,6 +133,14 @@ class LiveHearing:
             for turn in self._tracker.follow(view, view.first_frame + n_seen):
                 hop.turns.append(_seen(turn))
                 yield from self._voices(turn, hop)
+
+    def is_speech(self, start: int, end: int) -> bool:
+        """Whether the detector has heard speech from one frame to another."""
+        if not self._is_listening:
+            return True
+        first = self._n_steps - len(self._speech)
+        since, until = (frame_start(frame) // STEP_SAMPLES - first for frame in (start, end))
+        return int(self._speech[max(0, since) : max(0, until + 1)].max(initial=0)) >= _SPEECH
 
     def finish(self) -> None:
         """Nothing more comes, and every hop was heard."""
@@ -218,14 +233,6 @@ class LiveHearing:
     def _samples(self, frames: list[int]) -> FloatArray:
         starts = (frame_start(frame) - self._window_start for frame in frames)
         return np.concatenate([self._window[start : start + FRAME_SAMPLES] for start in starts])
-
-    def _is_speech(self, start: int, end: int) -> bool:
-        """Whether the detector has heard speech from one frame to another."""
-        if not self._is_listening:
-            return True
-        first = self._n_steps - len(self._speech)
-        since, until = (frame_start(frame) // STEP_SAMPLES - first for frame in (start, end))
-        return int(self._speech[max(0, since) : max(0, until + 1)].max(initial=0)) >= _SPEECH
 
 
 def _seen(turn: FollowedTurn) -> SeenTurn:

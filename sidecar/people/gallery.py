@@ -31,7 +31,7 @@ from sidecar.scores.decision import OperatingPoint
 
 
 class Gallery(Registry):
-    """The people, and what their voices tell. For one thread alone.
+    """The people, and what their voices tell. For one thread at a time.
 
     ``file`` is made where there is none; None: they are in memory. See ``GalleryFile`` for what it
     raises.

@@ -36,7 +36,7 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
 
 
 class GalleryFile:
-    """An open gallery, on disk or in memory (``file`` is None). For one thread alone.
+    """An open gallery, on disk or in memory (``file`` is None). For one thread at a time.
 
     Raises:
         GalleryUnavailable: here and in each method, where the file is none, is damaged, or newer
@@ -199,14 +199,14 @@ class GalleryFile:
 
 
 def _connect(file: Path | None) -> sqlite3.Connection:
-    # No transactions but those that are begun here.
+    # No transactions but those that are begun here. Its threads see to it that they take turns.
     if file is None:
-        return sqlite3.connect(":memory:", isolation_level=None)
+        return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     path = of_any_length(str(file))
     if sys.platform != "win32":  # there a file has the permissions of its folder: the user's own
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
-    return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    return sqlite3.connect(path, BUSY_S, isolation_level=None, check_same_thread=False)
 
 
 def _close_to_others(path: str) -> None:

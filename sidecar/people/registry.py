@@ -28,7 +28,7 @@ class Registry:
 
     ``fingerprint``: of the model that serves; ``dim``: how many numbers its embeddings have.
 
-    For one thread alone; other processes may have the same file. Every method raises
+    For one thread at a time; other processes may have the same file. Every method raises
     ``GalleryUnavailable`` where the file cannot be used, and ``UnknownPerson`` for an id that is
     not there.
     """

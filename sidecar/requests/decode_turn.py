@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from protocol.errors import InternalError, SidecarError
+from protocol.errors import InternalError, OutOfMemory, SidecarError
 from sidecar.audio.waveform import Decoded, Waveform
 from sidecar.requests.jobs import Source, Stage
 
@@ -41,6 +41,9 @@ def decode_for_a_turn(
         # Tracebacks hold the audio, and the source, whose error this becomes: a cycle.
         error.__cause__ = error.__context__ = None
         return error.with_traceback(None)
+    except MemoryError:
+        _log.warning("there is too little memory to decode an audio")  # no traceback: it holds it
+        return OutOfMemory("there is too little memory to decode this audio: send a shorter one")
     except Exception:  # noqa: BLE001 - one request fails, whatever it is; the process goes on
         # Decoding keeps no state between audios, so the next one is not in danger.
         _log.exception("decoding failed in a way that it should not")

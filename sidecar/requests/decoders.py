@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from protocol.errors import BadAudio, InternalError
+from protocol.errors import BadAudio, DeviceError, InternalError, SidecarError
+from protocol.params import PcmAudio
 from sidecar.audio.waveform import Decoded
 from sidecar.requests.decode_turn import decode_for_a_turn
 from sidecar.requests.jobs import Job, Lane, Source
@@ -25,6 +26,9 @@ N_DECODERS = {Lane.SAMPLES: 1, Lane.STREAMS: 2, Lane.FILES: 2}
 # For one block of a file, which takes milliseconds. Then the file is given up; a decoder that does
 # not come back from a C library after so many times as long is replaced.
 DECODE_TIMEOUT_S = 30.0
+# The same for a stream, whose decoder is that of all streams: what the others are pushed until it
+# is replaced has room.
+HEARING_TIMEOUT_S = 15.0
 _REPLACED_AFTER = 1.2
 # Hung decoders cannot be stopped, only replaced; this many and no more.
 _MAX_HUNG_DECODERS = 8
@@ -98,10 +102,10 @@ class Decoders:
         now = self._clock()
         finished: list[Job] = []
         for thread, source in list(self._decoding.items()):
-            decoding_s = now - source.step_started_at
-            if decoding_s > DECODE_TIMEOUT_S:
-                finished += self._scheduler.failed(source, _decode_timeout())
-            if decoding_s > _REPLACED_AFTER * DECODE_TIMEOUT_S:
+            decoding_s, most_s = now - source.step_started_at, _most_s(source)
+            if decoding_s > most_s:
+                finished += self._scheduler.failed(source, _timeout(source))
+            if decoding_s > _REPLACED_AFTER * most_s:
                 self._replace_decoder(thread, source)
         return finished
 
@@ -156,7 +160,7 @@ class Decoders:
         del self._decoding[thread]
         self._scheduler.decoded(source, (), self._clock())
         self._n_hung_decoders += 1
-        hung_s = _REPLACED_AFTER * DECODE_TIMEOUT_S
+        hung_s = _REPLACED_AFTER * _most_s(source)
         _log.error("a decoder has been hanging for %.0f s; replacing it", hung_s)
         if self._n_hung_decoders > _MAX_HUNG_DECODERS:
             self._lifecycle.failed(InternalError("too many decoders hang"))
@@ -164,6 +168,17 @@ class Decoders:
             self._start_decoder(source.lane)
 
 
-def _decode_timeout() -> BadAudio:
-    message = f"decoding took over {DECODE_TIMEOUT_S:.0f} s: is the file damaged?"
+def _most_s(source: Source) -> float:
+    return HEARING_TIMEOUT_S if source.lane is Lane.STREAMS else DECODE_TIMEOUT_S
+
+
+def _timeout(source: Source) -> SidecarError:
+    if source.lane is Lane.STREAMS:
+        return DeviceError(
+            f"a step of hearing this stream took over {HEARING_TIMEOUT_S:g} s, and the stream is "
+            "gone: open another one, and push what you kept",
+            kind="hearing_hangs",
+        )
+    hint = "" if isinstance(source.audio, PcmAudio) else ": is the file damaged?"
+    message = f"decoding took over {DECODE_TIMEOUT_S:g} s{hint}"
     return BadAudio(message, kind="decode_timeout")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from protocol.diarization import DiarizeResult
-from protocol.errors import SidecarError
+from protocol.errors import OutOfMemory, SidecarError
 from protocol.gallery_reports import GalleryResult
 from protocol.methods import WorkParams
 from protocol.params import Audio, PcmAudio, RequestId
@@ -186,7 +186,14 @@ class Job:
         outcomes = [item.outcome for item in self.items]
         errors = [source.error for source in self.sources]
         faults = (*outcomes, *errors, self.answer)
-        return next((one for one in faults if isinstance(one, SidecarError)), None)
+        fault = next((one for one in faults if isinstance(one, SidecarError)), None)
+        if isinstance(self.params, StreamStep) and isinstance(fault, OutOfMemory):
+            # It was told of an audio that may be sent in parts.
+            return OutOfMemory(
+                "there is too little memory to hear this stream on, and it is gone: open another "
+                "one, and push what you kept"
+            )
+        return fault
 
     @property
     def items(self) -> Iterator[Item]:

@@ -217,7 +217,11 @@ class OpenStreams:
             raise UnknownStream(f"no stream {name!r:.80} is open")
         if stream.error is not None:
             del self._streams[name]
-            raise stream.error
+            try:
+                raise stream.error
+            finally:
+                # The error's traceback holds this frame: in a cycle, the stream would stay.
+                del stream
         return stream
 
     def _check_draining(self) -> None:

@@ -1,4 +1,4 @@
-"""From admission to answer: a few decoders, one device worker, one who asks the gallery, one lock.
+"""From admission to answer: a few decoders, one device worker, a few who ask, one lock.
 
 The encoder is held here. Every call of the scheduler is made under the lock; so is
 every answer. Answers never block (the writer queues them), so the lock is never held for longer
@@ -19,8 +19,8 @@ from protocol.params import Audio, RequestId
 from sidecar.audio.waveform import Waveform
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.streaming import StreamStep
+from sidecar.requests.askers import Asked, Askers
 from sidecar.requests.decoders import Decoders
-from sidecar.requests.gallery_desk import GalleryDesk
 from sidecar.requests.jobs import Item, Job, Outcome, Source, Stage
 from sidecar.requests.lifecycle import Lifecycle
 from sidecar.requests.meter import Meter
@@ -47,7 +47,7 @@ class Pipeline:
     Args:
         scheduler: what is in flight.
         engine: gives the decoder, then the encoder.
-        desk: is asked what only the gallery can answer, once the model serves.
+        asked: what else must be known than embeddings, once the model serves.
         outbox: where finished jobs are answered.
         lifecycle: is told how the threads fare.
         clock: gives seconds, such as ``time.perf_counter``.
@@ -57,14 +57,13 @@ class Pipeline:
         self,
         scheduler: Scheduler,
         engine: DiarizingEngine,
-        desk: GalleryDesk,
+        asked: Asked,
         outbox: Outbox,
         lifecycle: Lifecycle,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._scheduler = scheduler
         self._engine = engine
-        self._desk = desk
         self.streams = OpenStreams(scheduler, outbox, clock)
         self._outbox = outbox
         self._lifecycle = lifecycle
@@ -72,20 +71,18 @@ class Pipeline:
         self._clock = clock
         self.lock = threading.RLock()
         self._decoders = Decoders(scheduler, self.lock, self._decoded, lifecycle, clock)
+        self._askers = Askers(scheduler, self.lock, asked, self._answer, lifecycle, clock)
         self._embeddable = threading.Condition(self.lock)
-        self._askable = threading.Condition(self.lock)
         self._idle = threading.Condition(self.lock)
-        self._may_ask = False
         self._stopped = False
         self._is_rested = False
         self._worker = vital_thread(self._work, "device", lifecycle)
-        self._asker = vital_thread(self._ask_all, "gallery", lifecycle)
         self.meter = Meter()
 
     def start(self) -> None:
         """Start all threads; the worker loads first."""
         self._worker.start()
-        self._asker.start()
+        self._askers.start()
         self._decoders.start()
 
     def admit(self, job: Job, audios: Sequence[Audio], retry_after_ms: int) -> None:
@@ -93,7 +90,7 @@ class Pipeline:
         with self.lock:
             self._scheduler.admit(job, audios, retry_after_ms)
             self._decoders.wake()
-            self._wake_asker()
+            self._askers.wake()
 
     def holds(self, request_id: RequestId) -> bool:
         """Whether a job of that id is in flight."""
@@ -144,15 +141,15 @@ class Pipeline:
             return self._idle.wait_for(lambda: self._scheduler.is_idle, timeout_s)
 
     def stop(self, timeout_s: float) -> None:
-        """End the threads, waiting for the asker and the worker for at most ``timeout_s``."""
+        """End the threads, waiting for the askers and the worker for at most ``timeout_s``."""
         stop_by = time.perf_counter() + timeout_s
         with self.lock:
             self._stopped = True
             self._decoders.stop()
             self._embeddable.notify_all()
-            self._askable.notify_all()
-        for thread in (self._asker, self._worker):
-            thread.join(max(0.0, stop_by - time.perf_counter()))
+            self._askers.stop()
+        self._askers.join(stop_by)
+        self._worker.join(max(0.0, stop_by - time.perf_counter()))
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         finished = deque(jobs)
@@ -169,7 +166,7 @@ class Pipeline:
                 source.items.clear()
             job.sources.clear()
         self._decoders.wake()
-        self._wake_asker()
+        self._askers.wake()
         if self._scheduler.is_idle:
             self._idle.notify_all()
 
@@ -191,8 +188,7 @@ class Pipeline:
             self._scheduler.batch_limits = self._encoder.batch_limits
         self._lifecycle.serving(self._encoder)
         with self.lock:
-            self._may_ask = True
-            self._wake_asker()
+            self._askers.allow()
 
     def _work(self) -> None:
         try:
@@ -281,36 +277,3 @@ class Pipeline:
             progress = progress_due(job, now)
             if progress is not None:
                 self._outbox.notify(progress)
-
-    # Gallery
-
-    def _wake_asker(self) -> None:
-        if self._may_ask and self._scheduler.has_question:
-            self._askable.notify()
-
-    def _ask_all(self) -> None:
-        # What was asked is no local of this frame, which would hold its audio until the next one.
-        while self._ask_next():
-            pass
-        self._desk.close()
-
-    def _ask_next(self) -> bool:
-        """Wait for a question and put it to the gallery; False: there will be none."""
-        job = self._next_question()
-        if job is None:
-            return False
-        answer = self._desk.ask(job)
-        with self.lock:
-            self._answer(self._scheduler.answered(job, answer))
-        return True
-
-    def _next_question(self) -> Job | None:
-        with self.lock:
-            while not self._stopped:
-                if self._may_ask:
-                    job, late = self._scheduler.next_question(self._clock())
-                    self._answer(late)
-                    if job is not None:
-                        return job
-                self._askable.wait()
-            return None

@@ -13,23 +13,13 @@ pipeline holds a lock around every call.
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from protocol.diarization import DiarizeParams
-from protocol.errors import (
-    Cancelled,
-    DeadlineExceeded,
-    Draining,
-    SidecarError,
-)
+from protocol.errors import Cancelled, DeadlineExceeded, Draining, SidecarError
 from protocol.gallery_params import QUESTIONS
 from protocol.hello import Limits
-from protocol.params import (
-    Audio,
-    EmbedWindowsParams,
-    RequestId,
-)
+from protocol.params import Audio, EmbedWindowsParams, RequestId
 from sidecar.audio.waveform import Decoded, Part
 from sidecar.diarization.streaming import StreamStep
 from sidecar.engine.batch_limits import ONE_BY_ONE, BatchLimits
@@ -37,6 +27,7 @@ from sidecar.requests.admission import InFlight, check_counts, check_load, is_li
 from sidecar.requests.decode_queue import DecodeQueue
 from sidecar.requests.device_queue import DeviceQueue
 from sidecar.requests.jobs import Answer, Item, Job, Lane, Outcome, Source, Stage, lane_of
+from sidecar.requests.questions import Desk, Questions
 
 
 class Scheduler:
@@ -52,7 +43,7 @@ class Scheduler:
         self._jobs: dict[RequestId, Job] = {}
         self._undecoded = DecodeQueue(max_decoded_bytes)
         self._ready = DeviceQueue()
-        self._questions: deque[Job] = deque()
+        self._questions = Questions()
         self._n_audios = 0
         self._n_bytes = 0
         self._numbers = itertools.count()
@@ -135,7 +126,7 @@ class Scheduler:
         self._jobs[job.id] = job
         self._n_audios, self._n_bytes = n_audios, n_bytes
         if not job.sources:
-            self._questions.append(job)
+            self._questions.put(job)
 
     def has_undecoded(self, lane: Lane) -> bool:
         """Whether a decoder of that lane has something to do."""
@@ -200,24 +191,22 @@ class Scheduler:
             item.run_ended_at = now
         return [job for pair in pairs for job in self._finish_item(*pair)]
 
-    @property
-    def has_question(self) -> bool:
-        """Whether the gallery is asked anything."""
-        return bool(self._questions)
+    def has_question(self, desk: Desk) -> bool:
+        """Whether that desk is asked anything."""
+        return self._questions.wait_at(desk)
 
-    def next_question(self, now: float) -> tuple[Job | None, list[Job]]:
+    def next_question(self, desk: Desk, now: float) -> tuple[Job | None, list[Job]]:
         """The job whose question comes next, if any does, and those whose deadline passed."""
         late = self.expire(now)
-        if not self._questions:
-            return None, late
-        job = self._questions.popleft()
-        job.question = Stage.WORKED_ON
-        # What the gallery has kept must not be answered as if it had come too late.
-        job.deadline_at = None
+        job = self._questions.take(desk)
+        if job is not None:
+            job.question = Stage.WORKED_ON
+            # What the gallery has kept must not be answered as if it had come too late.
+            job.deadline_at = None
         return job, late
 
     def answered(self, job: Job, answer: Answer | SidecarError) -> list[Job]:
-        """The gallery has answered the question of ``job``."""
+        """The question of ``job`` is answered."""
         if job.question is not Stage.WORKED_ON:
             return []
         return self._finish_question(job, answer)
@@ -316,7 +305,7 @@ class Scheduler:
         job.n_open -= 1
         if job.n_open == 1 and job.question is Stage.WAITING:
             if job.fault is None:
-                self._questions.append(job)
+                self._questions.put(job)
             else:
                 job.question, job.n_open = Stage.DONE, 0
         if job.n_open:

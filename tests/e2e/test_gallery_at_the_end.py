@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
 import struct
 
 import pytest
+from locked_gallery import locked
 from raw_host import assert_error, assert_result, time_to_end
 
 EMBEDDING = {
@@ -29,15 +28,6 @@ def host(start_light, gallery):
     host.wait_for_state("ready")
     assert_result(host.call("people"))
     return host
-
-
-@contextlib.contextmanager
-def locked(file):
-    """Another program writes to it, and goes on and on."""
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
 
 
 def enrol(host, name):

@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+
+from protocol.python.child import spawn
 
 pytestmark = pytest.mark.posix("its child is bound to its host by Linux")
 
@@ -76,6 +79,36 @@ def test_a_stopped_child_of_a_killed_host(pid, bound):
             child.kill()
         host.stdin.close()
         host.stdout.close()
+
+
+def told_to_a_python_host():
+    process = spawn([sys.executable, "-c", CHILD])
+    with process.stdin, process.stdout:
+        bound, _, _ = process.stdout.read().split()
+    assert process.wait() == 0
+    return bound
+
+
+@linux
+def test_a_child_of_this_projects_python_host():
+    assert told_to_a_python_host() == b"True"
+
+
+def test_one_that_another_thread_starts_outlives_that_thread():
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(told_to_a_python_host).result() == b"False"
+
+
+def test_an_environment_of_its_own_is_kept(monkeypatch):
+    monkeypatch.setenv("SPEAKER_SIDECAR_TEST", "ours")
+    code = "import os; print(os.environ.get('SPEAKER_SIDECAR_TEST'), os.environ.get('ELSE'))"
+    told = []
+    for env in (None, {"ELSE": "theirs"}):
+        process = spawn([sys.executable, "-c", code], env=env)
+        with process.stdin, process.stdout:
+            told.append(process.stdout.read().split())
+        assert process.wait() == 0
+    assert told == [[b"ours", b"None"], [b"None", b"theirs"]]
 
 
 def until(holds):

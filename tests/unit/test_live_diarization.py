@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from light_detector import LightDetector
@@ -219,3 +222,21 @@ def test_embeddings_without_a_direction_tell_nothing():
     played = Played(embed=lambda samples: np.zeros(DIM, np.float32)).play(TALK)
     assert all(turn.label is None for turn in played.told)
     assert {turn.turn for turn in played.told if turn.final} == {turn.turn for turn in played.told}
+
+
+def test_what_was_heard_is_let_go_with_the_stream():
+    """Not only when Python looks for cycles, which after an hour of a stream may be hours later."""
+    gc.collect()
+    gc.disable()
+    try:
+        played = Played().play(TALK, 1234)
+        played.live.finish()
+        [activity, samples] = [
+            weakref.ref(played.live.activity.chunks[0].activity),
+            weakref.ref(played.parts[0]),
+        ]
+        del played
+        assert activity() is None
+        assert samples() is None
+    finally:
+        gc.enable()

@@ -96,6 +96,35 @@ def test_what_is_pushed_goes_in_pieces_of_a_second():
     assert {params.stream for params in sidecar.asked[1:]} == {"s1"}
 
 
+@pytest.mark.parametrize(
+    ("encoding", "samples"),
+    [
+        ("f32le", array.array("d", [0.5] * 8)),  # as NumPy makes them, unless it is told otherwise
+        ("f32le", array.array("h", [1] * 8)),
+        ("s16le", array.array("f", [0.5] * 8)),
+    ],
+)
+def test_samples_of_another_type_are_not_taken_for_those(encoding, samples):
+    sidecar, live = opened(encoding=encoding)
+    with pytest.raises(ValueError, match="convert it first"):
+        live.push(samples)
+    assert sidecar.asked[1:] == []
+
+
+def test_what_ends_within_a_frame_is_refused_before_anything_of_it_is_taken():
+    sidecar, live = opened(channels=2, encoding="s16le")
+    with pytest.raises(ValueError, match="no whole frames of 4 bytes"):
+        live.push(bytes(20 * RATE_HZ * 4 + 2))
+    assert sidecar.asked[1:] == []
+
+
+def test_an_hour_goes_in_pieces_that_wait_for_room(pauses):
+    sidecar, live = opened(*[PUSHED] * 3599, full(), PUSHED, encoding="s16le")
+    live.push(array.array("h", bytes(3600 * RATE_HZ * 2)))
+    assert len(sidecar.asked[1:]) == 3601
+    assert pauses == [0.5]
+
+
 def test_nothing_may_be_pushed_to_ask_how_much_was_heard():
     sidecar, live = opened(PUSHED)
     assert live.push(b"").buffered_s == 0.25

@@ -27,6 +27,7 @@ from protocol.hello import Limits
 from sidecar.audio.waveform import Decoded
 from sidecar.engine.batch_limits import BatchLimits
 from sidecar.requests.jobs import Job, Lane, Stage
+from sidecar.requests.questions import Desk
 from sidecar.requests.scheduler import Scheduler
 
 LIMITS = Limits(
@@ -127,7 +128,7 @@ class AnyInterleaving(RuleBasedStateMachine):
     @rule()
     def start_to_ask(self):
         waiting = list(self.questions)
-        job, late = self.scheduler.next_question(self.now)
+        job, late = self.scheduler.next_question(Desk.LOOKUPS, self.now)
         self.note(late)
         in_time = [one for one in waiting if one.question is not Stage.DONE]
         assert (job in in_time) == bool(in_time)
@@ -382,7 +383,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         ]
         n_queued = sum(not getattr(one, "is_cut", False) for one in queued)
         assert scheduler.n_queued == n_queued + len(self.questions)
-        assert scheduler.has_question == bool(self.questions)
+        assert scheduler.has_question(Desk.LOOKUPS) == bool(self.questions)
         jobs_queued = [*(one.job for one in queued), *self.questions]
         oldest_at = min((job.arrived_at for job in jobs_queued), default=None)
         assert scheduler.oldest_queued() == oldest_at

@@ -101,21 +101,14 @@ export class Live extends EventEmitter implements AsyncIterable<LiveTurn> {
    * into a stream of floats also 16-bit integers. They are copied.
    *
    * @throws {Overloaded} more than `maxWaitingS` would wait for the child; nothing of it is taken.
+   * @throws {InvalidParams} so it would by these samples alone: push them in pieces.
    * @throws {SidecarError} the stream has ended with this error, or was closed.
    */
   push(samples: Float32Array | Int16Array | Uint8Array): void {
     if (this.over?.error) throw this.over.error;
     if (this.closing !== null) throw new Closed("this stream was closed: open another one");
     const bytes = pushedBytes(samples, this.encoding);
-    const { waitingS, bufferedS } = this.stream;
-    if (waitingS > this.maxWaitingS) {
-      throw new Overloaded(
-        `${waitingS.toFixed(1)} s of audio wait to be heard already, and at most ` +
-          `${this.maxWaitingS} s may: push it again later, or wait for drained()`,
-        undefined,
-        { bufferedS, maxWaitingS: this.maxWaitingS },
-      );
-    }
+    this.checkRoom(this.stream.seconds(bytes.length));
     this.stream.push(bytes);
     this.noteLag(this.stream.bufferedS);
   }
@@ -160,6 +153,25 @@ export class Live extends EventEmitter implements AsyncIterable<LiveTurn> {
       }
     } finally {
       this.wakeReaders.delete(reader);
+    }
+  }
+
+  private checkRoom(pushedS: number): void {
+    const { waitingS, bufferedS } = this.stream;
+    const { maxWaitingS } = this;
+    if (pushedS > maxWaitingS) {
+      throw new InvalidParams(
+        `${pushedS.toFixed(1)} s are too much for one push, as at most ${maxWaitingS} s may ` +
+          "wait to be heard: push pieces of a second, and wait for drained() before each",
+      );
+    }
+    if (waitingS + pushedS > maxWaitingS) {
+      throw new Overloaded(
+        `${waitingS.toFixed(1)} s of audio wait to be heard already, and at most ` +
+          `${maxWaitingS} s may: push it again later, or wait for drained()`,
+        undefined,
+        { bufferedS, maxWaitingS },
+      );
     }
   }
 
@@ -230,7 +242,8 @@ export class Live extends EventEmitter implements AsyncIterable<LiveTurn> {
   }
 }
 
-function check({ sampleRateHz, channels = 1, encoding = "f32le" }: LiveOptions): void {
+function check(options: LiveOptions): void {
+  const { sampleRateHz, channels = 1, encoding = "f32le", maxWaitingS = MAX_WAITING_S } = options;
   if (!Number.isInteger(sampleRateHz) || sampleRateHz <= 0) {
     throw new InvalidParams(`sampleRateHz must be a rate such as 16000, not ${sampleRateHz}`);
   }
@@ -239,6 +252,9 @@ function check({ sampleRateHz, channels = 1, encoding = "f32le" }: LiveOptions):
   }
   if (encoding !== "f32le" && encoding !== "s16le") {
     throw new InvalidParams(`encoding must be "f32le" or "s16le", not ${String(encoding)}`);
+  }
+  if (!(maxWaitingS > 0)) {
+    throw new InvalidParams(`maxWaitingS must be above 0, not ${String(maxWaitingS)}`);
   }
 }
 

@@ -57,7 +57,10 @@ export interface AnyTurn {
    * `startS`).
    */
   readonly speaker: string | null;
-  /** Who of the gallery it is. Absent: nobody, or it was not asked (`identify`). */
+  /**
+   * Who of the gallery it is; it may be known before the label is. Absent: nobody, or it was not
+   * asked (`identify`).
+   */
   readonly person?: PersonName;
   /** Of that person, as `people.identify` tells them. */
   readonly llr?: number;

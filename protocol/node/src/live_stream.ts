@@ -3,6 +3,7 @@
 import type { Timer } from "./clock.js";
 import type { DiarizeResult } from "./diarization_reports.js";
 import { KillsChild, Overloaded, SidecarError, UnknownStream } from "./errors.js";
+import { Heard, MAX_DEATHS } from "./live_heard.js";
 import type { KnownSpeaker, LiveCloseOptions, LiveOptions, LiveRestart } from "./live_reports.js";
 import type { StreamHost } from "./live_streams.js";
 import { Tape } from "./live_tape.js";
@@ -22,9 +23,6 @@ export interface StreamListener {
   onFailed(error: Error): void;
 }
 
-// What is heard again, at most; and at least, of what was heard already.
-const AGAIN_S = 30;
-const CONTEXT_S = 10;
 // So that neither a frame nor the child's patience becomes too long.
 const PUSH_S = 5;
 const MAX_PUSH_BYTES = 2 ** 20;
@@ -32,8 +30,6 @@ const RETRY_AFTER_MS = 250;
 // So much may wait in the child for its next step; of more it is asked now and then.
 const USUAL_S = 0.5;
 const LOOK_AFTER_MS = 250;
-// Children that died with the stream, one after the other, without getting on with it.
-const MAX_DEATHS = 5;
 
 interface Closing {
   readonly options: LiveCloseOptions;
@@ -42,6 +38,7 @@ interface Closing {
 
 export class LiveStream {
   private readonly tape: Tape;
+  private readonly heard: Heard;
   private readonly controller = new AbortController();
   private readonly pushS: number;
   private stream: string | null = null;
@@ -54,14 +51,6 @@ export class LiveStream {
   private isLooking = false;
   private closing: Closing | null = null;
   private lost: { readonly reason: string; readonly heardS: number } | null = null;
-  // Where the child's stream begins.
-  private beginS = 0;
-  private heardS = 0;
-  // The model's fingerprint; null: nothing was heard so far.
-  private heardBy: string | null = null;
-  private childBufferedS = 0;
-  private heardMostS = 0;
-  private nDeaths = 0;
   private whenTaken: (() => void)[] = [];
 
   constructor(
@@ -72,12 +61,18 @@ export class LiveStream {
     const { sampleRateHz, channels = 1, encoding = "f32le" } = options;
     const frameBytes = channels * (encoding === "f32le" ? 4 : 2);
     this.tape = new Tape(frameBytes, sampleRateHz);
+    this.heard = new Heard(this.tape);
     this.pushS = Math.min(PUSH_S, MAX_PUSH_BYTES / frameBytes / sampleRateHz);
   }
 
   /** Of what was pushed, so much was not heard yet. */
   get bufferedS(): number {
-    return this.tape.waitingS + this.childBufferedS;
+    return this.tape.waitingS + this.heard.bufferedS;
+  }
+
+  /** How long so many bytes are. */
+  seconds(nBytes: number): number {
+    return this.tape.seconds(nBytes);
   }
 
   /** Of that, so much the child has not taken. */
@@ -93,17 +88,17 @@ export class LiveStream {
       const known = this.listener.known(lost === null ? null : fingerprint);
       const opened = await this.host.ask(
         "stream_open",
-        openParams(this.options, this.beginS, known),
+        openParams(this.options, this.heard.beginS, known),
         this.signal,
       );
       if (!isCurrent()) return;
       this.stream = opened.stream as string;
       this.lost = null;
-      if (lost !== null && this.heardBy !== null) {
-        const againS = lost.heardS - this.beginS;
-        const sameModel = fingerprint === this.heardBy;
-        const { reason } = lost;
-        this.listener.onReopened({ reason, startS: this.beginS, againS, sameModel }, known);
+      const { beginS: startS, by } = this.heard;
+      if (lost !== null && by !== null) {
+        const { reason, heardS } = lost;
+        const how = { reason, startS, againS: heardS - startS, sameModel: fingerprint === by };
+        this.listener.onReopened(how, known);
       }
       this.send();
     });
@@ -194,14 +189,14 @@ export class LiveStream {
       if (!isCurrent()) return;
       this.stream = null;
       const { durationS, ...rest } = readDiarize(result);
-      done({ ...rest, durationS: this.beginS + durationS });
+      done({ ...rest, durationS: this.heard.beginS + durationS });
       this.stop();
     });
   }
 
   /** Ask how much was heard, where nothing comes that would bring it. */
   private lookLater(): void {
-    if (this.childBufferedS <= USUAL_S) return;
+    if (this.heard.bufferedS <= USUAL_S) return;
     this.lookTimer?.cancel();
     this.lookTimer = this.host.clock.setTimer(() => {
       this.isLooking = true;
@@ -244,38 +239,25 @@ export class LiveStream {
   }
 
   private hears(bufferedS: number): void {
-    this.childBufferedS = bufferedS;
-    this.heardS = Math.max(this.heardS, this.tape.takenS - bufferedS);
-    this.heardBy = this.host.fingerprint() ?? this.heardBy;
-    this.tape.drop(this.againFromS());
-    this.listener.onHeard(this.heardS, this.bufferedS);
-  }
-
-  /** From where on the next child would hear. */
-  private againFromS(): number {
-    return Math.min(this.tape.takenS - AGAIN_S, this.heardS - CONTEXT_S);
+    this.heard.note(bufferedS, this.host.fingerprint());
+    this.listener.onHeard(this.heard.untilS, this.bufferedS);
   }
 
   private lose(reason: string): void {
-    const { stream, heardS } = this;
-    const wasHearing = this.isSending || this.childBufferedS > 0;
+    const { stream, heard } = this;
+    const wasHearing = this.isSending || heard.bufferedS > 0;
     this.attempt += 1;
     this.stream = null;
     this.isSending = this.isCloseSent = false;
     this.cancelTimers();
-    this.lost ??= { reason, heardS };
+    this.lost ??= { reason, heardS: heard.untilS };
     if (stream === null) return;
-    if (heardS > this.heardMostS) this.nDeaths = 0;
-    if (wasHearing) this.nDeaths += 1;
-    this.heardMostS = Math.max(this.heardMostS, heardS);
-    if (this.nDeaths >= MAX_DEATHS) {
+    if (heard.endsChildren(wasHearing)) {
       this.fail(new KillsChild(`hearing failed ${MAX_DEATHS} times at one place: ${reason}`));
       return;
     }
-    this.beginS = this.tape.rewind(this.againFromS());
-    this.heardS = this.beginS;
-    this.childBufferedS = 0;
-    this.listener.onLost(this.beginS);
+    heard.rewind();
+    this.listener.onLost(heard.beginS);
   }
 
   private cancelTimers(): void {

@@ -76,7 +76,8 @@ export class Tape {
     return this.takenS;
   }
 
-  private seconds(nBytes: number): number {
+  /** How long so many bytes are. */
+  seconds(nBytes: number): number {
     return nBytes / this.frameBytes / this.framesPerS;
   }
 

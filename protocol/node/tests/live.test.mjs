@@ -189,19 +189,38 @@ function joinedSeconds() {
 
 test("more than a minute is not kept waiting: it is refused, and nothing of it is taken", async () => {
   const { live, newest } = await liveWorld();
-  for (let n = 0; n < 61; n++) live.push(seconds(1));
-  assert.throws(
-    () => live.push(seconds(1)),
-    (error) => error instanceof Overloaded && error.details.bufferedS === 61,
-  );
+  for (let n = 0; n < 59; n++) live.push(seconds(1));
+  for (const much of [2, 60]) {
+    assert.throws(
+      () => live.push(seconds(much)),
+      (error) => error instanceof Overloaded && error.details.bufferedS === 59,
+    );
+  }
+  live.push(seconds(1));
+  assert.throws(() => live.push(seconds(0.1)), /60.0 s of audio wait/);
   let isDrained = false;
   void live.drained().then(() => (isDrained = true));
   await settle();
   assert.equal(isDrained, false);
-  assert.equal(await hear(newest()), 61);
+  assert.equal(await hear(newest()), 60);
   assert.equal(isDrained, true);
   live.push(seconds(1));
-  assert.equal(await hear(newest()), 62);
+  assert.equal(await hear(newest()), 61);
+});
+
+test("what is more by itself is never taken, and the way out is told", async () => {
+  const { live, newest, it } = await liveWorld();
+  const isTold = (error) => error instanceof InvalidParams && /drained\(\)/.test(error.message);
+  assert.throws(() => live.push(seconds(3_600)), isTold);
+  assert.equal(live.bufferedS, 0);
+  live.push(seconds(60));
+  assert.equal(await hear(newest()), 60);
+  const other = it.live({ sampleRateHz: RATE_HZ, maxWaitingS: 90 });
+  other.push(seconds(90));
+  assert.throws(() => other.push(seconds(91)), isTold);
+  for (const maxWaitingS of [0, -1, NaN, "60 s"]) {
+    assert.throws(() => it.live({ sampleRateHz: RATE_HZ, maxWaitingS }), InvalidParams);
+  }
 });
 
 test("how much was heard is known also where nothing more is pushed", async () => {
