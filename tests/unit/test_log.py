@@ -60,6 +60,21 @@ def test_nobody_reading_the_log_blocks_no_one():
     assert b"line 0 " in seen
 
 
+def test_a_full_queue_is_written_before_the_end():
+    read_fd, write_fd = os.pipe()
+    handler = log.StderrHandler(write_fd)
+    handler.setFormatter(log.TextFormatter())
+    while not handler._lines.full():
+        handler.emit(record("line %s", "x" * 100))
+    reader = threading.Thread(target=lambda: list(read_to_end(read_fd)))
+    reader.start()
+    handler.finish(timeout_s=10)
+    assert not handler._writer.is_alive()
+    os.close(write_fd)
+    reader.join()
+    os.close(read_fd)
+
+
 def read_to_end(fd):
     while data := os.read(fd, 2**16):
         yield from data
