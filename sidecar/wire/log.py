@@ -47,12 +47,12 @@ class StderrHandler(logging.Handler):
 
     def finish(self, timeout_s: float) -> None:
         """Write what waits, for at most ``timeout_s``; log nothing afterwards."""
-        ends_at = time.monotonic() + timeout_s
+        ends_at = time.perf_counter() + timeout_s
         try:
             self._lines.put(None, timeout=timeout_s)
         except queue.Full:
             return
-        self._writer.join(max(0.0, ends_at - time.monotonic()))
+        self._writer.join(max(0.0, ends_at - time.perf_counter()))
 
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:

@@ -66,9 +66,12 @@ def test_a_full_queue_is_written_before_the_end():
     handler.setFormatter(log.TextFormatter())
     while not handler._lines.full():
         handler.emit(record("line %s", "x" * 100))
+    ending = threading.Thread(target=handler.finish, args=(10,))
+    ending.start()
     reader = threading.Thread(target=lambda: list(read_to_end(read_fd)))
     reader.start()
-    handler.finish(timeout_s=10)
+    ending.join()
+    handler._writer.join(1)
     assert not handler._writer.is_alive()
     os.close(write_fd)
     reader.join()
