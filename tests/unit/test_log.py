@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import logging
@@ -60,12 +61,21 @@ def test_nobody_reading_the_log_blocks_no_one():
     assert b"line 0 " in seen
 
 
+@pytest.mark.posix("its pipes have a mode in which a write does not wait")
 def test_a_full_queue_is_written_before_the_end():
     read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(write_fd, bytes(4096)):
+            pass
+    os.set_blocking(write_fd, True)
     handler = log.StderrHandler(write_fd)
     handler.setFormatter(log.TextFormatter())
+    handler.emit(record("the pipe has no room for this"))
+    while not handler._lines.empty():  # until its thread waits with it
+        pass
     while not handler._lines.full():
-        handler.emit(record("line %s", "x" * 100))
+        handler.emit(record("nor for this"))
     ending = threading.Thread(target=handler.finish, args=(10,))
     ending.start()
     reader = threading.Thread(target=lambda: list(read_to_end(read_fd)))
