@@ -128,7 +128,7 @@ class LazyLoader(Generic[_Network]):
             ModelUnavailable: it cannot be had, or the process ends.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self.is_settled)
+            self._changed.wait_for(lambda: self.is_settled or self._failure is not None)
         return self.loaded()
 
     def awaited(self) -> Generator[Decoded, None, _Network]:
@@ -154,7 +154,7 @@ class LazyLoader(Generic[_Network]):
             thread.join(timeout_s)
 
     def _start(self, on_progress: Callable[[Progress], None]) -> None:
-        self._state = State.LOADING
+        self._state, self._failure = State.LOADING, None
         self._thread = threading.Thread(
             target=self._load, args=(on_progress,), name="network loader", daemon=True
         )
@@ -164,12 +164,15 @@ class LazyLoader(Generic[_Network]):
         try:
             self.network = self._open(self._fetching, self._should_stop, on_progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, requests without it go on
-            self._failure = self._as_unavailable(error)
-            self._failed_at = self._clock()
-            if not self._should_stop():
-                _log.warning(
-                    "the model that %s is not there: %s", self._does, self._failure.message
-                )
+            failure = self._as_unavailable(error)
+            if self._should_stop():
+                # Whose audio waits is answered by the end, not by what that did to the fetch.
+                with self._changed:
+                    self._failure = failure
+                    self._changed.notify_all()
+                return
+            self._failure, self._failed_at = failure, self._clock()
+            _log.warning("the model that %s is not there: %s", self._does, failure.message)
             self._enter(State.FAILED)
         else:
             self._enter(State.READY)

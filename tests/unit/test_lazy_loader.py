@@ -119,6 +119,12 @@ def test_whatever_fails_only_those_fail_who_need_it(opening, fault, caplog):
 def test_an_end_is_no_failure_to_warn_of(opening, caplog):
     opening.is_stopping = True
     opening.loader.begin()
-    opening.settle(ModelUnavailable("stopped", "stopped"))
-    assert opening.loader.is_settled
+    opening.outcomes = [ModelUnavailable("stopped", "stopped")]
+    opening.may_go_on.set()
+    opening.loader.join(PATIENCE_S)
+    # What waits for it goes on waiting: the end answers it.
+    assert not opening.loader.is_settled
+    assert not opening.changed.acquire(blocking=False)
+    with pytest.raises(ModelUnavailable, match="stopped"):
+        opening.loader.wait()
     assert caplog.text == ""
