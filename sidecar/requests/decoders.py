@@ -26,7 +26,7 @@ N_DECODERS = {Lane.SAMPLES: 1, Lane.STREAMS: 2, Lane.FILES: 2}
 # For one block of a file, which takes milliseconds. Then the file is given up; a decoder that does
 # not come back from a C library after so many times as long is replaced.
 DECODE_TIMEOUT_S = 30.0
-# The same for a stream, whose decoder is that of all streams: what the others are pushed until it
+# The same for a stream, since few decoders hear all streams: what the others are pushed until one
 # is replaced has room.
 HEARING_TIMEOUT_S = 15.0
 _REPLACED_AFTER = 1.2
