@@ -31,8 +31,8 @@ from sidecar.speech.segments import STEP_SAMPLES
 FloatArray = NDArray[np.float32]
 
 # Seconds of a turn's speech at which all of it is embedded; from then on, each piece by itself.
-_EMBEDDED_AT_S = 0.5, 0.75, 1.0, 1.5
-_PIECE_S, _LAST_PIECE_S = 1.5, 0.75
+_EMBEDDED_AT_S = 0.35, 0.5, 0.75, 1.0
+_PIECE_S = 0.4
 _MOST_EMBEDDED = 3 * SAMPLE_RATE_HZ
 # A turn that is over is embedded anew if it has so many times as much speech as when it was last.
 _MUCH_MORE, _LEAST_S = 1.3, 0.35
@@ -181,7 +181,7 @@ class LiveHearing:
         if self._is_listening and not turns and int(now.max(initial=0)) < _SPEECH:
             return False
         is_settled = any(not turn.is_quiet for turn in turns) and all(
-            turn.is_quiet or len(turn.active) >= _YOUNG for turn in turns
+            turn.is_quiet or len(turn.solo) >= _YOUNG for turn in turns
         )
         is_pause = self._is_listening and int(now.min(initial=255)) < _SPEECH
         return self._n_hops % 2 == 0 or is_pause or not is_settled
@@ -202,7 +202,7 @@ class LiveHearing:
                 turn.is_final and solo_s > max(_LEAST_S, _MUCH_MORE * before.first_s)
             )
         else:
-            is_due = solo_s >= (_LAST_PIECE_S if turn.is_final else _PIECE_S)
+            is_due = solo_s >= _PIECE_S
         if is_due:
             while before.times < len(_EMBEDDED_AT_S) and solo_s >= _EMBEDDED_AT_S[before.times]:
                 before.times += 1

@@ -16,6 +16,7 @@ from sidecar.tools.recording import Turn, parse_rttm
 AUDIO = Path(__file__).resolve().parents[3] / "shared" / "audio"
 RATE_HZ = 16_000
 N_ENROLLED_WITH = 3
+COHORT_S = 10
 # How long each enrolled person speaks alone at the start of a conversation, which is not measured.
 ENROLLED_S = {"made-en-2": 15, "made-en-3": 15, "phone-2": 15, "talk-2": 4, "broadcast-4": 4}
 
@@ -65,6 +66,24 @@ def dialogues(detector):
         yield Dialogue("-".join(pair), samples, turns, enrolled)
 
 
+def cohort(detector, half, n_pairs=12, n_triples=8):
+    """Pairs, and triples with a stranger, of one half of the people of ``cohort``: 0 or 1.
+
+    Each is enrolled with the first six seconds of the recording whose rest is spoken.
+    """
+    read_all = [read(path) for path in sorted((AUDIO / "cohort").glob("*.flac"))]
+    long_enough = [one for one in read_all if len(one) >= COHORT_S * RATE_HZ]
+    order = np.random.default_rng(7).permutation(len(long_enough))[half::2].tolist()
+    for number in range(n_pairs + n_triples):
+        n_people = 2 if number < n_pairs else 3
+        people, order = order[:n_people], order[n_people:]
+        spoken = {str(who): [long_enough[who][6 * RATE_HZ :]] for who in people}
+        enrolled = {str(who): [long_enough[who][: 6 * RATE_HZ]] for who in people[:2]}
+        samples, turns = joined(spoken, detector, np.random.default_rng(number))
+        kind = "pair" if n_people == 2 else "with a stranger"
+        yield Dialogue(f"{kind} {number}", samples, turns, enrolled)
+
+
 def joined(spoken, detector, rng):
     """Pieces of 1 to 6 s, cut where it is quiet, in turns: pauses of 0.1 to 0.9 s between them.
 
@@ -75,7 +94,8 @@ def joined(spoken, detector, rng):
             for who, utterances in spoken.items()}  # fmt: skip
     at, last, put = RATE_HZ // 2, None, []
     while any(left.values()):
-        who = next((other for other in left if other != last and left[other]), last)
+        others = [other for other in left if other != last and left[other]] or [last]
+        who = others[0] if len(others) == 1 else others[rng.integers(len(others))]
         piece = left[who].pop(0)
         interrupts = last not in {None, who} and rng.random() < 1 / 7
         gap_s = -rng.uniform(0.2, 0.8) if interrupts else rng.uniform(0.1, 0.9)
