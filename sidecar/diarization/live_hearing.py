@@ -202,9 +202,10 @@ class LiveHearing:
             )
         else:
             is_due = solo_s >= _PIECE_S
+        is_mixed = False
         if not is_due and before.first_s == 0:
             frames = self._held(sorted(turn.active), start)
-            is_due = _seconds(frames) >= _MIXED_S
+            is_due = is_mixed = _seconds(frames) >= _MIXED_S
         if is_due:
             while before.times < len(_EMBEDDED_AT_S) and solo_s >= _EMBEDDED_AT_S[before.times]:
                 before.times += 1
@@ -213,7 +214,7 @@ class LiveHearing:
             if is_first:
                 before.first_s = seconds
             start_s = frame_start(frames[0]) / SAMPLE_RATE_HZ
-            hop.voices.append(EmbeddedVoice(turn.number, start_s, seconds, is_first))
+            hop.voices.append(EmbeddedVoice(turn.number, start_s, seconds, is_first, is_mixed))
             yield samples
         if turn.is_final:
             del self._embedded[turn.number]

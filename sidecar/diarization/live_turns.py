@@ -59,13 +59,15 @@ class LiveTurn:
 class EmbeddedVoice:
     """What is embedded of the turn ``number``: from ``start_s`` on, ``speech_s`` of speech.
 
-    ``is_first``: all of the turn so far; or what came since then, by itself.
+    ``is_first``: all of the turn so far; or what came since then, by itself. ``is_mixed``: somebody
+    else has always spoken, too.
     """
 
     number: int
     start_s: float
     speech_s: float
     is_first: bool
+    is_mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,14 @@ class _Turn:
         start_s: it does not begin before.
         voices: of its beginning, and of what came then.
         doubted: the last piece, if it may be somebody else's, and where it begins, in seconds.
+        is_mixed: in ``voices`` somebody else is heard, too.
     """
 
     number: int
     start_s: float = 0.0
     voices: list[HeardVoice] = field(default_factory=list)
     doubted: tuple[float, HeardVoice] | None = None
+    is_mixed: bool = False
     label: str | None = None
     named: Named | None = None
     told: LiveTurn | None = None
@@ -135,7 +139,7 @@ class ToldTurns:
             return []
         turn, voice = self._turn(heard.number), HeardVoice(direction, heard.speech_s)
         if heard.is_first:
-            turn.voices = [voice]
+            turn.voices, turn.is_mixed = [voice], heard.is_mixed
             return []
         start_s = heard.start_s
         if turn.doubted is not None:
@@ -188,6 +192,9 @@ class ToldTurns:
         speakers = self._speakers_beside(turn)
         clues = Clues(voice, person, linked, unlike, is_over=seen.end_s is not None)
         label = who(clues, speakers.values(), self._most_apart)
+        if turn.is_mixed and (label in unlike or (label == NEW and person is None)):
+            turn.label = turn.named = None  # it is only who speaks beside them
+            return
         if label == NEW:
             is_new = turn.label is not None and turn.label not in speakers
             label = turn.label if is_new else free_label({*speakers, *self._labels.values()})

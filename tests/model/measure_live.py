@@ -48,6 +48,8 @@ FRAMES_PER_S = 100
 LEAST_TURN_S, PAUSE_S = 1.5, 0.5
 # Of less speech the gallery names nobody.
 LEAST_NAMED_S = 0.5
+HALVES = [f"{kind} {half}" for kind in ("librispeech", "cohort", "strangers") for half in (0, 1)]
+SETS = ["conversations", *HALVES]
 # Of each dialogue: what is summed up of a set, in the order of the table.
 MEANS = "{:.0f} | {:.1f} | {:.0f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f}"
 
@@ -248,23 +250,29 @@ def row(name, waited_s, numbers, people=""):
     )
 
 
+def dialogues_of(name, detector):
+    kind, _, half = name.rpartition(" ")
+    if kind == "librispeech":
+        return list(dialogues(detector))[int(half) :: 2]
+    if kind:
+        pairs, with_strangers = cohort(detector, int(half))
+        return pairs if kind == "cohort" else with_strangers
+    return conversations()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="campplus-zh-en")
-    player = Player(parser.parse_args().model)
+    parser.add_argument("--sets", nargs="*", default=SETS, choices=SETS)
+    options = parser.parse_args()
+    player = Player(options.model)
     print(
         "| | turns | first name | shown right | wrong | finally right | wrong | strangers "
         "| strangers shown | DER | close | people | heard | embedded | cost |"
     )
-    found = [("conversations", list(conversations()))]
-    pairs = list(dialogues(player.detector))
-    found += [(f"librispeech {half}", pairs[half::2]) for half in (0, 1)]
-    for half in (0, 1):
-        pairs, with_strangers = cohort(player.detector, half)
-        found += [(f"cohort {half}", pairs), (f"with strangers {half}", with_strangers)]
     summary = []
-    for name, played in found:
-        rows = [measure(player, dialogue) for dialogue in played]
+    for name in options.sets:
+        rows = [measure(player, dialogue) for dialogue in dialogues_of(name, player.detector)]
         waited_s = [wait for waited, _ in rows for wait in waited]
         means = np.mean([numbers for _, numbers in rows], axis=0)
         summary.append(row(f"**{name}**", waited_s, means))

@@ -228,11 +228,14 @@ def test_who_goes_on_unnoticed_by_the_segmenter_gets_a_turn():
 
 
 def test_who_is_seen_but_was_not_heard_alone_is_looked_at_at_every_hop():
-    """While both speak, nothing of Bob is embedded, and his name waits for it."""
+    """While both speak, there is nothing of Bob alone, and his name waits for it."""
     alone = Played().play(samples_of((ADA, 6), (NOBODY, 2)))
     both = Played().play(samples_of((ADA, 1.5), (BOTH, 4.5), (NOBODY, 2)))
     n_hops = round(4 / HOP_S)
     assert both.segmenter.n_heard >= alone.segmenter.n_heard + n_hops // 2 - 2
+    # Of both together enough is embedded, once, to say who it may be.
+    short = [part for part in both.parts if len(part) < SAMPLE_RATE_HZ]
+    assert sum(np.isclose(np.abs(part), BOTH).mean() > 0.9 for part in short) == 1
 
 
 def test_embeddings_without_a_direction_tell_nothing():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from protocol.gallery_reports import PersonName
 from sidecar.diarization.chunks import Chunk
 from sidecar.diarization.live_labels import labels_in_hindsight
 from sidecar.diarization.live_speakers import NEW, Clues, HeardVoice, LiveSpeaker, who
 from sidecar.diarization.live_tracking import Tracker, n_frames
-from sidecar.diarization.live_turns import EmbeddedVoice, SeenTurn, ToldTurns
+from sidecar.diarization.live_turns import EmbeddedVoice, Named, SeenTurn, ToldTurns
 from sidecar.diarization.timeline import Turn
 
 MOST_APART = 0.57
@@ -166,6 +167,25 @@ def test_a_doubt_that_is_not_confirmed_is_forgotten():
     last = talk.say(2.2, is_final=True)
     assert (last.turn, last.label, last.final) == (0, "S1", True)
     assert talk.over == []
+
+
+@pytest.mark.parametrize("person", [None, "ada"])
+def test_of_two_who_speak_at_once_the_second_is_not_taken_for_the_first(person):
+    """What is embedded of the second one has the first one in it."""
+    told = ToldTurns(MOST_APART, [speaker(0, person), speaker(1)])
+    named = Named(PersonName("ada", "Ada"), 5.0, 0.99)
+    beside = SeenTurn(1, 1.0, None, is_final=False, unlike=(0,))
+
+    def say(seen, voice, *, is_mixed=False):
+        told.embedded(EmbeddedVoice(seen.number, 0.0, 1.0, True, is_mixed), voice)
+        now = told.tell(seen, lambda voice, _: named if person and voice[0] > 0.4 else None)
+        return now.label, now.named
+
+    assert say(SeenTurn(0, 0.0, None, is_final=False), unit_of(0.9))[0] == "S1"
+    assert say(beside, unit_of(0.8), is_mixed=True) == (None, None)
+    assert say(beside, unit_of(0.8, 1), is_mixed=True) == ("S2", None)
+    # Once they were heard alone it counts what is heard, whomever the network takes them for.
+    assert say(beside, unit_of(0.8))[0] == "S1"
 
 
 def test_a_longer_piece_decides_at_once():
