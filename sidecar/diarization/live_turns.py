@@ -24,9 +24,11 @@ from sidecar.diarization.live_speakers import (
 FloatArray = NDArray[np.float32]
 
 # A piece of a turn is somebody else's if its cosine with the turn and its speaker is below the
-# first, or that with another one is higher by the second. With less than so many seconds of speech
-# it only casts doubt on the turn, until the next piece is there.
-_STILL_ALIKE, _CLEARLY, _CERTAIN_S = 0.25, 0.1, 0.6
+# first, by how far apart the model's people are (see ``max_distance``: CAM++ and ECAPA-TDNN), or
+# that with another one is higher by the second. With less than so many seconds of speech it only
+# casts doubt on the turn, until the next piece is there.
+_STILL_ALIKE = (0.57, 0.61), (0.25, 0.15)
+_CLEARLY, _CERTAIN_S = 0.1, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class ToldTurns:
 
     def __init__(self, most_apart: float, known: Iterable[LiveSpeaker]) -> None:
         self._most_apart = most_apart
+        self._still_alike = float(np.interp(most_apart, *_STILL_ALIKE))
         # By what is final; the turns are by the numbers under which they are seen.
         self._speakers = {one.label: one for one in known}
         self._open: dict[int, _Turn] = {}
@@ -214,7 +217,7 @@ class ToldTurns:
         to_own = max(float(own.unit @ voice.unit), _cosine(speakers.get(turn.label or ""), voice))
         others = (one for one in speakers.values() if one.label != turn.label)
         to_others = max((_cosine(one, voice) for one in others), default=-1.0)
-        return to_own < _STILL_ALIKE or to_others - to_own > _CLEARLY
+        return to_own < self._still_alike or to_others - to_own > _CLEARLY
 
     def _speakers_beside(self, turn: _Turn | None) -> dict[str, LiveSpeaker]:
         """Those who have spoken, with what is not final, but for ``turn``."""
