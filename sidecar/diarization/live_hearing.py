@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,8 +31,11 @@ from sidecar.speech.segments import STEP_SAMPLES
 FloatArray = NDArray[np.float32]
 
 # Seconds of a turn's speech at which all of it is embedded; from then on, each piece by itself.
-_EMBEDDED_AT_S = 0.5, 0.75, 1.0, 1.5
-_PIECE_S, _LAST_PIECE_S = 1.5, 0.75
+_EMBEDDED_AT_S = 0.35, 0.5, 0.75, 1.0
+_PIECE_S = 0.4
+# Where somebody else has always spoken, too, as far as the network can tell, so much is embedded as
+# it is, once: better than nothing.
+_MIXED_S = 0.6
 _MOST_EMBEDDED = 3 * SAMPLE_RATE_HZ
 # A turn that is over is embedded anew if it has so many times as much speech as when it was last.
 _MUCH_MORE, _LEAST_S = 1.3, 0.35
@@ -195,7 +198,7 @@ class LiveHearing:
         if self._is_listening and not turns and int(now.max(initial=0)) < _SPEECH:
             return False
         is_settled = any(not turn.is_quiet for turn in turns) and all(
-            turn.is_quiet or len(turn.active) >= _YOUNG for turn in turns
+            turn.is_quiet or len(turn.solo) >= _YOUNG for turn in turns
         )
         is_pause = self._is_listening and int(now.min(initial=255)) < _SPEECH
         return self._n_hops % 2 == 0 or is_pause or not is_settled
@@ -205,34 +208,43 @@ class LiveHearing:
         before = self._embedded.setdefault(turn.number, _Embedded())
         is_first = before.times < len(_EMBEDDED_AT_S)
         start = turn.start if is_first else before.to
-        solo = [
-            frame
-            for frame in turn.solo
-            if frame >= start and frame_start(frame) >= self._window_start
-        ]
-        solo_s = len(solo) * FRAME_SAMPLES / SAMPLE_RATE_HZ
+        frames = self._held(turn.solo, start)
+        solo_s = _seconds(frames)
         if is_first:
             is_due = solo_s >= _EMBEDDED_AT_S[before.times] or (
                 turn.is_final and solo_s > max(_LEAST_S, _MUCH_MORE * before.first_s)
             )
         else:
-            is_due = solo_s >= (_LAST_PIECE_S if turn.is_final else _PIECE_S)
+            is_due = solo_s >= _PIECE_S
+        is_mixed = False
+        if not is_due and before.first_s == 0:
+            frames = self._held(sorted(turn.active), start)
+            is_due = is_mixed = _seconds(frames) >= _MIXED_S
         if is_due:
             while before.times < len(_EMBEDDED_AT_S) and solo_s >= _EMBEDDED_AT_S[before.times]:
                 before.times += 1
-            samples = self._samples(solo)[-_MOST_EMBEDDED:]
-            before.to, seconds = solo[-1] + 1, len(samples) / SAMPLE_RATE_HZ
+            samples = self._samples(frames)[-_MOST_EMBEDDED:]
+            before.to, seconds = frames[-1] + 1, len(samples) / SAMPLE_RATE_HZ
             if is_first:
                 before.first_s = seconds
-            start_s = frame_start(solo[0]) / SAMPLE_RATE_HZ
-            hop.voices.append(EmbeddedVoice(turn.number, start_s, seconds, is_first))
+            start_s = frame_start(frames[0]) / SAMPLE_RATE_HZ
+            hop.voices.append(EmbeddedVoice(turn.number, start_s, seconds, is_first, is_mixed))
             yield samples
         if turn.is_final:
             del self._embedded[turn.number]
 
+    def _held(self, frames: Iterable[int], start: int) -> list[int]:
+        """Those from ``start`` on whose samples are still there."""
+        first = max(start, -(-(self._window_start - frame_start(0)) // FRAME_SAMPLES))
+        return [frame for frame in frames if frame >= first]
+
     def _samples(self, frames: list[int]) -> FloatArray:
         starts = (frame_start(frame) - self._window_start for frame in frames)
         return np.concatenate([self._window[start : start + FRAME_SAMPLES] for start in starts])
+
+
+def _seconds(frames: Sized) -> float:
+    return len(frames) * FRAME_SAMPLES / SAMPLE_RATE_HZ
 
 
 def _seen(turn: FollowedTurn) -> SeenTurn:

@@ -19,7 +19,7 @@ _MORE, _SHORT = 0.1, 0.11
 _MARGIN = 0.03
 # What it counts that the segmentation network takes two for one, or one for two; and that the
 # gallery does.
-_LINKED, _SAME_PERSON = 0.05, 0.1
+_LINKED, _SAME_PERSON = 0.05, 0.15
 # What is less is taken for as much, in seconds.
 _LEAST_S = 0.3
 
@@ -56,12 +56,14 @@ class Clues:
         person: whom the gallery knows by it.
         linked: labels that the segmentation network takes for theirs.
         unlike: labels that it takes for somebody else's.
+        is_over: they speak no more, as far as can be seen.
     """
 
     voice: HeardVoice | None
     person: str | None
     linked: Collection[str]
     unlike: Collection[str]
+    is_over: bool = False
 
 
 # Somebody who has not spoken before.
@@ -74,8 +76,7 @@ def who(clues: Clues, speakers: Iterable[LiveSpeaker], most_apart: float) -> str
     ``most_apart``: see ``max_distance``.
     """
     if clues.voice is None:
-        [only] = clues.linked if len(clues.linked) == 1 else [None]
-        return only
+        return _by_company(clues)
     alike = sorted(((_likeness(one, clues), one) for one in speakers), key=lambda pair: -pair[0])
     best = alike[0][0] if alike else -1.0
     second = alike[1][0] if len(alike) > 1 else -1.0
@@ -85,7 +86,15 @@ def who(clues: Clues, speakers: Iterable[LiveSpeaker], most_apart: float) -> str
         return alike[0][1].label
     if clues.person is not None and all(one.person != clues.person for _, one in alike):
         return NEW
-    return NEW if clues.voice.speech_s >= _NEW_FROM_S else None
+    return NEW if clues.voice.speech_s >= _NEW_FROM_S else _by_company(clues)
+
+
+def _by_company(clues: Clues) -> str | None:
+    """Whom the segmentation network takes them for.
+
+    While somebody begins to speak, it often takes them for whoever spoke last.
+    """
+    return next(iter(clues.linked)) if clues.is_over and len(clues.linked) == 1 else None
 
 
 def _likeness(one: LiveSpeaker, clues: Clues) -> float:

@@ -27,7 +27,7 @@ def n_frames(seconds: float) -> int:
 
 # A pause that is shorter does not end a turn, and one of which nothing was heard for as long as the
 # second is final. After the third it is told to have ended, as far as can be seen.
-_PAUSE, _SETTLED, _QUIET = n_frames(0.25), n_frames(0.3), n_frames(0.1)
+_PAUSE, _SETTLED, _QUIET = n_frames(0.2), n_frames(0.3), n_frames(0.1)
 # What is shorter is nobody.
 _LEAST = n_frames(0.12)
 # What has less, and is in no view any more, was nobody, either.

@@ -24,8 +24,11 @@ from sidecar.diarization.live_speakers import (
 FloatArray = NDArray[np.float32]
 
 # A piece of a turn is somebody else's if its cosine with the turn and its speaker is below the
-# first, or that with another one is higher by the second.
-_STILL_ALIKE, _CLEARLY = 0.3, 0.1
+# first, by how far apart the model's people are (see ``max_distance``: CAM++ and ECAPA-TDNN), or
+# that with another one is higher by the second. With less than so many seconds of speech it only
+# casts doubt on the turn, until the next piece is there.
+_STILL_ALIKE = (0.57, 0.61), (0.25, 0.15)
+_CLEARLY, _CERTAIN_S = 0.1, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,15 @@ class LiveTurn:
 class EmbeddedVoice:
     """What is embedded of the turn ``number``: from ``start_s`` on, ``speech_s`` of speech.
 
-    ``is_first``: all of the turn so far; or what came since then, by itself.
+    ``is_first``: all of the turn so far; or what came since then, by itself. ``is_mixed``: somebody
+    else has always spoken, too.
     """
 
     number: int
     start_s: float
     speech_s: float
     is_first: bool
+    is_mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +92,15 @@ class _Turn:
         number: under which it is told.
         start_s: it does not begin before.
         voices: of its beginning, and of what came then.
+        doubted: the last piece, if it may be somebody else's, and where it begins, in seconds.
+        is_mixed: in ``voices`` somebody else is heard, too.
     """
 
     number: int
     start_s: float = 0.0
     voices: list[HeardVoice] = field(default_factory=list)
+    doubted: tuple[float, HeardVoice] | None = None
+    is_mixed: bool = False
     label: str | None = None
     named: Named | None = None
     told: LiveTurn | None = None
@@ -118,6 +127,7 @@ class ToldTurns:
 
     def __init__(self, most_apart: float, known: Iterable[LiveSpeaker]) -> None:
         self._most_apart = most_apart
+        self._still_alike = float(np.interp(most_apart, *_STILL_ALIKE))
         # By what is final; the turns are by the numbers under which they are seen.
         self._speakers = {one.label: one for one in known}
         self._open: dict[int, _Turn] = {}
@@ -132,14 +142,24 @@ class ToldTurns:
             return []
         turn, voice = self._turn(heard.number), HeardVoice(direction, heard.speech_s)
         if heard.is_first:
-            turn.voices = [voice]
-        elif turn.label is None or not self._is_other(turn, voice):
+            turn.voices, turn.is_mixed = [voice], heard.is_mixed
+            return []
+        start_s = heard.start_s
+        if turn.doubted is not None:
+            start_s, before = turn.doubted
+            voice = mean([before, voice])
+        is_other = turn.label is not None and self._is_other(turn, voice)
+        turn.doubted = None
+        if not is_other:
             turn.voices.append(voice)
+        elif voice.speech_s < _CERTAIN_S:
+            turn.doubted = start_s, voice
         else:
-            before = turn.told
-            self._open[heard.number] = _Turn(self._next(), heard.start_s, [voice])
-            if before is not None and before.start_s < heard.start_s:
-                over = replace(before, end_s=heard.start_s, final=True)
+            self._open[heard.number] = _Turn(self._next(), start_s, [voice])
+            if turn.told is not None and turn.told.start_s < start_s:
+                over = replace(
+                    turn.told, end_s=start_s, final=True, label=turn.label, named=turn.named
+                )
                 return [self._settled(turn, over)]
         return []
 
@@ -150,9 +170,11 @@ class ToldTurns:
         end_s = None if seen.end_s is None else max(start_s, seen.end_s)
         if end_s == start_s:  # it was nobody
             turn.label = turn.named = None
-        else:
+        elif turn.doubted is None:
             self._say_who(turn, seen, identify)
         now = LiveTurn(turn.number, start_s, end_s, seen.is_final, turn.label, turn.named)
+        if turn.doubted is not None and not seen.is_final:
+            now = replace(now, label=None, named=None)
         self._labels.pop(seen.number, None)
         if turn.label is not None:
             self._labels[seen.number] = turn.label
@@ -171,7 +193,11 @@ class ToldTurns:
             for numbers in (seen.linked, seen.unlike)
         )
         speakers = self._speakers_beside(turn)
-        label = who(Clues(voice, person, linked, unlike), speakers.values(), self._most_apart)
+        clues = Clues(voice, person, linked, unlike, is_over=seen.end_s is not None)
+        label = who(clues, speakers.values(), self._most_apart)
+        if turn.is_mixed and (label in unlike or (label == NEW and person is None)):
+            turn.label = turn.named = None  # it is only who speaks beside them
+            return
         if label == NEW:
             is_new = turn.label is not None and turn.label not in speakers
             label = turn.label if is_new else free_label({*speakers, *self._labels.values()})
@@ -191,7 +217,7 @@ class ToldTurns:
         to_own = max(float(own.unit @ voice.unit), _cosine(speakers.get(turn.label or ""), voice))
         others = (one for one in speakers.values() if one.label != turn.label)
         to_others = max((_cosine(one, voice) for one in others), default=-1.0)
-        return to_own < _STILL_ALIKE or to_others - to_own > _CLEARLY
+        return to_own < self._still_alike or to_others - to_own > _CLEARLY
 
     def _speakers_beside(self, turn: _Turn | None) -> dict[str, LiveSpeaker]:
         """Those who have spoken, with what is not final, but for ``turn``."""

@@ -16,6 +16,8 @@ from sidecar.tools.recording import Turn, parse_rttm
 AUDIO = Path(__file__).resolve().parents[3] / "shared" / "audio"
 RATE_HZ = 16_000
 N_ENROLLED_WITH = 3
+LEAST_COHORT_S, ENROLLED_OF_COHORT = 10, 6 * RATE_HZ
+N_PAIRS, N_WITH_STRANGERS = 12, 8
 # How long each enrolled person speaks alone at the start of a conversation, which is not measured.
 ENROLLED_S = {"made-en-2": 15, "made-en-3": 15, "phone-2": 15, "talk-2": 4, "broadcast-4": 4}
 
@@ -65,17 +67,38 @@ def dialogues(detector):
         yield Dialogue("-".join(pair), samples, turns, enrolled)
 
 
+def cohort(detector, half):
+    """Dialogues of one half of the people of ``cohort``: of pairs, and of pairs with a stranger.
+
+    The pairs are enrolled with the first six seconds of the recording whose rest they speak.
+    """
+    recordings = [read(path) for path in sorted((AUDIO / "cohort").glob("*.flac"))]
+    recordings = [one for one in recordings if len(one) >= LEAST_COHORT_S * RATE_HZ]
+    left = np.random.default_rng(7).permutation(len(recordings))[half::2].tolist()
+    found = [], []
+    for number in range(N_PAIRS + N_WITH_STRANGERS):
+        is_pair = number < N_PAIRS
+        people, left = (left[:2], left[2:]) if is_pair else (left[:3], left[3:])
+        spoken = {str(who): [recordings[who][ENROLLED_OF_COHORT:]] for who in people}
+        enrolled = {str(who): [recordings[who][:ENROLLED_OF_COHORT]] for who in people[:2]}
+        samples, turns = joined(spoken, detector, np.random.default_rng(number))
+        name = f"cohort {half} {'-'.join(spoken)}"
+        found[not is_pair].append(Dialogue(name, samples, turns, enrolled))
+    return found
+
+
 def joined(spoken, detector, rng):
     """Pieces of 1 to 6 s, cut where it is quiet, in turns: pauses of 0.1 to 0.9 s between them.
 
-    Every seventh interrupts the one before it. What is speech is what ``detector`` hears in each
-    piece by itself.
+    Of three, who speaks next is chance. Every seventh interrupts the one before it. What is speech
+    is what ``detector`` hears in each piece by itself.
     """
     left = {who: [piece for one in utterances for piece in pieces(one, rng)]
             for who, utterances in spoken.items()}  # fmt: skip
     at, last, put = RATE_HZ // 2, None, []
     while any(left.values()):
-        who = next((other for other in left if other != last and left[other]), last)
+        others = [other for other in left if other != last and left[other]] or [last]
+        who = others[0] if len(others) == 1 else others[rng.integers(len(others))]
         piece = left[who].pop(0)
         interrupts = last not in {None, who} and rng.random() < 1 / 7
         gap_s = -rng.uniform(0.2, 0.8) if interrupts else rng.uniform(0.1, 0.9)

@@ -1,15 +1,18 @@
 """Prints how soon, and how rightly, it is said who speaks: ``python tests/model/measure_live.py``.
 
-A row for each dialogue with two enrolled people (see ``live_material.py``), which is played in
-pieces of a quarter of a second:
+A row for each dialogue with two enrolled people (see ``live_material.py``), and one for each set of
+them: conversations, pairs of LibriSpeech, and of ``cohort`` pairs, and pairs with a stranger; each
+in two halves, the first of which served to choose numbers. Each is played in pieces of a quarter of
+a second:
 
 - from the beginning of a turn of 1.5 s or more to the right name: median, and the 95th percentile
   (a turn that never got it counts as endless), computing included;
 - of the enrolled people's speech, how much had the right name and how much a wrong one, while it
   lasted ("shown": no name at all is the rest), and by the final turns;
-- of the others', how much had a name by the final turns;
+- of the others', how much had a name, likewise;
 - DER without a collar, of the final turns and at the close, and the people of both;
-- processor time for each second of the stream.
+- for each second of the stream: runs of the segmentation network, seconds of speech that were
+  embedded (both with what the close needs), and processor time.
 
 Needs the extra ``[evaluate]``.
 """
@@ -27,7 +30,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from live_material import RATE_HZ, conversations, dialogues
+from live_material import RATE_HZ, cohort, conversations, dialogues
 from people_material import open_encoder
 
 from protocol.gallery_reports import PersonName
@@ -43,6 +46,23 @@ from sidecar.speech import opening as speech_opening
 
 FRAMES_PER_S = 100
 LEAST_TURN_S, PAUSE_S = 1.5, 0.5
+# Of less speech the gallery names nobody.
+LEAST_NAMED_S = 0.5
+HALVES = [f"{kind} {half}" for kind in ("librispeech", "cohort", "strangers") for half in (0, 1)]
+SETS = ["conversations", *HALVES]
+# Of each dialogue: what is summed up of a set, in the order of the table.
+MEANS = "{:.0f} | {:.1f} | {:.0f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f}"
+
+
+class Counted:
+    """The segmentation network, and how often it was asked."""
+
+    def __init__(self, segmenter):
+        self.segmenter, self.n_heard = segmenter, 0
+
+    def hear(self, chunk):
+        self.n_heard += 1
+        return self.segmenter.hear(chunk)
 
 
 class Player:
@@ -53,10 +73,12 @@ class Player:
         self.encoder = open_encoder(model)
         self.fingerprint = self.encoder.model.fingerprint
         self.detector = speech_opening.from_store(config)(nothing, lambda: False, nothing)
-        self.segmenter = opening.from_store(config)(nothing, lambda: False, nothing)
+        self.segmenter = Counted(opening.from_store(config)(nothing, lambda: False, nothing))
+        self.embedded_s = 0.0
         self.calibration = find_calibration(self.fingerprint)
 
     def embed(self, samples):
+        self.embedded_s += len(samples) / RATE_HZ
         return self.encoder.embed([Waveform(np.ascontiguousarray(samples))])[0].values
 
     def gallery(self, enrolled):
@@ -69,6 +91,8 @@ class Player:
         names = list(enrolled)
 
         def identify(voice, seconds):
+            if seconds < LEAST_NAMED_S:
+                return None
             cosines = (np.array(prints) @ voice).astype(np.float64)
             found = decide_among(
                 self.calibration, cosines, np.array(speech_s), float(seconds), OperatingPoint()
@@ -84,8 +108,9 @@ class Player:
         return identify
 
     def play(self, samples, identify):
-        """The stream, what it told and when, and the seconds of the processor's time."""
+        """The stream, what it told and when; and for each second of it what it cost."""
         live = LiveDiarization(self.segmenter, self.detector)
+        self.segmenter.n_heard, self.embedded_s = 0, 0.0
         told, hop, before = [], RATE_HZ // 4, time.process_time()
         for start in range(0, len(samples), hop):
             began = time.process_time()
@@ -97,7 +122,8 @@ class Player:
             at_s = min(len(samples), start + hop) / RATE_HZ + time.process_time() - began
             told += [(at_s, turn) for turn in turns]
         told += [(len(samples) / RATE_HZ, turn) for turn in live.finish()]
-        return live, told, time.process_time() - before
+        costs = self.segmenter.n_heard, self.embedded_s, 1000 * (time.process_time() - before)
+        return live, told, np.array(costs) * RATE_HZ / len(samples)
 
     def close(self, live):
         """The turns of hindsight, with their labels."""
@@ -184,7 +210,8 @@ def _annotation(stretches):
 
 
 def measure(player, dialogue):
-    live, told, processor_s = player.play(dialogue.samples, player.gallery(dialogue.enrolled))
+    """Prints a row; the waits, and the numbers of the row of which a set has the means."""
+    live, told, costs = player.play(dialogue.samples, player.gallery(dialogue.enrolled))
     turns = [(turn.start_s, turn.end_s, turn.speaker) for turn in dialogue.turns]
     names = sorted({name for _, _, name in turns})
     duration_s = len(dialogue.samples) / RATE_HZ
@@ -199,41 +226,57 @@ def measure(player, dialogue):
     )
     is_enrolled = np.array([name in dialogue.enrolled for name in names])
     waited_s = waits(dialogue.turns, while_it_lasted, names, dialogue.enrolled)
-    right, wrong, _ = shares(spoken_by, while_it_lasted, is_enrolled)
-    right_at_last, wrong_at_last, strangers = shares(spoken_by, in_the_end, is_enrolled)
+    right, wrong, strangers = shares(spoken_by, while_it_lasted, is_enrolled)
+    finally_named = shares(spoken_by, in_the_end, is_enrolled)
     live_turns = [(turn.start_s, turn.end_s, turn.label) for turn in finals]
     closed = player.close(live)
-    n_people = (
-        len(names),
-        len({name for *_, name in live_turns}),
-        len({name for *_, name in closed}),
-    )
+    n_people = [
+        len({name for *_, name in told_turns}) for told_turns in (turns, live_turns, closed)
+    ]
     errors = [der(turns, found, duration_s) for found in (live_turns, closed)]
-    median, late = (np.quantile(waited_s or [np.nan], p, method="lower") for p in (0.5, 0.95))
-    print(
-        f"| {dialogue.name} | {median:.2f} / {late:.2f} | {100 * right:.0f} | {100 * wrong:.1f} "
-        f"| {100 * right_at_last:.0f} | {100 * wrong_at_last:.1f} | {100 * strangers:.1f} "
-        f"| {100 * errors[0]:.1f} | {100 * errors[1]:.1f} "
-        f"| {' / '.join(map(str, n_people))} | {1000 * processor_s / duration_s:.0f} ms |",
-        flush=True,
+    numbers = np.array(
+        [*(100 * np.array([right, wrong, *finally_named, strangers, *errors])), *costs]
     )
-    return waited_s, (right, wrong, right_at_last, wrong_at_last)
+    print(row(dialogue.name, waited_s, numbers, " / ".join(map(str, n_people))), flush=True)
+    return waited_s, numbers
+
+
+def row(name, waited_s, numbers, people=""):
+    median, late = (np.quantile(waited_s or [np.nan], p, method="lower") for p in (0.5, 0.95))
+    heard, embedded_s, processor_ms = numbers[8:]
+    return (
+        f"| {name} | {len(waited_s)} | {median:.2f} / {late:.2f} | {MEANS.format(*numbers[:8])} "
+        f"| {people} | {heard:.2f} | {embedded_s:.1f} s | {processor_ms:.0f} ms |"
+    )
+
+
+def dialogues_of(name, detector):
+    kind, _, half = name.rpartition(" ")
+    if kind == "librispeech":
+        return list(dialogues(detector))[int(half) :: 2]
+    if kind:
+        pairs, with_strangers = cohort(detector, int(half))
+        return pairs if kind == "cohort" else with_strangers
+    return conversations()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="campplus-zh-en")
-    player = Player(parser.parse_args().model)
+    parser.add_argument("--sets", nargs="*", default=SETS, choices=SETS)
+    options = parser.parse_args()
+    player = Player(options.model)
     print(
-        "| | first name | shown right | wrong | finally right | wrong | strangers | DER | close "
-        "| people | cost |"
+        "| | turns | first name | shown right | wrong | finally right | wrong | strangers "
+        "| strangers shown | DER | close | people | heard | embedded | cost |"
     )
-    for played in (conversations(), dialogues(player.detector)):
-        rows = [measure(player, dialogue) for dialogue in played]
-        waited_s = np.concatenate([waited for waited, _ in rows])
-        quantiles = np.quantile(waited_s, [0.5, 0.95], method="lower")
-        means = 100 * np.mean([share for _, share in rows], axis=0)
-        print(f"all: {len(waited_s)} turns, {quantiles.round(2)}; right, wrong: {means.round(1)}")
+    summary = []
+    for name in options.sets:
+        rows = [measure(player, dialogue) for dialogue in dialogues_of(name, player.detector)]
+        waited_s = [wait for waited, _ in rows for wait in waited]
+        means = np.mean([numbers for _, numbers in rows], axis=0)
+        summary.append(row(f"**{name}**", waited_s, means))
+    print("\n".join(summary))
 
 
 if __name__ == "__main__":

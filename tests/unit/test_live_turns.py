@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from protocol.gallery_reports import PersonName
 from sidecar.diarization.chunks import Chunk
 from sidecar.diarization.live_labels import labels_in_hindsight
 from sidecar.diarization.live_speakers import NEW, Clues, HeardVoice, LiveSpeaker, who
 from sidecar.diarization.live_tracking import Tracker, n_frames
-from sidecar.diarization.live_turns import EmbeddedVoice, SeenTurn, ToldTurns
+from sidecar.diarization.live_turns import EmbeddedVoice, Named, SeenTurn, ToldTurns
 from sidecar.diarization.timeline import Turn
 
 MOST_APART = 0.57
@@ -45,11 +46,12 @@ def test_a_turn_is_followed_whatever_its_speaker_is_called():
 
 def test_a_short_pause_is_part_of_a_turn_and_a_longer_one_ends_it():
     assert len(follow(lambda now: [(0, 1, 2), (0, 2.15, 4)], 6)) == 1
-    first, second = follow(lambda now: [(0, 1, 2), (0, 2.6, 4)], 6)
-    assert first.end == n_frames(2)
-    assert second.start == n_frames(2.6)
-    assert second.linked == (0,)
-    assert second.unlike == ()
+    for begins_s in (2.22, 2.6):
+        first, second = follow(lambda now, s=begins_s: [(0, 1, 2), (0, s, 4)], 6)
+        assert first.end == n_frames(2)
+        assert second.start == n_frames(begins_s)
+        assert second.linked == (0,)
+        assert second.unlike == ()
 
 
 def test_what_the_network_takes_back_was_nobody():
@@ -111,11 +113,86 @@ def test_the_network_and_the_gallery_tip_the_scales():
     two = [speaker(0, "ada"), speaker(1)]
     assert who(clues(0.3, 0.5, linked=["S1"]), two, MOST_APART) == "S1"
     assert who(clues(0.34, 0.5, unlike=["S1"]), two, MOST_APART) is None
-    assert who(clues(0.4, 1.0, person="ada"), two, MOST_APART) == "S1"
+    assert who(clues(0.29, 1.0, person="ada"), two, MOST_APART) == "S1"
     # Whom the gallery knows, and nobody here is, is new at once.
     assert who(clues(0.2, 0.5, person="carol"), two, MOST_APART) == NEW
-    assert who(Clues(None, None, {"S2"}, set()), two, MOST_APART) == "S2"
-    assert who(Clues(None, None, {"S1", "S2"}, set()), two, MOST_APART) is None
+
+
+def test_the_network_alone_says_who_has_spoken_but_not_who_begins_to():
+    two = [speaker(0), speaker(1)]
+    unclear = HeardVoice(unit_of(0.1), 0.4)
+    for voice in (None, unclear):
+        assert who(Clues(voice, None, {"S2"}, set()), two, MOST_APART) is None
+        assert who(Clues(voice, None, {"S2"}, set(), is_over=True), two, MOST_APART) == "S2"
+        assert who(Clues(voice, None, {"S1", "S2"}, set(), is_over=True), two, MOST_APART) is None
+
+
+class Talk:
+    """What is told of one turn, which begins at second 0; its speaker's voice is number 0."""
+
+    def __init__(self):
+        self.told = ToldTurns(MOST_APART, [speaker(0), speaker(1)])
+        self.over = self.told.embedded(EmbeddedVoice(0, 0.0, 1.0, is_first=True), unit_of(0.9))
+
+    def hear(self, voice, start_s, speech_s=0.4):
+        self.over += self.told.embedded(EmbeddedVoice(0, start_s, speech_s, is_first=False), voice)
+        return self
+
+    def say(self, end_s=None, *, is_final=False):
+        return self.told.tell(SeenTurn(0, 0.0, end_s, is_final), None)
+
+
+def test_a_short_piece_that_is_somebody_elses_casts_doubt_and_the_next_one_decides():
+    talk = Talk()
+    assert talk.say().label == "S1"
+    assert talk.hear(unit_of(0.9, 1), 1.0).say().label is None
+    assert talk.over == []
+    # It goes on: what was doubted is the other one's, too.
+    now = talk.hear(unit_of(0.9, 1), 1.4).say()
+    [before] = talk.over
+    assert (before.turn, before.start_s, before.end_s, before.label) == (0, 0.0, 1.0, "S1")
+    assert before.final
+    assert (now.turn, now.start_s, now.label) == (1, 1.0, "S2")
+
+
+def test_a_doubt_that_is_not_confirmed_is_forgotten():
+    talk = Talk()
+    talk.say()
+    unlike, another = unit_of(1, 5), unit_of(1, 6)
+    assert talk.hear(unlike, 1.0).say().label is None
+    assert talk.hear(unit_of(0.9), 1.4).say().label == "S1"
+    # The next one is on its own again.
+    assert talk.hear(another, 1.8).say().label is None
+    # At the end of a turn a doubt is too little.
+    last = talk.say(2.2, is_final=True)
+    assert (last.turn, last.label, last.final) == (0, "S1", True)
+    assert talk.over == []
+
+
+@pytest.mark.parametrize("person", [None, "ada"])
+def test_of_two_who_speak_at_once_the_second_is_not_taken_for_the_first(person):
+    """What is embedded of the second one has the first one in it."""
+    told = ToldTurns(MOST_APART, [speaker(0, person), speaker(1)])
+    named = Named(PersonName("ada", "Ada"), 5.0, 0.99)
+    beside = SeenTurn(1, 1.0, None, is_final=False, unlike=(0,))
+
+    def say(seen, voice, *, is_mixed=False):
+        told.embedded(EmbeddedVoice(seen.number, 0.0, 1.0, True, is_mixed), voice)
+        now = told.tell(seen, lambda voice, _: named if person and voice[0] > 0.4 else None)
+        return now.label, now.named
+
+    assert say(SeenTurn(0, 0.0, None, is_final=False), unit_of(0.9))[0] == "S1"
+    assert say(beside, unit_of(0.8), is_mixed=True) == (None, None)
+    assert say(beside, unit_of(0.8, 1), is_mixed=True) == ("S2", None)
+    # Once they were heard alone it counts what is heard, whomever the network takes them for.
+    assert say(beside, unit_of(0.8))[0] == "S1"
+
+
+def test_a_longer_piece_decides_at_once():
+    talk = Talk()
+    talk.say()
+    assert talk.hear(unit_of(0.9, 5), 1.0, 0.7).say().turn == 1
+    assert [turn.label for turn in talk.over] == ["S1"]
 
 
 def test_two_who_are_new_at_the_same_time_have_two_labels():
