@@ -32,10 +32,10 @@ async function bridged({ origins, url, paths } = {}) {
 /** An open stream of the page, and what was told of it. */
 async function opened(world, options = RATE) {
   const news = [];
-  const { live, opened } = world.bridge.openLive(options, (told) => news.push(told));
+  const { task: live, answer } = world.bridge.openLive(options, (told) => news.push(told));
   await settle();
   await hear(world.newest());
-  assert.deepEqual(await opened, { value: undefined });
+  assert.deepEqual(await answer, { value: undefined });
   return { live, news };
 }
 
@@ -115,7 +115,7 @@ for (const event of ["destroyed", "did-navigate", "render-process-gone"]) {
 test("a stop ends it without a result, and nothing more is told", async () => {
   const world = await bridged();
   const { live, news } = await opened(world);
-  assert.deepEqual(await world.bridge.stopLive(live), { value: undefined });
+  assert.deepEqual(await world.bridge.cancel(live), { value: undefined });
   assert.deepEqual(asked(world.newest()).at(-1)[1].deadline_ms, 0);
   await settle();
   assert.deepEqual(news, []);
@@ -159,7 +159,7 @@ test("a file is sent as its path where it has one, and a page can name none", as
   const paths = new Map([[onDisk, "/home/ada/a.wav"]]);
   const { bridge, newest } = await bridged({ paths });
   const sent = async (audio) => {
-    void bridge.diarize(audio, { maxSpeakers: 3 }).catch(() => undefined);
+    void bridge.diarize(audio, { maxSpeakers: 3 }, () => undefined).answer.catch(() => undefined);
     await settle();
     await new Promise(setImmediate);
     const { method, params } = newest().received.at(-1);
@@ -172,7 +172,7 @@ test("a file is sent as its path where it has one, and a page can name none", as
   assert.deepEqual(await sent({ samples: Float32Array.of(0.5), ...RATE, path: "/etc/passwd" }), {
     ...{ pcm, encoding: "f32le", sample_rate_hz: 8_000, channels: 1 },
   });
-  await assert.rejects(bridge.diarize({ path: "/etc/passwd" }, {}));
+  await assert.rejects(bridge.diarize({ path: "/etc/passwd" }, {}, () => undefined).answer);
 });
 
 test("people: all of their calls", async () => {

@@ -118,10 +118,10 @@ navigator.mediaDevices.getUserMedia = async (constraints) => {
 window.speakerSidecar = {
   openLive: (_, onNews) => {
     tell = onNews;
-    return { live: 1, opened: Promise.resolve({ value: undefined }) };
+    return { task: "1", answer: Promise.resolve({ value: undefined }) };
   },
   push: () => (window.pushed = true),
-  stopLive: async () => ({ value: undefined }),
+  cancel: async () => ({ value: undefined }),
 };
 window.begin = () => listen().then(() => "listens", ({ message }) => message);
 window.states = () => tracks.map(({ readyState }) => readyState);`;
