@@ -2,4 +2,5 @@
 
 const { runApp } = require("./app.js");
 
-runApp(require("electron"), { ...require("speaker-sidecar"), ...require("speaker-sidecar/main") });
+const modules = { ...require("speaker-sidecar"), ...require("speaker-sidecar/main") };
+runApp(require("electron"), modules, require.resolve("speaker-sidecar/preload-script"));

@@ -5,7 +5,7 @@ import { attempt } from "./faults.js";
 import { colourOf, keepColour, voiceOf } from "./palette.js";
 import { people, refreshPeople } from "./people.js";
 import { question } from "./question.js";
-import { ask } from "./service.js";
+import { people as gallery } from "./speaker.js";
 import { Timeline } from "./timeline.js";
 import { advice, clock, need } from "./words.js";
 
@@ -175,9 +175,9 @@ export class RecordingView {
     if (answer === null || (isKnown && answer === name)) return;
     const known = people.find((person) => person.name === answer);
     const speaker = this.#result.speakers.find((one) => one.label === label);
-    const { fingerprint } = this.#result;
     const who = known ? { id: known.id } : { name: answer };
-    const enrolled = await ask("enrollSpeaker", who, { ...speaker, fingerprint });
+    const { fingerprint } = this.#result;
+    const enrolled = await gallery.enroll({ ...who, embeddings: [{ fingerprint, ...speaker }] });
     keepColour(key, enrolled.id);
     this.#voices.set(label, voiceOf(label, enrolled));
     this.#show();

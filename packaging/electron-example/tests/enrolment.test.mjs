@@ -109,8 +109,8 @@ test("from the microphone: it stops once it has heard enough", { skip }, async (
   const { page, did } = await openApp(t, { microphone });
   await serves(page);
   const others = speakers();
-  await did.ask("enroll", { name: "Ben" }, { path: others[1][0] });
-  await did.ask("enroll", { name: "Chloë" }, { path: others[2][0] });
+  await did.sidecar.people.enroll({ name: "Ben", audio: others[1][0] });
+  await did.sidecar.people.enroll({ name: "Chloë", audio: others[2][0] });
   await page.click("#add-person");
   await page.press("Escape");
   await says(page, "#people", "Chloë");

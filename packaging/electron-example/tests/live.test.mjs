@@ -77,14 +77,14 @@ function ear(did) {
   const hearing = [{ at: 0, untilS: 0 }];
   let nSamples = 0;
   let shiftS = null;
-  did.ipc.on("push", (_, samples) => {
+  did.ipc.on("speaker-sidecar:push", (_event, _task, samples) => {
     const loud = shiftS === null ? samples.findIndex((sample) => Math.abs(sample) > 0.1) : -1;
     if (loud >= 0) shiftS = (nSamples + loud) / RATE_HZ - BEEP_S;
     nSamples += samples.length;
     pieces.push({ at: Date.now(), untilS: nSamples / RATE_HZ });
   });
-  did.sent.on("event", (event, value) => {
-    if (event === "heardUntil") hearing.push({ at: Date.now(), untilS: value });
+  did.sent.on("news", (_channel, _task, { event, value }) => {
+    if (event === "level") hearing.push({ at: Date.now(), untilS: value.endS });
   });
   return {
     at: (place) => pieces.find(({ untilS }) => untilS >= place + shiftS).at,
@@ -105,17 +105,26 @@ function watch(page) {
   }`);
 }
 
+/** Ada, Ben and the stranger of a conversation, as what each of them says. */
+function castOf(number) {
+  const everybody = speakers();
+  // Each round has other neighbours, and other utterances.
+  const round = Math.floor(number / everybody.length);
+  return [0, 1, 2].map((n) => {
+    const paths = everybody[(number + n * (round + 1)) % everybody.length];
+    const long = paths.filter((path) => Sound.read(path).durationS > 5);
+    return [...long.slice(2 * round), ...long.slice(0, 2 * round)];
+  });
+}
+
 async function session(t, number, delays) {
   const folder = folderFor(t);
   const microphone = join(folder, "two-people.wav");
-  const everybody = speakers();
-  const of = (shift) => everybody[(number + shift) % everybody.length];
-  const long = (paths) => paths.filter((path) => Sound.read(path).durationS > 5);
-  const [ada, ben, stranger] = [of(0), of(1), of(2)].map(long);
+  const [ada, ben, stranger] = castOf(number);
   const { page, did } = await openApp(t, { microphone });
   await serves(page);
-  await did.ask("enroll", { name: "Ada" }, { path: ada[0] });
-  await did.ask("enroll", { name: "Ben" }, { path: ben[0] });
+  await did.sidecar.people.enroll({ name: "Ada", audio: ada[0] });
+  await did.sidecar.people.enroll({ name: "Ben", audio: ben[0] });
   await page.click("#add-person");
   await page.press("Escape");
   await says(page, "#people", "Ben");

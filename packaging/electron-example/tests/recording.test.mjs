@@ -64,7 +64,7 @@ test("a recording is seen, heard, named and exported", { skip }, async (t) => {
     await nameVoiceAt(page, middleS, name);
   }
   await says(page, "#people", "Chloë");
-  assert.equal((await did.ask("people")).value.length, 3);
+  assert.equal((await did.sidecar.people.list()).length, 3);
 
   const rttm = await exported(page, folder, "rttm");
   const told = rttm

@@ -53,11 +53,8 @@ test("by the keyboard, in the order in which one reads", { skip }, async (t) => 
 test("for a screen reader, all that one can use has a name", { skip }, async (t) => {
   const { page, did } = await openApp(t, { program: LIGHT });
   await serves(page);
-  await did.ask(
-    "enroll",
-    { name: "Ada" },
-    { samples: new Float32Array(64_000).fill(0.1), sampleRateHz: 16_000 },
-  );
+  const audio = { samples: new Float32Array(64_000).fill(0.1), sampleRateHz: 16_000 };
+  await did.sidecar.people.enroll({ name: "Ada", audio });
   await page.click("#add-person");
   await page.press("Escape");
   await says(page, "#people", "Ada");

@@ -29,7 +29,10 @@ export interface ListenOptions extends MicrophoneOptions {
   onHeard?(heardS: number): void;
   onLag?(lag: LiveLag): void;
   onRestarted?(restart: LiveRestart): void;
-  /** It has ended with this error; so does `close`. */
+  /**
+   * It has ended with this error, and so does `close`. Only where the microphone is gone (a
+   * `DOMException`), `close` gives what was heard until then.
+   */
   onError?(error: Error): void;
 }
 
@@ -101,8 +104,9 @@ export async function listen(options: ListenOptions = {}): Promise<Listening> {
         options.onLevel?.(level);
       },
       onEnded: () => {
-        fail(new DOMException("the microphone was unplugged or taken away", "NotReadableError"));
-        void bridge.cancel(task);
+        void microphone?.close();
+        const text = "the microphone was unplugged or taken away";
+        options.onError?.(new DOMException(text, "NotReadableError"));
       },
     });
     microphone = open;

@@ -2,24 +2,67 @@
 
 import type { LiveTurn } from "./live_reports.js";
 
-/** Somebody who speaks now: a turn that lasts, and whether it is sure whose it is. */
+/** Somebody who speaks now, or pauses for a moment. */
 export interface Speaking {
+  /** The turn that began last of theirs. */
   readonly turn: LiveTurn;
-  /** False: it is not known whose it is, or it is a guess that may yet prove to be wrong. */
+  /** False: it is not known whose voice it is, or it is a guess that may yet prove to be wrong. */
   readonly sure: boolean;
 }
 
-// A turn's first name may be that of who spoke before: so long it is a guess.
-const SURE_AFTER_S = 1.75;
+// Who pauses for less is still speaking, where nobody else has begun.
+const PAUSE_S = 1;
+// A turn's first name may be that of who spoke before, until the voice itself has been heard: in
+// conversations with references that is corrected after 0.6 s, or much later.
+const HEARD_AFTER_S = 0.75;
+// So much of a voice, over turns with no more than a pause between them, is no guess any more.
+const SURE_AFTER_S = 1;
 
 /**
- * Who speaks now, one entry for each voice, in the order in which they began.
+ * Who speaks now: one entry for each voice, in the order in which they began. Of a turn without a
+ * voice (neither `speaker` nor `person`) it is only known that somebody speaks.
  *
- * @param turns - what is known of each turn, in the order in which they were noticed.
- * @param heardS - up to where the stream was heard.
+ * @param turns - what is known of each turn of the stream: `turns` of `listen` or `live`.
+ * @param heardS - up to where the stream was heard, in seconds: `endS` of the latest level.
  */
 export function speaking(turns: readonly LiveTurn[], heardS: number): Speaking[] {
-  return turns
-    .filter(({ endS }) => endS === null)
-    .map((turn) => ({ turn, sure: heardS - turn.startS >= SURE_AFTER_S }));
+  const spoken = turns
+    .map((turn): Spoken => ({ turn, voice: voiceOf(turn), endS: turn.endS ?? heardS }))
+    // Some turns prove to be nobody's.
+    .filter(({ turn, endS }) => turn.endS === null || endS > turn.startS)
+    .sort((a, b) => a.turn.startS - b.turn.startS);
+  const lastBegunS = spoken.at(-1)?.turn.startS ?? 0;
+  const now = spoken.filter(({ turn, voice, endS }) => {
+    if (turn.endS === null) return true;
+    return voice !== null && heardS - endS < PAUSE_S && turn.startS === lastBegunS;
+  });
+  const voices = new Map<string | null, Speaking>();
+  for (const one of now) {
+    const sure = isSure(one, spoken) || voices.get(one.voice)?.sure === true;
+    voices.set(one.voice, { turn: one.turn, sure });
+  }
+  return [...voices.values()];
+}
+
+interface Spoken {
+  readonly turn: LiveTurn;
+  readonly voice: string | null;
+  readonly endS: number;
+}
+
+function voiceOf({ speaker, person }: LiveTurn): string | null {
+  return person?.id ?? speaker;
+}
+
+/** Whether enough was heard of `one`, and of the turns of the same voice that led to it. */
+function isSure(one: Spoken, spoken: readonly Spoken[]): boolean {
+  if (one.voice === null || one.endS - one.turn.startS < HEARD_AFTER_S) return false;
+  let [heardS, fromS] = [one.endS - one.turn.startS, one.turn.startS];
+  const before = spoken.slice(0, spoken.indexOf(one)).filter(({ voice }) => voice !== null);
+  for (const { turn, voice, endS } of before.reverse()) {
+    if (voice !== one.voice || fromS - endS > PAUSE_S) break;
+    heardS += Math.max(0, Math.min(endS, fromS) - turn.startS);
+    fromS = turn.startS;
+  }
+  return heardS >= SURE_AFTER_S;
 }
