@@ -1,5 +1,6 @@
 // Who is speaking, as they speak: Chromium's microphone hears two people who are enrolled, a
-// stranger, and silence. LIVE_SESSIONS: how many such conversations, of other people each.
+// stranger, and silence. LIVE_SESSIONS: how many such conversations, of other people each; LIVE_FROM:
+// from which one on.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -18,6 +19,7 @@ import {
 } from "./app.mjs";
 import { RATE_HZ, Sound } from "./sound.mjs";
 
+const FROM = Number(process.env.LIVE_FROM ?? 0);
 const N_SESSIONS = Number(process.env.LIVE_SESSIONS ?? 1);
 const skip = NO_BROWSER ?? SPEECH_SKIP ?? false;
 
@@ -146,7 +148,7 @@ async function session(t, number, delays) {
   await says(page, "#announcement", "Ada is speaking");
   const lastS = turns.at(-1).endS;
   while (heard.placeNow < turns.at(-1).startS + 3) await page.until("true");
-  if (number === 0) await photograph(page, "live");
+  if (number === FROM) await photograph(page, "live");
   while (heard.placeNow < lastS + 3) await page.until("true");
   assert.equal(await text(page, "#now"), "Nobody is speaking");
   const said = (await page.evaluate("window.said")).map((one) => ({
@@ -186,7 +188,7 @@ async function session(t, number, delays) {
     .map((one) => one.replace(/ \d/, ""));
   const runs = corrected.filter((one, n) => one !== corrected[n - 1]);
   assert.deepEqual(runs, ["Ada", "Ben", STRANGER, "Ben", "Ada"]);
-  if (number === 0) await photograph(page, "hindsight");
+  if (number === FROM) await photograph(page, "hindsight");
   assert.deepEqual(page.logged, []);
 }
 
@@ -194,7 +196,7 @@ const delays = {
   people: { sure: [], guessed: [] },
   strangers: { sure: [], guessed: [] },
 };
-for (let number = 0; number < N_SESSIONS; number++) {
+for (let number = FROM; number < FROM + N_SESSIONS; number++) {
   test(`who speaks is said as they speak, conversation ${number + 1}`, { skip }, async (t) => {
     await session(t, number, delays);
     for (const [who, { sure, guessed }] of Object.entries(delays)) {

@@ -1,10 +1,13 @@
 // The window as such: without its voice service, by the keyboard, for a screen reader, when narrow.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 
-import { LIGHT, LIGHT_SKIP } from "../../../protocol/node/tests/sidecars.mjs";
-import { NO_BROWSER, openApp, says, serves, text } from "./app.mjs";
+import { LIGHT, LIGHT_SKIP, tone } from "../../../protocol/node/tests/sidecars.mjs";
+import { folderFor, NO_BROWSER, openApp, says, serves, text } from "./app.mjs";
+import { until } from "./electron.mjs";
+import { Sound } from "./sound.mjs";
 
 const skip = NO_BROWSER ?? LIGHT_SKIP ?? false;
 
@@ -83,4 +86,44 @@ test("a narrow window has one column, and nothing beyond its edge", { skip }, as
     const width = await page.evaluate("document.documentElement.scrollWidth");
     assert.ok(width <= 420, `${tab}: ${width}`);
   }
+});
+
+/** Whether the child has room for as many streams as it can have. */
+async function hasNoStream({ sidecar }) {
+  const lives = Array.from({ length: sidecar.hello.limits.maxStreams }, () =>
+    sidecar.live({ sampleRateHz: 16_000 }),
+  );
+  for (const live of lives) live.push(new Float32Array(1_600));
+  const closed = await Promise.allSettled(lives.map((live) => live.close()));
+  return closed.every(({ status }) => status === "fulfilled");
+}
+
+test("a page that is loaded anew while it listens leaves no stream", { skip }, async (t) => {
+  const microphone = join(folderFor(t), "tone.wav");
+  new Sound().addSamples(tone(30 * 16_000, 0.3).samples).save(microphone);
+  const { page, did } = await openApp(t, { program: LIGHT, microphone });
+  const listens = async () => {
+    const nBefore = did.news.length;
+    await page.click("#listen");
+    await says(page, "#listen", "Stop");
+    const isLevel = ({ event, value }) => event === "level" && value.rmsDbfs > -30;
+    await until(() => did.news.slice(nBefore).some(isLevel));
+  };
+  await serves(page);
+  await listens();
+  assert.equal(await hasNoStream(did), false);
+  await page.evaluate("void (window.isOld = true)");
+  await page.call("Page.reload");
+  await page.until("!window.isOld && document.getElementById('service') !== null");
+  await serves(page);
+  assert.equal(await text(page, "#listen"), "Listen");
+  assert.equal(await hasNoStream(did), true);
+  // The next one begins at its own beginning.
+  await listens();
+  const levels = did.news.filter(({ event }) => event === "level");
+  assert.ok(levels.at(-1).value.endS < 5);
+  await page.click("#listen");
+  await page.until('document.querySelector("#live-result article")');
+  assert.equal(await hasNoStream(did), true);
+  assert.deepEqual(page.logged, []);
 });

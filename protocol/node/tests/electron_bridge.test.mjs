@@ -175,6 +175,60 @@ test("a file is sent as its path where it has one, and a page can name none", as
   await assert.rejects(bridge.diarize({ path: "/etc/passwd" }, {}, () => undefined).answer);
 });
 
+/** A recording that is being heard, with what the page was told of it. */
+async function diarizing(world) {
+  const told = [];
+  const audio = { samples: seconds(1), ...RATE };
+  const { task, answer } = world.bridge.diarize(audio, { identify: true }, (one) => told.push(one));
+  await settle();
+  const [id] = world.newest().ids("diarize");
+  return { task, answer, told, id };
+}
+
+test("a recording's progress is told, and its result", async () => {
+  const world = await bridged();
+  const { answer, told, id } = await diarizing(world);
+  world.newest().requestProgress(id, 5, 60, "seconds");
+  await settle();
+  assert.deepEqual(told, [{ event: "progress", value: { done: 5, total: 60, unit: "seconds" } }]);
+  world.newest().answerWith("child_diarize_result");
+  assert.ok((await answer).value.turns.length > 0);
+});
+
+for (const how of ["cancel", "did-navigate"]) {
+  test(`a recording that is wanted no more is heard no more: ${how}`, async () => {
+    const world = await bridged();
+    const { task, answer, id } = await diarizing(world);
+    if (how === "cancel") await world.bridge.cancel(task);
+    else world.page.emit(how);
+    assert.equal((await answer).error.kind, "cancelled");
+    const { method, params } = world.newest().received.at(-1);
+    assert.deepEqual([method, params.id], ["cancel", id]);
+  });
+}
+
+test("a page has no more than 16 tasks, and none twice", async () => {
+  const world = await bridged();
+  const streams = Array.from({ length: 16 }, () => world.bridge.openLive(RATE, () => undefined));
+  for (const { answer } of streams) assert.deepEqual(await answer, { value: undefined });
+  const further = () => world.bridge.openLive(RATE, () => undefined).answer;
+  assert.equal((await further()).error.kind, "invalid_params");
+  await world.bridge.cancel(streams[3].task);
+  assert.deepEqual(await further(), { value: undefined });
+  const event = { sender: world.page, senderFrame: world.page.frame };
+  const call = world.ipcMain.handlers["speaker-sidecar:call"];
+  const { error } = await call(event, "live.open", streams[0].task, RATE);
+  assert.match(error.message, /each with its own name/);
+});
+
+test("how much of an audio is speech", async () => {
+  const { bridge, newest } = await bridged();
+  const answer = bridge.speech({ samples: seconds(1), ...RATE });
+  await settle();
+  newest().answerWith("child_speech_result");
+  assert.equal(typeof (await answer).value.speechS, "number");
+});
+
 test("people: all of their calls", async () => {
   const { bridge, newest } = await bridged();
   const embedding = { embedding: Float32Array.of(1, 0), fingerprint: "f", speechS: 4 };
