@@ -22,6 +22,7 @@ function showService(report) {
   for (const control of document.querySelectorAll("[data-needs-service]")) {
     control.disabled = state !== "ready";
   }
+  element("stage-hint").hidden = element("listen").disabled;
   if (state === "ready" && !served) void attempt(refreshPeople);
   served = state === "ready";
 }

@@ -131,7 +131,7 @@ export class RecordingView {
       turns.length === 0
         ? "Nobody speaks in it."
         : `${clock(durationS)}, ${counted(voices.size, "voice")}, ${counted(turns.length, "turn")}. ` +
-          "Choose a name on the left to say who it is.";
+          "Choose a name to say who it is.";
     this.#timeline.show({
       voices: [...voices.values()],
       turns: this.#turns,

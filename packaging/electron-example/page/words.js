@@ -26,7 +26,7 @@ const QUALITY = {
   quiet: "It is very quiet: move closer to the microphone.",
   clipped: "It is too loud for the microphone: move back a little.",
   narrow_band: "It sounds like a telephone: a better microphone makes a better print.",
-  noisy: "There is much noise behind the voice: find a quieter place.",
+  noisy: "There is a lot of noise behind the voice: find a quieter place.",
   opposite_phase: "Its two channels cancel each other out: record only one of them.",
 };
 
@@ -88,10 +88,11 @@ const FAULTS = {
   no_speech: "Nobody speaks in it.",
   too_short: "It is too short.",
   empty: "There is nothing in it.",
-  unsupported_format: "It is no audio that can be read here.",
-  EncodingError: "It is no audio that can be read here.",
+  unsupported_format: "This is not a recording that can be read here.",
+  EncodingError: "This is not a recording that can be read here.",
   NotAllowedError: "The microphone may not be used. Allow it in the system's settings.",
   NotFoundError: "There is no microphone.",
+  NotReadableError: "The microphone was unplugged, or another program has it.",
 };
 
 /** What went wrong, as a sentence. */

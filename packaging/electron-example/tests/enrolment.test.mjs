@@ -46,7 +46,7 @@ test("from files: what is missing, what is wrong, and who is known", { skip }, a
   await page.write("Ada");
   for (const [bad, fault] of [
     [silence, "Nobody speaks in it."],
-    [letter, "It is no audio that can be read here."],
+    [letter, "This is not a recording that can be read here."],
   ]) {
     await page.dropFiles("#enrolment .drop", [bad]);
     await says(page, "#advice", fault);

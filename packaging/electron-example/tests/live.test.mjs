@@ -148,7 +148,10 @@ async function session(t, number, delays) {
   await says(page, "#announcement", "Ada is speaking");
   const lastS = turns.at(-1).endS;
   while (heard.placeNow < turns.at(-1).startS + 3) await page.until("true");
-  if (number === FROM) await photograph(page, "live");
+  if (number === FROM && process.env.SCREENSHOTS) {
+    await page.until('document.getElementById("now").innerText === "Ada"');
+    await photograph(page, "live");
+  }
   while (heard.placeNow < lastS + 3) await page.until("true");
   assert.equal(await text(page, "#now"), "Nobody is speaking");
   const said = (await page.evaluate("window.said")).map((one) => ({

@@ -86,6 +86,23 @@ test("a narrow window has one column, and nothing beyond its edge", { skip }, as
     const width = await page.evaluate("document.documentElement.scrollWidth");
     assert.ok(width <= 420, `${tab}: ${width}`);
   }
+  // A timeline has the room that it needs, and its marks do not cover each other.
+  const recording = join(folderFor(t), "tone.wav");
+  new Sound().addSamples(tone(20 * 16_000, 0.3).samples).save(recording);
+  await page.dropFiles("#drop", [recording]);
+  await page.until('document.querySelector("#file-result article")');
+  const box = "getBoundingClientRect()";
+  assert.ok(
+    (await page.evaluate(`document.querySelector("#file-result .lane").${box}.width`)) > 280,
+  );
+  const marks = await page.evaluate(
+    `[...document.querySelectorAll("#file-result .mark")].map((one) => {
+      const { left, right } = one.${box};
+      return { left, right };
+    })`,
+  );
+  assert.ok(marks.length >= 2);
+  for (const [n, { left }] of marks.slice(1).entries()) assert.ok(left > marks[n].right);
 });
 
 /** Whether the child has room for as many streams as it can have. */
