@@ -72,7 +72,7 @@ export class RecordingView {
     });
     position.addEventListener("input", () => {
       this.#stopAtS = Infinity;
-      this.#audio.currentTime = Number(position.value);
+      this.#seek(Number(position.value));
     });
     for (const event of ["play", "pause"]) {
       this.#audio.addEventListener(event, () => {
@@ -91,9 +91,15 @@ export class RecordingView {
   /** From there on, up to `untilS`. */
   #play(fromS, untilS = Infinity) {
     this.#stopAtS = untilS;
-    this.#audio.currentTime = fromS;
+    this.#seek(fromS);
     // Of what cannot be played the event `error` tells.
     this.#audio.play().catch(() => undefined);
+  }
+
+  /** The position shows it at once: `seeked` may come after the next key. */
+  #seek(seconds) {
+    this.#audio.currentTime = seconds;
+    this.#showPosition();
   }
 
   #follow() {
