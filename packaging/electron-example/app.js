@@ -23,8 +23,8 @@ async function runApp(electron, speakerSidecar, preload) {
   closeBeforeQuit(app, service);
   serveSpeaker({ ipcMain, sidecar: service });
   allowMicrophone(session.defaultSession);
-  await openWindow(electron, preload);
-  whenShown();
+  // Also where it is closed before: who quits waits for the start to settle.
+  await openWindow(electron, preload).finally(whenShown);
 }
 
 async function startSidecar(app, { findCommand, SpeakerSidecar }, how) {

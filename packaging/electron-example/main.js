@@ -3,4 +3,5 @@
 const { runApp } = require("./app.js");
 
 const modules = { ...require("speaker-sidecar"), ...require("speaker-sidecar/main") };
-runApp(require("electron"), modules, require.resolve("speaker-sidecar/preload-script"));
+const preload = require.resolve("speaker-sidecar/preload-script");
+runApp(require("electron"), modules, preload).catch(console.error);

@@ -67,7 +67,7 @@ async function record() {
   element("record").disabled = true;
   tape = new Tape();
   const opened = await openMicrophone(
-    { workletUrl },
+    { deviceId: element("microphone").value || undefined, workletUrl },
     {
       onSamples(samples, level) {
         tape.add(samples);

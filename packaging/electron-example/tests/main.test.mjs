@@ -92,3 +92,19 @@ test("an app that quits while the service starts leaves no child", { skip }, asy
   await until(() => did.nQuits === 1);
   assert.equal(await did.quit(), true);
 });
+
+test("a window that is closed while it loads does not keep the app", { skip }, async (t) => {
+  const { did, electron } = fakeElectron(folderFor(t));
+  const { BrowserWindow } = electron;
+  class Closed extends BrowserWindow {
+    async loadFile() {
+      throw new Error("ERR_ABORTED (-3) loading the page");
+    }
+  }
+  t.mock.method(console, "error", () => undefined);
+  runMain({ ...electron, BrowserWindow: Closed }, packageWith(LIGHT));
+  await until(() => did.window !== undefined);
+  assert.equal(await did.quit(), false);
+  await until(() => did.nQuits === 1);
+  assert.equal(await did.quit(), true);
+});

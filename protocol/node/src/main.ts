@@ -45,10 +45,8 @@ export function serveSpeaker({ ipcMain, sidecar, origins = [FILES] }: ServeOptio
     } = {
       "service.follow": async () => follow(page),
       "service.restart": () => service.restart(),
-      "live.open": async (task, options) => {
-        const running = await service.sidecar;
-        streams.open(page, task, options, (how) => running.live(how), tellOf(page, task));
-      },
+      "live.open": (task, options) =>
+        streams.open(page, task, options, service.sidecar, tellOf(page, task)),
       "live.close": (task, options) => streams.close(page, task, options ?? {}),
       cancel: async (task) => tasks.cancel(page, task),
       speech: async (audio) => (await service.sidecar).speech(checked(audio)),

@@ -1,13 +1,15 @@
 /** The live streams of an app's pages. */
 
+import { cancelledBy } from "./abort.js";
 import type { News, PageLiveOptions } from "./bridge.js";
 import type { DiarizeResult } from "./diarization_reports.js";
 import type { Page } from "./electron_pages.js";
 import { InvalidParams } from "./errors.js";
 import type { Live } from "./live.js";
-import type { LiveCloseOptions, LiveOptions } from "./live_reports.js";
+import type { LiveCloseOptions } from "./live_reports.js";
 import type { PageTasks } from "./page_tasks.js";
 import { sentError } from "./sent_error.js";
+import type { SpeakerSidecar } from "./sidecar.js";
 
 interface PageStream {
   readonly live: Live;
@@ -22,18 +24,25 @@ export class PageStreams {
 
   constructor(private readonly tasks: PageTasks) {}
 
-  /** Open the stream `name` of `page` by `start`; `tell` is told what becomes of it. */
-  open(
+  /**
+   * Open the stream `name` of `page` in `sidecar`, once that is there; `tell` is told what becomes
+   * of it.
+   */
+  async open(
     page: Page,
     name: string,
-    { sampleRateHz, channels, identify, detail }: PageLiveOptions,
-    start: (options: LiveOptions) => Live,
+    options: PageLiveOptions,
+    sidecar: Promise<Pick<SpeakerSidecar, "live">>,
     tell: (news: News) => void,
-  ): void {
+  ): Promise<void> {
     const signal = this.tasks.begin(page, name);
+    const { sampleRateHz, channels, identify, detail } = options;
     let live: Live;
     try {
-      live = start({ sampleRateHz, channels, identify, detail, signal });
+      const running = await sidecar;
+      // Meanwhile the page may be gone, and nobody would end the stream.
+      if (signal.aborted) throw cancelledBy(signal, "the stream");
+      live = running.live({ sampleRateHz, channels, identify, detail, signal });
     } catch (error) {
       this.tasks.end(page, name);
       throw error;

@@ -19,7 +19,10 @@ export interface ServiceReport {
   readonly error: SentError | null;
 }
 
-/** Starts the sidecar: by `SpeakerSidecar.start`, to which it passes `how`. */
+/**
+ * Starts the sidecar: by `SpeakerSidecar.start`, to which it passes `how`. It settles soon once
+ * `signal` is aborted: `close` waits for that.
+ */
 export type StartSidecar = (how: { readonly signal: AbortSignal }) => Promise<SpeakerSidecar>;
 
 /**

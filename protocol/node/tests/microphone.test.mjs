@@ -43,6 +43,12 @@ const OPEN = `
 import { microphones, openMicrophone } from "./renderer.js";
 
 window.chunks = [];
+window.asked = [];
+const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = (constraints) => {
+  asked.push(constraints);
+  return getUserMedia(constraints);
+};
 window.begin = async (options = {}) => {
   window.microphone = await openMicrophone({ echoCancellation: false, ...options }, {
     onSamples: (samples, level) => chunks.push({ samples: [...samples], ...level }),
@@ -72,6 +78,16 @@ test("chunks of 100 ms of 16 kHz, mono, with their level", SKIP, async (t) => {
   const heardHz = crossings / (all.length / 16_000);
   assert.ok(Math.abs(heardHz - TONE_HZ) < 20, `${heardHz} Hz`);
   t.diagnostic(`${chunks.length} chunks; ${heardHz.toFixed(0)} Hz of ${TONE_HZ}`);
+});
+
+test("what the loudspeakers play is taken out, and voices are not changed", SKIP, async (t) => {
+  const page = await openPage(t, OPEN);
+  await page.until("typeof begin === 'function'");
+  await page.evaluate("begin({ echoCancellation: undefined })");
+  const changes = { noiseSuppression: false, autoGainControl: false };
+  assert.deepEqual(await page.evaluate("asked"), [
+    { audio: { echoCancellation: true, ...changes } },
+  ]);
 });
 
 test("a microphone that is named, and one that is not there", SKIP, async (t) => {

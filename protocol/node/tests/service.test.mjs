@@ -133,6 +133,22 @@ test("an app quits while the sidecar starts, serves, or has failed", async () =>
   }
 });
 
+test("a page that is gone before the sidecar is there gets no stream", async () => {
+  const { service, starts } = serviceWorld();
+  const ipcMain = new FakeIpcMain();
+  serveSpeaker({ ipcMain, sidecar: service });
+  const page = new FakePage(ipcMain);
+  exposeSpeaker(page.electron());
+  const rate = { sampleRateHz: 8_000 };
+  const { answer } = page.exposed.speakerSidecar.openLive(rate, () => undefined);
+  await settle();
+  page.emit("did-navigate");
+  const { it, newest } = await appSidecar();
+  starts[0].resolve(it);
+  assert.equal((await answer).error.kind, "cancelled");
+  assert.deepEqual(newest().ids("stream_open"), []);
+});
+
 test("pages follow it, wait for it, and start it again", async () => {
   const { service, starts } = serviceWorld();
   const ipcMain = new FakeIpcMain();
