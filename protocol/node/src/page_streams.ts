@@ -80,6 +80,8 @@ export class PageStreams {
   async close(page: Page, name: string, options: LiveCloseOptions): Promise<DiarizeResult> {
     const stream = this.streams.get(page)?.get(name);
     if (stream === undefined) throw new InvalidParams("this stream has ended");
+    // What comes later is not heard, and is no fault.
+    this.streams.get(page)?.delete(name);
     try {
       return await stream.live.close({ ...options });
     } finally {

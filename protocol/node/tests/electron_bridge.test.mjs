@@ -62,6 +62,8 @@ test("samples go to the child, news to the page, and the close gives the whole",
   assert.deepEqual(news[1].value.embedding, Float32Array.of(1, 0, 0, 0));
   const closing = world.bridge.closeLive(live, { maxSpeakers: 2 });
   await hear(world.newest());
+  // What comes too late is dropped, and spoils nothing.
+  world.bridge.push(live, samples);
   assert.equal(asked(world.newest()).at(-1)[1].max_speakers, 2);
   world.newest().answerWith("child_stream_closed");
   const { value } = await closing;
