@@ -12,8 +12,8 @@ export interface Speaking {
 
 // Who pauses for less is still speaking, where nobody else has begun.
 const PAUSE_S = 1;
-// A turn's first name may be that of who spoke before, until the voice itself has been heard: in
-// conversations with references that is corrected after 0.6 s, or much later.
+// A turn's first name may be that of who spoke before, until enough of the voice itself was heard:
+// in annotated conversations, what is corrected is so within 0.6 s of the turn, or much later.
 const HEARD_AFTER_S = 0.75;
 // So much of a voice, over turns with no more than a pause between them, is no guess any more.
 const SURE_AFTER_S = 1;
