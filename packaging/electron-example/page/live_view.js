@@ -1,5 +1,6 @@
 // Who is speaking, as they speak; and, once it is stopped, who spoke when, in hindsight.
 
+import { asTold } from "./as_told.js";
 import { attempt, showFault } from "./faults.js";
 import { showLevel } from "./level.js";
 import { colourOf, forgetStrangers, voiceOf } from "./palette.js";
@@ -50,7 +51,7 @@ async function start() {
     },
     onError: (error) => {
       showFault(error);
-      if (listening) void stop().catch(() => undefined);
+      if (listening) void stop();
     },
   });
   drawTimer = setInterval(draw, DRAW_AFTER_MS);
@@ -66,16 +67,20 @@ async function stop() {
   clearInterval(drawTimer);
   isListening(false);
   say("nobody", "Looking back …");
-  try {
-    const result = await stopped.close();
-    const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    const title = `Conversation at ${at}`;
-    view = new RecordingView(element("live-result"), { title, blob: tape.wav, result });
-    element("live-timeline").hidden = true;
-    element("stage-hint").textContent = "Below is what was said, corrected in hindsight.";
-  } finally {
-    say("nobody", "Not listening");
-  }
+  let isTold = false;
+  const result = await stopped.close().catch((error) => {
+    // Nothing that was recorded is lost with the service.
+    showFault(error);
+    isTold = true;
+    return asTold(stopped.turns, tape.durationS);
+  });
+  const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const title = `Conversation at ${at}`;
+  view = new RecordingView(element("live-result"), { title, blob: tape.wav, result });
+  element("live-timeline").hidden = true;
+  const how = isTold ? "as it was told" : "corrected in hindsight";
+  element("stage-hint").textContent = `Below is what was said, ${how}.`;
+  say("nobody", "Not listening");
 }
 
 function isListening(yes) {

@@ -115,6 +115,22 @@ async function hasNoStream({ sidecar }) {
   return closed.every(({ status }) => status === "fulfilled");
 }
 
+test("what was recorded is not lost with the service", { skip }, async (t) => {
+  const microphone = join(folderFor(t), "tone.wav");
+  const { samples } = tone(4 * 16_000, 0.3);
+  new Sound().addSamples(samples).add(Sound.silence(30)).save(microphone);
+  const { page, did } = await openApp(t, { program: LIGHT, microphone });
+  await serves(page);
+  await page.click("#listen");
+  await until(() => did.news.some(({ event, value }) => event === "turn" && value.embedding));
+  await did.sidecar.close();
+  await page.until('document.querySelector("#live-result article")');
+  assert.match(await text(page, "#live-result .summary"), /1 voice, \d turn/);
+  assert.equal(await text(page, "#stage-hint"), "Below is what was said, as it was told.");
+  assert.match(await text(page, "#fault-text"), /closed/);
+  assert.deepEqual(page.logged, []);
+});
+
 test("a page that is loaded anew while it listens leaves no stream", { skip }, async (t) => {
   const microphone = join(folderFor(t), "tone.wav");
   new Sound().addSamples(tone(30 * 16_000, 0.3).samples).save(microphone);
