@@ -17,6 +17,9 @@ const PAUSE_S = 1;
 const HEARD_AFTER_S = 0.75;
 // So much of a voice, over turns with no more than a pause between them, is no guess any more.
 const SURE_AFTER_S = 1;
+// By how much a turn may take from the log likelihood ratio of all that a person has said. Somebody
+// else, who is taken for them, takes more; they themselves, once much of them was heard, do not.
+const MAY_TAKE = 0.25;
 
 /**
  * Who speaks now: one entry for each voice, in the order in which they began. Of a turn without a
@@ -57,9 +60,12 @@ function voiceOf({ speaker, person }: LiveTurn): string | null {
 /** Whether enough was heard of `one`, and of the turns of the same voice that led to it. */
 function isSure(one: Spoken, spoken: readonly Spoken[]): boolean {
   if (one.voice === null || one.endS - one.turn.startS < HEARD_AFTER_S) return false;
-  let [heardS, fromS] = [one.endS - one.turn.startS, one.turn.startS];
   const before = spoken.slice(0, spoken.indexOf(one)).filter(({ voice }) => voice !== null);
-  for (const { turn, voice, endS } of before.reverse()) {
+  before.reverse();
+  const final = before.find(({ turn, voice }) => turn.final && voice === one.voice);
+  if ((one.turn.llr ?? Infinity) < (final?.turn.llr ?? -Infinity) - MAY_TAKE) return false;
+  let [heardS, fromS] = [one.endS - one.turn.startS, one.turn.startS];
+  for (const { turn, voice, endS } of before) {
     if (voice !== one.voice || fromS - endS > PAUSE_S) break;
     heardS += Math.max(0, Math.min(endS, fromS) - turn.startS);
     fromS = turn.startS;

@@ -76,6 +76,18 @@ test("a turn that was nobody's is nothing", () => {
   assert.deepEqual(names(11.5, [10, 11, BEN], [11.2, 11.2, SOMEBODY]), ["Ben"]);
 });
 
+test("a turn that makes its person less likely is a guess", () => {
+  const ada = (llr) => ({ ...ADA, llr });
+  const before = [10, 12, ada(7.5)];
+  assert.deepEqual(names(15, before, [14, null, ada(7.9)]), ["Ada"]);
+  assert.deepEqual(names(15, before, [14, null, ada(7.3)]), ["Ada"]);
+  assert.deepEqual(names(15, before, [14, null, ada(7.2)]), ["Ada?"]);
+  // It counts what all of it was once the turn before was over.
+  assert.deepEqual(names(19, before, [14, 16, ada(7.2)], [18, null, ada(7.1)]), ["Ada"]);
+  assert.deepEqual(names(15, [10, 12, BEN], [14, null, BEN]), ["Ben"], "nothing is told of it");
+  assert.deepEqual(names(15, [10, 12, STRANGER], [14, null, STRANGER]), ["S3"]);
+});
+
 test("a person may be known before the label is", () => {
   const ada = { speaker: null, person: ADA.person };
   assert.deepEqual(names(11, [10, null, ada]), ["Ada"]);
