@@ -17,9 +17,10 @@ const PAUSE_S = 1;
 const HEARD_AFTER_S = 0.75;
 // So much of a voice, over turns with no more than a pause between them, is no guess any more.
 const SURE_AFTER_S = 1;
-// By how much a turn may take from the log likelihood ratio of all that a person has said. Somebody
-// else, who is taken for them, takes more; they themselves, once much of them was heard, do not.
-const MAY_TAKE = 0.25;
+// Once so much of a person's speech was heard, a turn of theirs takes no more than this from the log
+// likelihood ratio of all that they have said; somebody who is taken for them does.
+const MUCH_S = 2;
+const MAY_TAKE = 0.3;
 
 /**
  * Who speaks now: one entry for each voice, in the order in which they began. Of a turn without a
@@ -62,8 +63,10 @@ function isSure(one: Spoken, spoken: readonly Spoken[]): boolean {
   if (one.voice === null || one.endS - one.turn.startS < HEARD_AFTER_S) return false;
   const before = spoken.slice(0, spoken.indexOf(one)).filter(({ voice }) => voice !== null);
   before.reverse();
-  const final = before.find(({ turn, voice }) => turn.final && voice === one.voice);
-  if ((one.turn.llr ?? Infinity) < (final?.turn.llr ?? -Infinity) - MAY_TAKE) return false;
+  const known = before.find(({ turn, voice }) => turn.final && voice === one.voice)?.turn;
+  const { llr = Infinity } = one.turn;
+  const { llr: knownLlr = -Infinity, speechS = 0 } = known ?? {};
+  if (speechS >= MUCH_S && llr < knownLlr - MAY_TAKE) return false;
   let [heardS, fromS] = [one.endS - one.turn.startS, one.turn.startS];
   for (const { turn, voice, endS } of before) {
     if (voice !== one.voice || fromS - endS > PAUSE_S) break;

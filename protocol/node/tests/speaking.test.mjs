@@ -77,13 +77,15 @@ test("a turn that was nobody's is nothing", () => {
 });
 
 test("a turn that makes its person less likely is a guess", () => {
-  const ada = (llr) => ({ ...ADA, llr });
-  const before = [10, 12, ada(7.5)];
+  const ada = (llr, speechS) => ({ ...ADA, llr, speechS });
+  const before = [10, 12, ada(7.5, 2)];
   assert.deepEqual(names(15, before, [14, null, ada(7.9)]), ["Ada"]);
-  assert.deepEqual(names(15, before, [14, null, ada(7.3)]), ["Ada"]);
-  assert.deepEqual(names(15, before, [14, null, ada(7.2)]), ["Ada?"]);
+  assert.deepEqual(names(15, before, [14, null, ada(7.25)]), ["Ada"]);
+  assert.deepEqual(names(15, before, [14, null, ada(7.1)]), ["Ada?"]);
+  // Of whom little was heard, another turn may change much.
+  assert.deepEqual(names(15, [11, 12, ada(7.5, 1)], [14, null, ada(6.5)]), ["Ada"]);
   // It counts what all of it was once the turn before was over.
-  assert.deepEqual(names(19, before, [14, 16, ada(7.2)], [18, null, ada(7.1)]), ["Ada"]);
+  assert.deepEqual(names(19, before, [14, 16, ada(7.1, 4)], [18, null, ada(7)]), ["Ada"]);
   assert.deepEqual(names(15, [10, 12, BEN], [14, null, BEN]), ["Ben"], "nothing is told of it");
   assert.deepEqual(names(15, [10, 12, STRANGER], [14, null, STRANGER]), ["S3"]);
 });
