@@ -1,56 +1,49 @@
-// The main process: one window, one voice service behind it, and the calls between the two.
+// The main process: one window, and a voice service behind it, without which the app lives, too.
 
 const { join } = require("node:path");
 
-const { handlersFor } = require("./handlers.js");
-const { VoiceService } = require("./voice_service.js");
-
 /**
- * Start the app. The window comes first; whether the voice service runs is shown in it.
+ * Start the app. The window comes first; it shows what the voice service is doing.
  *
  * @param electron - the module `electron`.
  * @param speakerSidecar - the modules `speaker-sidecar` and `speaker-sidecar/main`.
+ * @param preload - the path of `speaker-sidecar/preload-script`.
  */
-async function runApp(electron, speakerSidecar) {
-  const { app } = electron;
+async function runApp(electron, speakerSidecar, preload) {
+  const { app, ipcMain, session } = electron;
+  const { allowMicrophone, closeBeforeQuit, serveSpeaker, SpeakerService } = speakerSidecar;
   app.on("window-all-closed", () => app.quit());
   await app.whenReady();
-  const service = new VoiceService(app, speakerSidecar, __dirname);
-  speakerSidecar.allowMicrophone(electron.session.defaultSession);
-  await openWindow(electron, service);
-  await service.start();
+  let whenShown;
+  const shown = new Promise((resolve) => (whenShown = resolve));
+  const service = new SpeakerService(async (how) => {
+    await shown;
+    return startSidecar(app, speakerSidecar, how);
+  });
+  closeBeforeQuit(app, service);
+  serveSpeaker({ ipcMain, sidecar: service });
+  allowMicrophone(session.defaultSession);
+  // Also where it is closed before: who quits waits for the start to settle.
+  await openWindow(electron, preload).finally(whenShown);
 }
 
-async function openWindow({ BrowserWindow, ipcMain }, service) {
+async function startSidecar(app, { findCommand, SpeakerSidecar }, how) {
+  const { command, args } = findCommand({ isPackaged: app.isPackaged, projectFolder: __dirname });
+  const gallery = join(app.getPath("userData"), "people.db");
+  const options = ["--model", "campplus-zh-en", "--speech", "--gallery", gallery];
+  const sidecar = await SpeakerSidecar.start({ command, args: [...args, ...options], ...how });
+  return sidecar.on("log", ({ text }) => console.log(text));
+}
+
+async function openWindow({ BrowserWindow }, preload) {
   const window = new BrowserWindow({
     width: 1120,
     height: 800,
     minWidth: 420,
     minHeight: 480,
     title: "Who is speaking",
-    webPreferences: {
-      preload: join(__dirname, "preload.js"),
-      contextIsolation: true,
-      sandbox: true,
-      nodeIntegration: false,
-    },
+    webPreferences: { preload, contextIsolation: true, sandbox: true, nodeIntegration: false },
   });
-  const tell = (event, value) => {
-    if (!window.isDestroyed()) window.webContents.send(event, value);
-  };
-  service.on("report", (report) => tell("service", report));
-  // Only our own page, and not a frame in it.
-  const isOurs = (event) => event.senderFrame === window.webContents.mainFrame;
-  const { calls, push, stop } = handlersFor(service, tell);
-  for (const [name, handler] of Object.entries(calls)) {
-    ipcMain.handle(name, (event, ...values) => (isOurs(event) ? handler(...values) : undefined));
-  }
-  ipcMain.on("push", (event, samples) => {
-    if (isOurs(event)) push(samples);
-  });
-  // A page that is loaded anew knows nothing of the stream that it had.
-  window.webContents.on("did-start-loading", stop);
-  window.on("closed", stop);
   window.webContents.setWindowOpenHandler(() => ({ action: "deny" }));
   window.webContents.on("will-navigate", (event) => event.preventDefault());
   await window.loadFile(join(__dirname, "page", "index.html"));

@@ -2,4 +2,6 @@
 
 const { runApp } = require("./app.js");
 
-runApp(require("electron"), { ...require("speaker-sidecar"), ...require("speaker-sidecar/main") });
+const modules = { ...require("speaker-sidecar"), ...require("speaker-sidecar/main") };
+const preload = require.resolve("speaker-sidecar/preload-script");
+runApp(require("electron"), modules, preload).catch(console.error);

@@ -1,8 +1,9 @@
 // The dialog in which somebody becomes known by voice: from the microphone, or from files.
 
 import { fileZone } from "./file_zone.js";
-import { Microphone, RATE_HZ, showLevel } from "./microphone.js";
-import { ask, askOfFile } from "./service.js";
+import { showLevel } from "./level.js";
+import { ofFile, openMicrophone, people, speech, workletUrl } from "./speaker.js";
+import { Tape } from "./tape.js";
 import { advice, fault, need } from "./words.js";
 
 const element = (id) => document.getElementById(id);
@@ -15,6 +16,7 @@ const LOOK_AFTER_MS = 700;
 
 let person = null;
 let microphone = null;
+let tape = null;
 let heardS = 0;
 
 /** Enrol a new person, or more of `known`; resolves when the dialog is done with. */
@@ -37,14 +39,14 @@ export function enrol(known = null) {
 async function finish() {
   await closeMicrophone();
   // Of somebody of whom nothing could be kept there is nothing but a name.
-  if (person?.isNew && person.progress === 0) await ask("forget", person.id);
+  if (person?.isNew && person.progress === 0) await people.forget(person.id);
 }
 
 element("enrolment-done").addEventListener("click", () => dialog.close());
 element("record").addEventListener("click", () => trying(microphone ? stopRecording : record));
 fileZone(dialog.querySelector(".drop"), (files) =>
   trying(async () => {
-    for (const file of files) await keep((send) => askOfFile(file, send));
+    for (const file of files) await ofFile(file, keep);
   }),
 );
 
@@ -63,10 +65,17 @@ async function record() {
   showAdvice([]);
   heardS = 0;
   element("record").disabled = true;
-  const opened = await Microphone.open({
-    onPiece: ({ level }) => showLevel(element("record-level"), level),
-    onGone: () => trying(stopRecording),
-  });
+  tape = new Tape();
+  const opened = await openMicrophone(
+    { deviceId: element("microphone").value || undefined, workletUrl },
+    {
+      onSamples(samples, level) {
+        tape.add(samples);
+        showLevel(element("record-level"), level);
+      },
+      onEnded: () => trying(stopRecording),
+    },
+  );
   element("record").disabled = false;
   microphone = opened;
   if (!dialog.open) return closeMicrophone();
@@ -80,9 +89,8 @@ async function record() {
 
 /** How much of the recording is speech; it ends by itself once that is enough. */
 async function look(opened) {
-  const { samples } = opened;
-  if (samples.length === 0) return;
-  heardS = await ask("speech", { samples, sampleRateHz: RATE_HZ });
+  if (tape.durationS === 0) return;
+  heardS = (await speech(tape.audio)).speechS;
   if (microphone !== opened) return;
   const keptS = person?.speechS ?? 0;
   const share = Math.min(1, (keptS + heardS) / PRINT_S);
@@ -91,9 +99,8 @@ async function look(opened) {
 }
 
 async function stopRecording() {
-  const { samples } = microphone;
   await closeMicrophone();
-  await keep((send) => send({ samples, sampleRateHz: RATE_HZ }));
+  await keep(tape.audio);
 }
 
 async function closeMicrophone() {
@@ -102,7 +109,7 @@ async function closeMicrophone() {
   element("record").disabled = false;
   element("record").textContent = "Record";
   element("record").classList.remove("recording");
-  showLevel(element("record-level"), 0);
+  showLevel(element("record-level"));
   await open?.close();
 }
 
@@ -114,12 +121,12 @@ function hasName() {
   return false;
 }
 
-/** Enrol what `give` gives to the function that it gets. */
-async function keep(give) {
+/** Enrol an audio. */
+async function keep(audio) {
   if (!hasName()) return;
   const isNew = person?.isNew ?? true;
   const who = person ? { id: person.id } : { name: element("name").value.trim() };
-  const result = await give((audio) => ask("enroll", who, audio));
+  const result = await people.enroll({ ...who, audio });
   person = { ...result, isNew };
   element("name").disabled = true;
   sayNeed(result.progress, need(result));

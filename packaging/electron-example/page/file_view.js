@@ -4,20 +4,15 @@ import { attempt } from "./faults.js";
 import { fileZone } from "./file_zone.js";
 import { forgetStrangers } from "./palette.js";
 import { RecordingView } from "./recording_view.js";
-import { ask, askOfFile, on } from "./service.js";
+import { diarize, ofFile } from "./speaker.js";
 import { clock } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 let view = null;
 
-on("heard", ({ doneS, totalS }) => {
-  element("heard").textContent =
-    totalS === null ? `${clock(doneS)} heard` : `${clock(doneS)} of ${clock(totalS)} heard`;
-  if (totalS === null) element("heard-share").removeAttribute("value");
-  else element("heard-share").value = doneS / totalS;
-});
+let hearing = null;
 
-element("cancel").addEventListener("click", () => ask("cancel"));
+element("cancel").addEventListener("click", () => hearing?.abort());
 
 fileZone(element("drop"), ([file]) => attempt(() => hear(file)));
 
@@ -28,14 +23,24 @@ async function hear(file) {
   element("heard").textContent = `Listening to ${file.name}`;
   element("heard-share").removeAttribute("value");
   isHearing(true);
+  hearing = new AbortController();
+  const { signal } = hearing;
   try {
-    const result = await askOfFile(file, (audio) => ask("diarize", audio));
+    const how = { identify: true, signal, onProgress: showProgress };
+    const result = await ofFile(file, (audio) => diarize(audio, how));
     view = new RecordingView(element("file-result"), { title: file.name, blob: file, result });
   } catch (error) {
-    if (error.kind !== "cancelled") throw error;
+    if (!signal.aborted) throw error;
   } finally {
     isHearing(false);
   }
+}
+
+function showProgress({ done, total }) {
+  const heard = total === null ? clock(done) : `${clock(done)} of ${clock(total)}`;
+  element("heard").textContent = `${heard} heard`;
+  if (total === null) element("heard-share").removeAttribute("value");
+  else element("heard-share").value = done / total;
 }
 
 function isHearing(yes) {

@@ -1,10 +1,12 @@
 // Who is speaking, as they speak; and, once it is stopped, who spoke when, in hindsight.
 
+import { asTold } from "./as_told.js";
 import { attempt, showFault } from "./faults.js";
-import { devices, Microphone, RATE_HZ, showLevel, wavOf } from "./microphone.js";
+import { showLevel } from "./level.js";
 import { colourOf, forgetStrangers, voiceOf } from "./palette.js";
 import { RecordingView } from "./recording_view.js";
-import { ask, on, push } from "./service.js";
+import { devices, listen, workletUrl } from "./speaker.js";
+import { Tape } from "./tape.js";
 import { Timeline } from "./timeline.js";
 import { clock } from "./words.js";
 
@@ -14,93 +16,71 @@ const element = (id) => document.getElementById(id);
 const SHORTEST_S = 30;
 const LONGEST_S = 120;
 const DRAW_AFTER_MS = 250;
-// A turn's first name may be that of who spoke before: so long it stands there with a question mark.
-const SURE_AFTER_S = 1.75;
 
 const timeline = new Timeline(element("live-timeline"));
-const turns = new Map();
-let microphone = null;
-// Of the microphone; and of that, what the service has heard.
-let recordedS = 0;
+let listening = null;
+let tape = null;
+// Up to where the microphone was heard: a busy computer is late.
 let heardS = 0;
 let view = null;
 let drawTimer = null;
 
 element("listen").addEventListener("click", async () => {
   element("listen").disabled = true;
-  await attempt(microphone ? stop : start);
+  await attempt(listening ? stop : start);
   element("listen").disabled = false;
-});
-
-on("turn", (turn) => {
-  if (microphone === null) return;
-  turns.set(turn.turn, turn);
-  showNow();
-});
-on("heardUntil", (seconds) => {
-  heardS = seconds;
-  showNow();
-});
-on("lag", ({ bufferedS }) => {
-  if (microphone === null) return;
-  element("stage-hint").textContent =
-    bufferedS > 1 ? `Hearing is ${Math.round(bufferedS)} s late.` : "Listening";
-});
-on("liveFault", (error) => {
-  showFault(error);
-  if (microphone) void stop().catch(showFault);
 });
 
 async function start() {
   view?.close();
   view = null;
-  turns.clear();
-  recordedS = heardS = 0;
+  heardS = 0;
+  tape = new Tape();
   forgetStrangers();
-  await ask("listen", RATE_HZ);
-  try {
-    microphone = await Microphone.open({
-      onPiece({ samples, level }) {
-        push(samples);
-        recordedS += samples.length / RATE_HZ;
-        showLevel(element("live-level"), level);
-      },
-      onGone: () => attempt(stop),
-      deviceId: element("microphone").value,
-    });
-  } catch (error) {
-    await ask("hindsight");
-    throw error;
-  }
+  listening = await listen({
+    identify: true,
+    deviceId: element("microphone").value || undefined,
+    workletUrl,
+    onSpeaking: showNow,
+    onSamples: (samples) => tape.add(samples),
+    onLevel: (level) => showLevel(element("live-level"), level),
+    onHeard: (seconds) => (heardS = seconds),
+    onLag: ({ bufferedS }) => {
+      element("stage-hint").textContent =
+        bufferedS > 1 ? `Hearing is ${Math.round(bufferedS)} s late.` : "Listening";
+    },
+    onError: (error) => {
+      showFault(error);
+      if (listening) void stop();
+    },
+  });
   drawTimer = setInterval(draw, DRAW_AFTER_MS);
   isListening(true);
-  showNow();
+  showNow([]);
   draw();
   await listDevices();
 }
 
 async function stop() {
-  const stopped = microphone;
-  microphone = null;
+  const stopped = listening;
+  listening = null;
   clearInterval(drawTimer);
-  await stopped.close();
   isListening(false);
   say("nobody", "Looking back …");
-  try {
-    const result = await ask("hindsight");
-    if (result === null) return;
-    const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    const title = `Conversation at ${at}`;
-    view = new RecordingView(element("live-result"), {
-      title,
-      blob: wavOf(stopped.samples),
-      result,
-    });
-    element("live-timeline").hidden = true;
-    element("stage-hint").textContent = "Below is what was said, corrected in hindsight.";
-  } finally {
-    say("nobody", "Not listening");
-  }
+  let isTold = false;
+  const result = await stopped.close().catch((error) => {
+    // Nothing that was recorded is lost with the service.
+    showFault(error);
+    isTold = true;
+    return asTold(stopped.turns, tape.durationS);
+  });
+  const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const title = `Conversation at ${at}`;
+  view = new RecordingView(element("live-result"), { title, blob: tape.wav, result });
+  element("live-timeline").hidden = true;
+  const how = isTold ? "as it was told" : "corrected in hindsight";
+  element("stage-hint").textContent = `Below is what was said, ${how}.`;
+  say("nobody", "Not listening");
 }
 
 function isListening(yes) {
@@ -110,7 +90,7 @@ function isListening(yes) {
   element("listen").toggleAttribute("data-needs-service", !yes);
   element("microphone").disabled = yes;
   element("stage-hint").textContent = yes ? "Listening" : "";
-  showLevel(element("live-level"), 0);
+  showLevel(element("live-level"));
   if (yes) element("live-timeline").hidden = false;
 }
 
@@ -120,22 +100,18 @@ function voiceOfTurn({ speaker, person }) {
 }
 
 /** Who speaks now, in large letters; and, once it is sure and another, for a screen reader. */
-function showNow() {
-  if (microphone === null) return;
-  const open = [...turns.values()].filter(({ endS }) => endS === null);
-  const named = open.filter((turn) => voiceOfTurn(turn) !== null);
-  if (named.length === 0) {
-    say("nobody", open.length === 0 ? "Nobody is speaking" : "Somebody is speaking …");
+function showNow(speaking) {
+  if (listening === null) return;
+  const voices = speaking
+    .map(({ turn, sure }) => ({ voice: voiceOfTurn(turn), sure }))
+    .filter(({ voice }) => voice !== null);
+  if (voices.length === 0) {
+    say("nobody", speaking.length === 0 ? "Nobody is speaking" : "Somebody is speaking …");
     return;
   }
-  const voices = named.map(voiceOfTurn);
-  const words = named.map(({ startS }, n) => {
-    const isSure = heardS - startS >= SURE_AFTER_S;
-    return isSure ? voices[n].name : `${voices[n].name}?`;
-  });
-  element("stage").style.setProperty("--voice", colourOf(voices[0].key));
-  const who = voices.some(({ isKnown }) => isKnown) ? "known" : "unknown";
-  say(who, [...new Set(words)].join(" and "));
+  element("stage").style.setProperty("--voice", colourOf(voices[0].voice.key));
+  const who = voices.some(({ voice }) => voice.isKnown) ? "known" : "unknown";
+  say(who, voices.map(({ voice, sure }) => (sure ? voice.name : `${voice.name}?`)).join(" and "));
 }
 
 function say(who, text) {
@@ -149,8 +125,9 @@ function say(who, text) {
 }
 
 function draw() {
+  const recordedS = tape.durationS;
   element("elapsed").textContent = clock(recordedS);
-  const known = [...turns.values()]
+  const known = listening.turns
     .map((turn) => ({ ...turn, endS: turn.endS ?? heardS, voice: voiceOfTurn(turn) }))
     .filter(({ voice, startS, endS }) => voice !== null && endS > startS);
   const voices = new Map(known.map(({ voice }) => [voice.key, voice]));

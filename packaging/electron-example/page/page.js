@@ -4,13 +4,15 @@ import { attempt } from "./faults.js";
 import "./file_view.js";
 import { listDevices } from "./live_view.js";
 import { refreshPeople } from "./people.js";
-import { ask, on } from "./service.js";
+import { service } from "./speaker.js";
 import "./tabs.js";
+import { serviceReport } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 let served = false;
 
-function showService({ state, sentence, detail }) {
+function showService(report) {
+  const { state, sentence, detail } = serviceReport(report);
   element("service").dataset.state = state;
   element("service").textContent = state === "failed" ? "Out of order" : sentence;
   element("service").title = detail ?? "";
@@ -20,6 +22,7 @@ function showService({ state, sentence, detail }) {
   for (const control of document.querySelectorAll("[data-needs-service]")) {
     control.disabled = state !== "ready";
   }
+  element("stage-hint").hidden = element("listen").disabled;
   if (state === "ready" && !served) void attempt(refreshPeople);
   served = state === "ready";
 }
@@ -28,9 +31,6 @@ function showService({ state, sentence, detail }) {
 for (const type of ["dragover", "drop"]) {
   document.addEventListener(type, (event) => event.preventDefault());
 }
-element("retry").addEventListener("click", () =>
-  attempt(async () => showService(await ask("retry"))),
-);
-on("service", showService);
-await attempt(async () => showService(await ask("service")));
+element("retry").addEventListener("click", () => attempt(service.restart));
+await attempt(() => service.follow(showService));
 await attempt(listDevices);

@@ -2,6 +2,8 @@
 
 const N_COLOURS = 6;
 const colours = new Map();
+// By their labels, in the order in which they were shown first.
+const strangers = [];
 
 /** The colour of a voice, by its key: a person's id, or what a stranger is called. */
 export function colourOf(key) {
@@ -21,17 +23,15 @@ export function keepColour(oldKey, newKey) {
 /** Strangers of another recording are others. */
 export function forgetStrangers() {
   for (const key of colours.keys()) if (isStranger(key)) colours.delete(key);
+  strangers.length = 0;
 }
 
 /** Who speaks, as it is shown: {key, label, name, isKnown}, of a label and the person, if any. */
 export function voiceOf(label, person) {
   if (person) return { key: person.id, label, name: person.name, isKnown: true };
-  return {
-    key: `stranger ${label}`,
-    label,
-    name: `Unknown voice ${label.slice(1)}`,
-    isKnown: false,
-  };
+  if (!strangers.includes(label)) strangers.push(label);
+  const name = `Unknown voice ${strangers.indexOf(label) + 1}`;
+  return { key: `stranger ${label}`, label, name, isKnown: false };
 }
 
 function isStranger(key) {

@@ -4,7 +4,7 @@ import { enrol } from "./enrolment.js";
 import { attempt } from "./faults.js";
 import { colourOf } from "./palette.js";
 import { question } from "./question.js";
-import { ask } from "./service.js";
+import { people as gallery } from "./speaker.js";
 import { duration } from "./words.js";
 
 const list = document.getElementById("people");
@@ -15,7 +15,7 @@ export let people = [];
 
 /** Show everybody as they are now. */
 export async function refreshPeople() {
-  people = await ask("people");
+  people = await gallery.list();
   none.hidden = people.length > 0;
   list.replaceChildren(...people.map(itemOf));
 }
@@ -80,11 +80,11 @@ function button(word, description, act) {
 
 async function rename({ id, name }) {
   const answer = await question({ title: `Rename ${name}`, answer: name, confirm: "Rename" });
-  if (answer) await ask("rename", id, answer);
+  if (answer) await gallery.rename(id, answer);
 }
 
 async function forget({ id, name }) {
   const text = "What is known of this voice is deleted, and nothing of it remains.";
   const isMeant = await question({ title: `Forget ${name}?`, text, confirm: "Forget" });
-  if (isMeant) await ask("forget", id);
+  if (isMeant) await gallery.forget(id);
 }

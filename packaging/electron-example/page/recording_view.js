@@ -5,7 +5,7 @@ import { attempt } from "./faults.js";
 import { colourOf, keepColour, voiceOf } from "./palette.js";
 import { people, refreshPeople } from "./people.js";
 import { question } from "./question.js";
-import { ask } from "./service.js";
+import { people as gallery } from "./speaker.js";
 import { Timeline } from "./timeline.js";
 import { advice, clock, need } from "./words.js";
 
@@ -72,7 +72,7 @@ export class RecordingView {
     });
     position.addEventListener("input", () => {
       this.#stopAtS = Infinity;
-      this.#audio.currentTime = Number(position.value);
+      this.#seek(Number(position.value));
     });
     for (const event of ["play", "pause"]) {
       this.#audio.addEventListener(event, () => {
@@ -91,9 +91,15 @@ export class RecordingView {
   /** From there on, up to `untilS`. */
   #play(fromS, untilS = Infinity) {
     this.#stopAtS = untilS;
-    this.#audio.currentTime = fromS;
+    this.#seek(fromS);
     // Of what cannot be played the event `error` tells.
     this.#audio.play().catch(() => undefined);
+  }
+
+  /** The position shows it at once: `seeked` may come after the next key. */
+  #seek(seconds) {
+    this.#audio.currentTime = seconds;
+    this.#showPosition();
   }
 
   #follow() {
@@ -131,7 +137,7 @@ export class RecordingView {
       turns.length === 0
         ? "Nobody speaks in it."
         : `${clock(durationS)}, ${counted(voices.size, "voice")}, ${counted(turns.length, "turn")}. ` +
-          "Choose a name on the left to say who it is.";
+          "Choose a name to say who it is.";
     this.#timeline.show({
       voices: [...voices.values()],
       turns: this.#turns,
@@ -175,9 +181,9 @@ export class RecordingView {
     if (answer === null || (isKnown && answer === name)) return;
     const known = people.find((person) => person.name === answer);
     const speaker = this.#result.speakers.find((one) => one.label === label);
-    const { fingerprint } = this.#result;
     const who = known ? { id: known.id } : { name: answer };
-    const enrolled = await ask("enrollSpeaker", who, { ...speaker, fingerprint });
+    const { fingerprint } = this.#result;
+    const enrolled = await gallery.enroll({ ...who, embeddings: [{ fingerprint, ...speaker }] });
     keepColour(key, enrolled.id);
     this.#voices.set(label, voiceOf(label, enrolled));
     this.#show();

@@ -3,9 +3,10 @@
 import { colourOf } from "./palette.js";
 import { clock, duration } from "./words.js";
 
-// Between two marks, in seconds; of these the first that makes eight or fewer.
+// Between two marks, in seconds; of these the first that leaves each of them room.
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 const MOST_MARKS = 8;
+const MARK_PX = 80;
 
 export class Timeline {
   #root;
@@ -25,6 +26,9 @@ export class Timeline {
     this.#root = root;
     this.#onSeek = onSeek;
     this.#onName = onName;
+    new ResizeObserver(() =>
+      this.#root.querySelector(".scale")?.replaceWith(this.#scale()),
+    ).observe(root);
   }
 
   /**
@@ -91,7 +95,8 @@ export class Timeline {
     const scale = made("div", "scale");
     scale.ariaHidden = "true";
     const lengthS = this.#toS - this.#fromS;
-    const stepS = STEPS_S.find((step) => lengthS / step <= MOST_MARKS) ?? 14_400;
+    const most = Math.min(MOST_MARKS, Math.max(2, this.#root.clientWidth / MARK_PX));
+    const stepS = STEPS_S.find((step) => lengthS / step <= most) ?? 14_400;
     const firstS = Math.ceil(this.#fromS / stepS) * stepS;
     for (let at = firstS; at <= this.#toS; at += stepS) {
       const mark = made("span", "mark", clock(at));

@@ -26,7 +26,7 @@ const QUALITY = {
   quiet: "It is very quiet: move closer to the microphone.",
   clipped: "It is too loud for the microphone: move back a little.",
   narrow_band: "It sounds like a telephone: a better microphone makes a better print.",
-  noisy: "There is much noise behind the voice: find a quieter place.",
+  noisy: "There is a lot of noise behind the voice: find a quieter place.",
   opposite_phase: "Its two channels cancel each other out: record only one of them.",
 };
 
@@ -51,14 +51,48 @@ export function advice({ name, used, warnings = [] }) {
   });
 }
 
+const STARTING = "The voice service is starting.";
+const SERVICE_FAULTS = {
+  command_not_found: "The voice service is not installed.",
+  download_failed: "The voice model could not be fetched. Is this computer online?",
+  offline: "The voice model could not be fetched. Is this computer online?",
+  disk_full: "There is no room on the disk for the voice model.",
+};
+
+/** What the voice service is doing: {state: "starting", "ready" or "failed", sentence, detail}. */
+export function serviceReport({ state, health, progress, error }) {
+  if (state === "ready" || state === "degraded") {
+    const { device, model } = health;
+    const place = device.selected === "cpu" ? "the processor" : "the graphics card";
+    const detail = `${model.id}; ${device.reason}`;
+    return { state: "ready", sentence: `Ready, on ${place}.`, detail };
+  }
+  if (state === "failed") {
+    const ofModel = error.name === "ModelUnavailable" && "The voice model cannot be used.";
+    const other = ofModel || "The voice service could not be started.";
+    return { state, sentence: SERVICE_FAULTS[error.kind] ?? other, detail: error.message };
+  }
+  const again = state === "restarting" && "The voice service is starting again.";
+  return { state: "starting", sentence: again || fetched(progress) || STARTING, detail: null };
+}
+
+function fetched(progress) {
+  if (progress?.phase !== "download" || progress.unit !== "bytes") return null;
+  const megabytes = (bytes) => Math.round(bytes / 1e6);
+  const { done, total } = progress;
+  const share = total === null ? "" : ` of ${megabytes(total)}`;
+  return `The voice model is being fetched: ${megabytes(done)}${share} MB.`;
+}
+
 const FAULTS = {
   no_speech: "Nobody speaks in it.",
   too_short: "It is too short.",
   empty: "There is nothing in it.",
-  unsupported_format: "It is no audio that can be read here.",
-  EncodingError: "It is no audio that can be read here.",
+  unsupported_format: "This is not a recording that can be read here.",
+  EncodingError: "This is not a recording that can be read here.",
   NotAllowedError: "The microphone may not be used. Allow it in the system's settings.",
   NotFoundError: "There is no microphone.",
+  NotReadableError: "The microphone was unplugged, or another program has it.",
 };
 
 /** What went wrong, as a sentence. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import * as speakerSidecar from "../../../protocol/node/dist/esm/index.js";
-import { allowMicrophone } from "../../../protocol/node/dist/esm/main.js";
+import * as main from "../../../protocol/node/dist/esm/main.js";
 import { REAL, ROOT, utterances } from "../../../protocol/node/tests/sidecars.mjs";
 import { CHROMIUM, Page } from "./chromium.mjs";
 import { fakeElectron, runMain, until } from "./electron.mjs";
@@ -27,7 +27,7 @@ export function packageWith(program, started = () => undefined) {
   };
   return {
     ...speakerSidecar,
-    allowMicrophone,
+    ...main,
     findCommand: () => ({ command: program.command, args: program.args }),
     SpeakerSidecar: { start },
   };

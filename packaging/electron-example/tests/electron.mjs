@@ -6,11 +6,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const EXAMPLE = fileURLToPath(new URL("../", import.meta.url));
+/** The package's own preload script, which the window is to have. */
+export const PRELOAD = fileURLToPath(
+  new URL("../../../protocol/node/dist/preload_script.js", import.meta.url),
+);
 const require = createRequire(import.meta.url);
 
 /** What of Electron the app uses: {electron, did}, where `did` is what it did with it. */
 export function fakeElectron(userData) {
-  const did = { handlers: {}, sent: new EventEmitter(), events: [], ipc: new EventEmitter() };
+  const did = { handlers: {}, sent: new EventEmitter(), news: [], ipc: new EventEmitter() };
   did.nQuits = 0;
   const app = Object.assign(new EventEmitter(), {
     isPackaged: false,
@@ -24,16 +28,14 @@ export function fakeElectron(userData) {
       did.window = this;
       this.options = options;
       this.webContents = Object.assign(new EventEmitter(), {
-        mainFrame: {},
-        send(event, value) {
-          did.events.push([event, value]);
-          did.sent.emit("event", event, value);
+        mainFrame: { url: "file:///app/page/index.html", parent: null },
+        isDestroyed: () => false,
+        send(channel, task, news) {
+          did.news.push(news);
+          did.sent.emit("news", channel, task, news);
         },
         setWindowOpenHandler: (handler) => (did.windowOpen = handler),
       });
-    }
-    isDestroyed() {
-      return false;
     }
     async loadFile(path) {
       this.file = path;
@@ -49,9 +51,14 @@ export function fakeElectron(userData) {
     handle: (name, handler) => (did.handlers[name] = handler),
     on: (name, listener) => did.ipc.on(name, listener),
   };
-  const fromPage = () => ({ senderFrame: did.window.webContents.mainFrame });
-  did.ask = (name, ...values) => did.handlers[name](fromPage(), ...values);
-  did.push = (samples) => did.ipc.emit("push", fromPage(), samples);
+  const fromPage = () => {
+    const { webContents } = did.window;
+    return { sender: webContents, senderFrame: webContents.mainFrame };
+  };
+  /** As the page does by `ipcRenderer`. */
+  did.invoke = (channel, ...values) => did.handlers[channel](fromPage(), ...values);
+  did.send = (channel, ...values) => did.ipc.emit(channel, fromPage(), ...values);
+  did.ask = (name, ...values) => did.invoke("speaker-sidecar:call", name, ...values);
   /** Quit as Electron does. */
   did.quit = async () => {
     let isPrevented;
@@ -81,13 +88,16 @@ export function runMain(electron, speakerSidecar) {
 }
 
 /** Run `task` while `require` gives these modules. */
-export function withModules(modules, task) {
-  const load = Module._load;
+function withModules(modules, task) {
+  const { _load: load, _resolveFilename: resolve } = Module;
+  const isPreload = (request) => request === "speaker-sidecar/preload-script";
   Module._load = (request, ...rest) => modules[request] ?? load(request, ...rest);
+  Module._resolveFilename = (request, ...rest) =>
+    isPreload(request) ? PRELOAD : resolve(request, ...rest);
   try {
     return task();
   } finally {
-    Module._load = load;
+    Object.assign(Module, { _load: load, _resolveFilename: resolve });
   }
 }
 

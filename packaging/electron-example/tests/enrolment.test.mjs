@@ -46,7 +46,7 @@ test("from files: what is missing, what is wrong, and who is known", { skip }, a
   await page.write("Ada");
   for (const [bad, fault] of [
     [silence, "Nobody speaks in it."],
-    [letter, "It is no audio that can be read here."],
+    [letter, "This is not a recording that can be read here."],
   ]) {
     await page.dropFiles("#enrolment .drop", [bad]);
     await says(page, "#advice", fault);
@@ -109,8 +109,8 @@ test("from the microphone: it stops once it has heard enough", { skip }, async (
   const { page, did } = await openApp(t, { microphone });
   await serves(page);
   const others = speakers();
-  await did.ask("enroll", { name: "Ben" }, { path: others[1][0] });
-  await did.ask("enroll", { name: "Chloë" }, { path: others[2][0] });
+  await did.sidecar.people.enroll({ name: "Ben", audio: others[1][0] });
+  await did.sidecar.people.enroll({ name: "Chloë", audio: others[2][0] });
   await page.click("#add-person");
   await page.press("Escape");
   await says(page, "#people", "Chloë");

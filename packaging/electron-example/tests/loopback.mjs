@@ -1,11 +1,11 @@
 // Electron between the page and the main process, for a page in any browser: over loopback. The
-// page's preload.js is the app's own; its module `electron` is what stands here.
+// preload script is the package's own; its module `electron` is what stands here.
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 
-import { EXAMPLE } from "./electron.mjs";
+import { EXAMPLE, PRELOAD } from "./electron.mjs";
 
 const TYPES = {
   ".html": "text/html",
@@ -30,11 +30,11 @@ const ELECTRON = `
   };
   const write = (values) => JSON.stringify(values, (_, value) => {
     if (value instanceof Float32Array) return { $f32: base64(value) };
-    if (value instanceof Uint8Array) return { $u8: base64(value) };
+    if (value instanceof ArrayBuffer) return { $u8: base64(new Uint8Array(value)) };
     return value;
   });
-  const call = async (name, values) => {
-    const response = await fetch("/call/" + name, { method: "POST", body: write(values) });
+  const call = async (how, values) => {
+    const response = await fetch("/" + how, { method: "POST", body: write(values) });
     return read(await response.text());
   };
   let sent = Promise.resolve();
@@ -44,13 +44,14 @@ const ELECTRON = `
     webUtils: { getPathForFile: ({ name }) => window.pathsOfDropped?.[name] ?? "" },
     ipcRenderer: {
       // In the order of what was sent, as Electron keeps it.
-      invoke: (name, ...values) => sent.then(() => call(name, values)),
-      send: (name, ...values) => (sent = sent.then(() => call(name, values))),
-      on: (name, listener) =>
-        events.addEventListener(name, ({ data }) => listener({}, read(data))),
+      invoke: (...values) => sent.then(() => call("invoke", values)),
+      send: (...values) => (sent = sent.then(() => call("send", values))),
+      on: (channel, listener) =>
+        events.addEventListener(channel, ({ data }) => listener({}, ...read(data))),
     },
   };
   const require = () => electron;
+  const exports = {};
 PRELOAD
 }`;
 
@@ -59,8 +60,8 @@ export async function serve(did) {
   const server = createServer((request, response) => {
     const url = new URL(request.url, "http://127.0.0.1");
     if (url.pathname === "/events") sendEvents(did, response);
-    else if (url.pathname.startsWith("/call/")) void answer(did, url.pathname, request, response);
-    else sendFile(url.pathname, response);
+    else if (request.method === "POST") void answer(did, url.pathname, request, response);
+    else sendFile(did, url.pathname, response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -74,9 +75,10 @@ export async function serve(did) {
 
 function sendEvents(did, response) {
   response.writeHead(200, { "content-type": "text/event-stream" });
-  const send = (event, value) => response.write(`event: ${event}\ndata: ${write(value)}\n\n`);
-  did.sent.on("event", send);
-  response.on("close", () => did.sent.off("event", send));
+  const send = (channel, ...values) =>
+    response.write(`event: ${channel}\ndata: ${write(values)}\n\n`);
+  did.sent.on("news", send);
+  response.on("close", () => did.sent.off("news", send));
 }
 
 async function answer(did, pathname, request, response) {
@@ -86,8 +88,7 @@ async function answer(did, pathname, request, response) {
     if (value?.$f32 !== undefined) return new Float32Array(bytesOf(value.$f32).buffer);
     return value?.$u8 === undefined ? value : bytesOf(value.$u8);
   });
-  const name = pathname.slice("/call/".length);
-  const answered = name === "push" ? did.push(...values) : await did.ask(name, ...values);
+  const answered = pathname === "/send" ? did.send(...values) : await did.invoke(...values);
   response.setHeader("content-type", "application/json");
   response.end(write(answered));
 }
@@ -111,16 +112,17 @@ function bytesOf(base64) {
   return Uint8Array.from(Buffer.from(base64, "base64"));
 }
 
-function sendFile(pathname, response) {
+function sendFile(did, pathname, response) {
   const type = { "content-type": TYPES[extname(pathname)] ?? "text/plain" };
   if (pathname === "/loopback-preload.js") {
-    const preload = readFileSync(join(EXAMPLE, "preload.js"), "utf8");
+    const preload = readFileSync(PRELOAD, "utf8");
     response.writeHead(200, type).end(ELECTRON.replace("PRELOAD", () => preload));
     return;
   }
   try {
     let file = readFileSync(placeOf(normalize(pathname)));
     if (pathname === "/index.html") {
+      did.window.webContents.emit("did-navigate");
       // A preload script runs before the page's own.
       file = String(file).replace("</head>", '<script src="loopback-preload.js"></script></head>');
     }

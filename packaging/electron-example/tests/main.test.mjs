@@ -1,35 +1,37 @@
 // The main process under plain Node: the example's own code, with Electron faked at its edge.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { CommandNotFound } from "../../../protocol/node/dist/esm/index.js";
-import { allowMicrophone } from "../../../protocol/node/dist/esm/main.js";
-import { LIGHT, LIGHT_SKIP, tone } from "../../../protocol/node/tests/sidecars.mjs";
+import { LIGHT, LIGHT_SKIP } from "../../../protocol/node/tests/sidecars.mjs";
 import { folderFor, packageWith } from "./app.mjs";
-import { EXAMPLE, fakeElectron, runMain, until, withModules } from "./electron.mjs";
+import { EXAMPLE, fakeElectron, PRELOAD, runMain, until } from "./electron.mjs";
 
-const require = createRequire(import.meta.url);
 const skip = LIGHT_SKIP ?? false;
-const isReady = ([event, value]) => event === "service" && value.state === "ready";
+
+/** Follow the service, as the page does; resolves once it is in the state. */
+async function service(did, state) {
+  await until(() => did.window?.file !== undefined);
+  await did.ask("service.follow");
+  const reports = () => did.news.filter(({ event }) => event === "service");
+  await until(() => reports().at(-1)?.value.state === state);
+  return reports().at(-1).value;
+}
 
 test("the window comes first, without Node in it", async (t) => {
   const { did, electron } = fakeElectron(folderFor(t));
-  const sidecarThatNeverStarts = {
-    allowMicrophone,
-    findCommand: () => {
-      assert.ok(did.window.file, "the window is there before the service is looked for");
-      throw new CommandNotFound("it is not there");
-    },
+  const findCommand = () => {
+    assert.ok(did.window.file, "the window is there before the service is looked for");
+    throw new CommandNotFound("it is not there");
   };
-  runMain(electron, sidecarThatNeverStarts);
-  await until(() => did.events.some(([, { state }]) => state === "failed"));
+  runMain(electron, { ...packageWith(LIGHT), findCommand });
+  const { error } = await service(did, "failed");
 
   const { preload, ...preferences } = did.window.options.webPreferences;
   assert.deepEqual(preferences, { contextIsolation: true, sandbox: true, nodeIntegration: false });
-  assert.equal(preload, join(EXAMPLE, "preload.js"));
+  assert.equal(preload, PRELOAD);
   assert.equal(did.window.file, join(EXAMPLE, "page", "index.html"));
   assert.deepEqual(did.windowOpen(), { action: "deny" });
   const allows = (permission, details) => {
@@ -43,14 +45,12 @@ test("the window comes first, without Node in it", async (t) => {
   assert.equal(allows("media", { mediaTypes: ["audio", "video"] }), false);
   assert.equal(allows("geolocation", {}), false);
 
-  // Its fault is a sentence, also for whoever asks for something.
-  const sentence = "The voice service is not installed.";
-  assert.deepEqual(await did.ask("service"), {
-    value: { state: "failed", sentence, detail: "it is not there" },
-  });
-  assert.deepEqual(await did.ask("people"), { error: { kind: "service", message: sentence } });
-  const stranger = { senderFrame: {} };
-  assert.equal(await did.handlers.people(stranger), undefined, "another frame asks in vain");
+  // Whoever asks for something is told why there is nothing.
+  assert.deepEqual([error.kind, error.message], ["command_not_found", "it is not there"]);
+  assert.deepEqual(await did.ask("people.list"), { error });
+  await did.quit();
+  await until(() => did.nQuits === 1);
+  assert.equal(await did.quit(), true);
 });
 
 test("a service that was out of order starts when it is asked to", { skip }, async (t) => {
@@ -62,97 +62,49 @@ test("a service that was out of order starts when it is asked to", { skip }, asy
     return working.findCommand();
   };
   runMain(electron, { ...working, findCommand });
-  await until(() => did.events.some(([, { state }]) => state === "failed"));
+  await service(did, "failed");
   isThere = true;
-  await did.ask("retry");
-  await until(() => did.events.some(isReady));
+  await did.ask("service.restart");
+  await service(did, "ready");
+  assert.deepEqual(await did.ask("people.list"), { value: [] });
   assert.equal(await did.quit(), false, "it quits when the child has ended");
   await until(() => did.nQuits === 1);
   assert.equal(await did.quit(), true);
 });
 
-test("a child that cannot load is a sentence, with the reason", { skip }, async (t) => {
+test("a child that cannot load is told, with the reason", { skip }, async (t) => {
   const { did, electron } = fakeElectron(folderFor(t));
   const program = { command: LIGHT.command, args: ["-c", "import sys; sys.exit(3)"] };
   const found = packageWith(program);
   const start = (options) =>
     found.SpeakerSidecar.start({ ...options, restartDelaysMs: [0], helloTimeoutMs: 5_000 });
   runMain(electron, { ...found, SpeakerSidecar: { start } });
-  await until(() => did.events.some(([, { state }]) => state === "failed"));
-  const { value } = await did.ask("service");
-  assert.equal(value.sentence, "The voice service could not be started.");
-  assert.match(value.detail, /3/);
+  const { error } = await service(did, "failed");
+  assert.match(error.message, /3/);
 });
 
-test("the page gets what it asks for", { skip }, async (t) => {
+test("an app that quits while the service starts leaves no child", { skip }, async (t) => {
   const { did, electron } = fakeElectron(folderFor(t));
-  let sidecar;
-  runMain(
-    electron,
-    packageWith(LIGHT, (started) => (sidecar = started)),
-  );
-  await until(() => did.events.some(isReady));
-  t.after(async () => {
-    await did.quit();
-    await until(() => did.nQuits > 0);
-    assert.equal(sidecar.pid, null);
-  });
-  const audio = tone(64_000);
-  const enrolled = await did.ask("enroll", { name: "Ada" }, audio);
-  assert.equal(enrolled.value?.name, "Ada", enrolled.error?.message);
-  const { id } = enrolled.value;
-  assert.equal((await did.ask("people")).value.length, 1);
-  assert.equal((await did.ask("rename", id, "Ada L.")).value.name, "Ada L.");
-  assert.equal((await did.ask("enroll", { id }, audio)).value.created, false);
-  assert.equal((await did.ask("forget", id)).value.name, "Ada L.");
-  assert.equal((await did.ask("rename", id, "x")).error.kind, "unknown_person");
-  assert.equal(typeof (await did.ask("speech", audio)).value, "number");
-  for (const odd of [{}, { path: 3 }, { file: [1] }, { samples: [1], sampleRateHz: 16_000 }]) {
-    assert.match((await did.ask("speech", odd)).error.message, /an audio is a path/);
-  }
-
-  // A stream: what is pushed is heard, and the end of it is told once.
-  assert.deepEqual(await did.ask("listen", 16_000), { value: undefined });
-  did.push(audio.samples);
-  did.push("no samples");
-  const { value } = await did.ask("hindsight");
-  assert.equal(value.durationS, 4);
-  assert.deepEqual(await did.ask("hindsight"), { value: null });
-  did.push(audio.samples);
-  // One that was begun anew takes the place of the one before.
-  await did.ask("listen", 16_000);
-  await did.ask("listen", 16_000);
-  assert.equal((await did.ask("hindsight")).value.durationS, 0);
-  assert.equal(did.events.filter(([event]) => event === "liveFault").length, 0);
+  const never = { command: process.execPath, args: ["-e", "setInterval(() => {}, 1000)", "--"] };
+  runMain(electron, packageWith(never));
+  await service(did, "starting");
+  assert.equal(await did.quit(), false);
+  await until(() => did.nQuits === 1);
+  assert.equal(await did.quit(), true);
 });
 
-test("preload gives the page these functions", async () => {
-  const invoked = [];
-  let given;
-  const listeners = {};
-  const electron = {
-    contextBridge: { exposeInMainWorld: (name, api) => (given = { name, api }) },
-    ipcRenderer: {
-      invoke: async (...values) => void invoked.push(values),
-      send: (...values) => void invoked.push(values),
-      on: (event, listener) => (listeners[event] = listener),
-    },
-    webUtils: { getPathForFile: ({ name }) => `/there/${name}` },
-  };
-  withModules({ electron }, () => require(join(EXAMPLE, "preload.js")));
-  const { name, api } = given;
-  assert.equal(name, "bridge");
-  await api.rename("id", "Ada");
-  api.push("samples");
-  assert.deepEqual(invoked, [
-    ["rename", "id", "Ada"],
-    ["push", "samples"],
-  ]);
-  assert.equal(api.pathOf({ name: "a.wav" }), "/there/a.wav");
-  const heard = [];
-  api.on("turn", (turn) => heard.push(turn));
-  api.on("anything else", () => undefined);
-  listeners.turn({ sender: "not for the page" }, { turn: 1 });
-  assert.deepEqual(heard, [{ turn: 1 }]);
-  assert.deepEqual(Object.keys(listeners), ["turn"]);
+test("a window that is closed while it loads does not keep the app", { skip }, async (t) => {
+  const { did, electron } = fakeElectron(folderFor(t));
+  const { BrowserWindow } = electron;
+  class Closed extends BrowserWindow {
+    async loadFile() {
+      throw new Error("ERR_ABORTED (-3) loading the page");
+    }
+  }
+  t.mock.method(console, "error", () => undefined);
+  runMain({ ...electron, BrowserWindow: Closed }, packageWith(LIGHT));
+  await until(() => did.window !== undefined);
+  assert.equal(await did.quit(), false);
+  await until(() => did.nQuits === 1);
+  assert.equal(await did.quit(), true);
 });

@@ -64,7 +64,7 @@ test("a recording is seen, heard, named and exported", { skip }, async (t) => {
     await nameVoiceAt(page, middleS, name);
   }
   await says(page, "#people", "Chloë");
-  assert.equal((await did.ask("people")).value.length, 3);
+  assert.equal((await did.sidecar.people.list()).length, 3);
 
   const rttm = await exported(page, folder, "rttm");
   const told = rttm
@@ -137,7 +137,7 @@ test("what is no recording is a sentence, and a long one can be cancelled", { sk
   await serves(page);
   await page.click("#file-tab");
   await page.dropFiles("#drop", [RECORDING.replace(".flac", ".rttm")]);
-  await says(page, "#fault", "It is no audio that can be read here.");
+  await says(page, "#fault", "This is not a recording that can be read here.");
   await page.click("#dismiss");
   await page.until('document.querySelector("#fault").hidden');
   const long = join(folderFor(t), "long.wav");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { exported } from "../page/exports.js";
-import { advice, clock, duration, fault, need } from "../page/words.js";
+import { advice, clock, duration, fault, need, serviceReport } from "../page/words.js";
 
 const CONVERSATION = {
   title: "team talk.m4a",
@@ -81,6 +81,34 @@ test("what is missing, and what is wrong", () => {
   assert.equal(told[4], "In the child's words.");
   // Kept, but not enough yet: `need` says that.
   assert.deepEqual(advice({ ...ada, warnings: warnings.slice(0, 1) }), []);
+});
+
+test("what the voice service is doing", () => {
+  const nothing = { health: null, progress: null, error: null };
+  const device = { selected: "cpu", reason: "no graphics card" };
+  const health = { device, model: { id: "campplus" } };
+  const progress = { phase: "download", unit: "bytes", done: 3e6, total: 28e6 };
+  const said = (report) => serviceReport({ ...nothing, ...report });
+  assert.deepEqual(said({ state: "ready", health }), {
+    state: "ready",
+    sentence: "Ready, on the processor.",
+    detail: "campplus; no graphics card",
+  });
+  assert.equal(
+    said({ state: "loading", progress }).sentence,
+    "The voice model is being fetched: 3 of 28 MB.",
+  );
+  assert.equal(said({ state: "starting" }).sentence, "The voice service is starting.");
+  assert.equal(said({ state: "restarting" }).sentence, "The voice service is starting again.");
+  const failed = (name, kind) => said({ state: "failed", error: { name, kind, message: "why" } });
+  assert.deepEqual(failed("CommandNotFound", "command_not_found"), {
+    state: "failed",
+    sentence: "The voice service is not installed.",
+    detail: "why",
+  });
+  assert.match(failed("ModelUnavailable", "offline").sentence, /online/);
+  assert.match(failed("ModelUnavailable", "damaged").sentence, /model cannot be used/);
+  assert.match(failed("ChildGone", "usage").sentence, /could not be started/);
 });
 
 test("faults", () => {

@@ -13,7 +13,9 @@ import type {
 } from "./live_reports.js";
 import type { IdentifyResult, EnrollResult, ForgetResult } from "./people_reports.js";
 import type { PersonDetails, PersonReport } from "./people_reports.js";
+import type { RequestProgress, SpeechResult } from "./reports.js";
 import type { ErrorReport } from "./sidecar_error.js";
+import type { ServiceReport } from "./speaker_service.js";
 
 /** Calls are invoked and answered, samples are sent, and news comes back. */
 export type Channel = "speaker-sidecar:call" | "speaker-sidecar:push" | "speaker-sidecar:news";
@@ -60,10 +62,15 @@ export interface PageEmbedding {
 
 /** What may be called in the main process: arguments and result of each. */
 export interface Calls {
-  "live.open": (live: string, options: PageLiveOptions) => void;
-  "live.close": (live: string, options: Omit<LiveCloseOptions, "signal">) => DiarizeResult;
-  "live.stop": (live: string) => void;
-  diarize: (audio: SentAudio, options: PageDiarizeOptions) => DiarizeResult;
+  /** Tells the page the report as it is, and each that follows. */
+  "service.follow": () => void;
+  "service.restart": () => void;
+  "live.open": (task: string, options: PageLiveOptions) => void;
+  "live.close": (task: string, options: Omit<LiveCloseOptions, "signal">) => DiarizeResult;
+  /** Of `live.open` and `diarize`. */
+  cancel: (task: string) => void;
+  speech: (audio: SentAudio) => SpeechResult;
+  diarize: (task: string, audio: SentAudio, options: PageDiarizeOptions) => DiarizeResult;
   "people.list": () => PersonReport[];
   "people.get": (id: string) => PersonDetails;
   "people.enroll": (enrolment: PageEnrolment<SentAudio>) => EnrollResult;
@@ -78,27 +85,42 @@ export type SentError = ErrorReport;
 /** What a call came to. */
 export type Answer<T> = { readonly value: T } | { readonly error: SentError };
 
-/** What is told of a stream. */
-export type LiveNews =
+/** What is told of a task. */
+export type News =
   | { readonly event: "turn"; readonly value: LiveTurn }
   | { readonly event: "level"; readonly value: LiveLevel }
   | { readonly event: "lag"; readonly value: LiveLag }
   | { readonly event: "restarted"; readonly value: LiveRestart }
-  | { readonly event: "error"; readonly value: SentError };
+  | { readonly event: "error"; readonly value: SentError }
+  | { readonly event: "progress"; readonly value: RequestProgress }
+  | { readonly event: "service"; readonly value: ServiceReport };
+
+/** Under which name news of the service is told. */
+export type ServiceTask = "service";
+
+/** Something that takes long: under which name it can be cancelled, and its answer. */
+export interface Task<T> {
+  readonly task: string;
+  readonly answer: Promise<Answer<T>>;
+}
 
 /** `window.speakerSidecar`, as the preload script makes it. */
 export interface Bridge {
-  openLive(
-    options: PageLiveOptions,
-    onNews: (news: LiveNews) => void,
-  ): { readonly live: string; readonly opened: Promise<Answer<void>> };
-  push(live: string, samples: Float32Array): void;
+  followService(onReport: (report: ServiceReport) => void): Promise<Answer<void>>;
+  restartService(): Promise<Answer<void>>;
+  openLive(options: PageLiveOptions, onNews: (news: News) => void): Task<void>;
+  push(task: string, samples: Float32Array): void;
   closeLive(
-    live: string,
+    task: string,
     options: Omit<LiveCloseOptions, "signal">,
   ): Promise<Answer<DiarizeResult>>;
-  stopLive(live: string): Promise<Answer<void>>;
-  diarize(audio: PageAudio, options: PageDiarizeOptions): Promise<Answer<DiarizeResult>>;
+  cancel(task: string): Promise<Answer<void>>;
+  speech(audio: PageAudio): Promise<Answer<SpeechResult>>;
+  diarize(
+    audio: PageAudio,
+    options: PageDiarizeOptions,
+    onNews: (news: News) => void,
+  ): Task<DiarizeResult>;
   list(): Promise<Answer<PersonReport[]>>;
   get(id: string): Promise<Answer<PersonDetails>>;
   enroll(enrolment: PageEnrolment): Promise<Answer<EnrollResult>>;

@@ -27,6 +27,7 @@ export type {
 export type * from "./diarization_reports.js";
 export type * from "./live_reports.js";
 export type { Live } from "./live.js";
+export { speaking, type Speaking } from "./speaking.js";
 export type * from "./people_reports.js";
 export type * from "./reports.js";
 export * from "./error_classes.js";

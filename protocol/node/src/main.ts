@@ -1,18 +1,26 @@
 /** The main process's part: it answers pages, and hears their microphones by `live`. */
 
-import type { Answer, Calls, Channel, LiveNews, SentAudio } from "./bridge.js";
+import { onAbort } from "./abort.js";
+import type { Answer, Calls, Channel, News, SentAudio, ServiceTask } from "./bridge.js";
+import type { PageDiarizeOptions } from "./bridge.js";
+import type { DiarizeResult } from "./diarization_reports.js";
 import type { Page, PageCalls, PageEvent, PagePermissions } from "./electron_pages.js";
 import { PageStreams } from "./page_streams.js";
+import { PageTasks } from "./page_tasks.js";
+import type { RequestProgress } from "./reports.js";
 import { sentError } from "./sent_error.js";
 import type { SpeakerSidecar } from "./sidecar.js";
+import { SpeakerService, type ServiceReport } from "./speaker_service.js";
 
 export type { Frame, Page, PageCalls, PageEvent, PagePermissions } from "./electron_pages.js";
+export { SpeakerService, type ServiceReport, type StartSidecar } from "./speaker_service.js";
 
 /** Options of `serveSpeaker`. */
 export interface ServeOptions {
   /** Electron's. */
   readonly ipcMain: PageCalls;
-  readonly sidecar: Pick<SpeakerSidecar, "live" | "diarize" | "people">;
+  /** One that runs, or a service, which may be starting or out of order. */
+  readonly sidecar: SpeakerSidecar | SpeakerService;
   /**
    * Whose pages are answered: `file://` (the default), an app's own `app://main`, a development
    * server's `http://localhost:5173`. Frames inside of a page never are.
@@ -26,26 +34,60 @@ const FILES = "file://";
 export function serveSpeaker({ ipcMain, sidecar, origins = [FILES] }: ServeOptions): void {
   const call: Channel = "speaker-sidecar:call";
   const push: Channel = "speaker-sidecar:push";
-  const streams = new PageStreams((options) => sidecar.live(options));
-  const { people } = sidecar;
+  const service = "sidecar" in sidecar ? sidecar : new SpeakerService(async () => sidecar);
+  const tasks = new PageTasks();
+  const streams = new PageStreams(tasks);
+  const people = async () => (await service.sidecar).people;
 
   function handlersFor(page: Page) {
     const handlers: {
       [N in keyof Calls]: (...args: Parameters<Calls[N]>) => Promise<ReturnType<Calls[N]>>;
     } = {
-      "live.open": async (live, options) => streams.open(page, live, options, tellOf(page, live)),
-      "live.close": (live, options) => streams.close(page, live, options ?? {}),
-      "live.stop": async (live) => streams.stop(page, live),
-      diarize: (audio, options) => sidecar.diarize(checked(audio), { ...options }),
-      "people.list": () => people.list(),
-      "people.get": (id) => people.get(id),
-      "people.enroll": ({ audio, ...enrolment }) =>
-        people.enroll(audio === undefined ? enrolment : { ...enrolment, audio: checked(audio) }),
-      "people.rename": (id, name) => people.rename(id, name),
-      "people.forget": (id, print) => people.forget(id, { print }),
-      "people.identify": (audio) => people.identify(checked(audio)),
+      "service.follow": async () => follow(page),
+      "service.restart": () => service.restart(),
+      "live.open": (task, options) =>
+        streams.open(page, task, options, service.sidecar, tellOf(page, task)),
+      "live.close": (task, options) => streams.close(page, task, options ?? {}),
+      cancel: async (task) => tasks.cancel(page, task),
+      speech: async (audio) => (await service.sidecar).speech(checked(audio)),
+      diarize: (task, audio, options) => diarize(page, task, checked(audio), options),
+      "people.list": async () => (await people()).list(),
+      "people.get": async (id) => (await people()).get(id),
+      "people.enroll": async ({ audio, ...enrolment }) => {
+        const voice = audio === undefined ? {} : { audio: checked(audio) };
+        return (await people()).enroll({ ...enrolment, ...voice });
+      },
+      "people.rename": async (id, name) => (await people()).rename(id, name),
+      "people.forget": async (id, print) => (await people()).forget(id, { print }),
+      "people.identify": async (audio) => (await people()).identify(checked(audio)),
     };
     return handlers;
+  }
+
+  /** Tell `page` the report, and each that follows. */
+  function follow(page: Page): void {
+    const task: ServiceTask = "service";
+    tasks.cancel(page, task);
+    const tell = tellOf(page, task);
+    const report = (value: ServiceReport) => tell({ event: "service", value });
+    onAbort(tasks.begin(page, task), service.onReport(report));
+    report(service.report);
+  }
+
+  async function diarize(
+    page: Page,
+    task: string,
+    audio: SentAudio,
+    options: PageDiarizeOptions,
+  ): Promise<DiarizeResult> {
+    const signal = tasks.begin(page, task);
+    const tell = tellOf(page, task);
+    const onProgress = (value: RequestProgress) => tell({ event: "progress", value });
+    try {
+      return await (await service.sidecar).diarize(audio, { ...options, signal, onProgress });
+    } finally {
+      tasks.end(page, task);
+    }
   }
 
   ipcMain.handle(call, async (event, name: keyof Calls, ...args: unknown[]) => {
@@ -59,8 +101,8 @@ export function serveSpeaker({ ipcMain, sidecar, origins = [FILES] }: ServeOptio
       return { error: sentError(error) } satisfies Answer<unknown>;
     }
   });
-  ipcMain.on(push, (event, live: string, samples: Float32Array) => {
-    if (isAllowed(event, origins)) streams.push(event.sender, live, samples);
+  ipcMain.on(push, (event, task: string, samples: Float32Array) => {
+    if (isAllowed(event, origins)) streams.push(event.sender, task, samples);
   });
 }
 
@@ -76,10 +118,10 @@ export function allowMicrophone(session: PagePermissions, origins: readonly stri
   });
 }
 
-function tellOf(page: Page, live: string) {
+function tellOf(page: Page, task: string) {
   const news: Channel = "speaker-sidecar:news";
-  return (told: LiveNews) => {
-    if (!page.isDestroyed()) page.send(news, live, told);
+  return (told: News) => {
+    if (!page.isDestroyed()) page.send(news, task, told);
   };
 }
 

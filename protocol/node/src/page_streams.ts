@@ -1,46 +1,61 @@
-/** The live streams of an app's pages: each ends with its page. */
+/** The live streams of an app's pages. */
 
-import type { LiveNews, PageLiveOptions } from "./bridge.js";
+import { cancelledBy } from "./abort.js";
+import type { News, PageLiveOptions } from "./bridge.js";
 import type { DiarizeResult } from "./diarization_reports.js";
+import type { Page } from "./electron_pages.js";
 import { InvalidParams } from "./errors.js";
 import type { Live } from "./live.js";
-import type { LiveCloseOptions, LiveOptions } from "./live_reports.js";
-import type { Page } from "./electron_pages.js";
+import type { LiveCloseOptions } from "./live_reports.js";
+import type { PageTasks } from "./page_tasks.js";
 import { sentError } from "./sent_error.js";
+import type { SpeakerSidecar } from "./sidecar.js";
 
 interface PageStream {
   readonly live: Live;
-  readonly controller: AbortController;
-  readonly tell: (news: LiveNews) => void;
+  readonly tell: (news: News) => void;
 }
 
 // A page sends a tenth of a second at a time.
 const MAX_PUSH_S = 10;
-const MAX_STREAMS = 8;
 
 export class PageStreams {
   private readonly streams = new Map<Page, Map<string, PageStream>>();
 
-  constructor(private readonly start: (options: LiveOptions) => Live) {}
+  constructor(private readonly tasks: PageTasks) {}
 
-  /** Open the stream `name` of `page`; `tell` is told what becomes of it. */
-  open(page: Page, name: string, options: PageLiveOptions, tell: (news: LiveNews) => void): void {
-    const streams = this.streamsOf(page);
-    if (streams.size >= MAX_STREAMS || streams.has(name)) {
-      throw new InvalidParams(`a page may have ${MAX_STREAMS} streams, each with its own name`);
-    }
+  /**
+   * Open the stream `name` of `page` in `sidecar`, once that is there; `tell` is told what becomes
+   * of it.
+   */
+  async open(
+    page: Page,
+    name: string,
+    options: PageLiveOptions,
+    sidecar: Promise<Pick<SpeakerSidecar, "live">>,
+    tell: (news: News) => void,
+  ): Promise<void> {
+    const signal = this.tasks.begin(page, name);
     const { sampleRateHz, channels, identify, detail } = options;
-    const controller = new AbortController();
-    const { signal } = controller;
-    const live = this.start({ sampleRateHz, channels, identify, detail, signal });
-    streams.set(name, { live, controller, tell });
+    let live: Live;
+    try {
+      const running = await sidecar;
+      // Meanwhile the page may be gone, and nobody would end the stream.
+      if (signal.aborted) throw cancelledBy(signal, "the stream");
+      live = running.live({ sampleRateHz, channels, identify, detail, signal });
+    } catch (error) {
+      this.tasks.end(page, name);
+      throw error;
+    }
+    const streams = this.streams.get(page) ?? new Map<string, PageStream>();
+    this.streams.set(page, streams.set(name, { live, tell }));
     live
       .on("turn", (value) => tell({ event: "turn", value }))
       .on("level", (value) => tell({ event: "level", value }))
       .on("lag", (value) => tell({ event: "lag", value }))
       .on("restarted", (value) => tell({ event: "restarted", value }))
       .on("error", (error) => {
-        streams.delete(name);
+        this.forget(page, name);
         if (!signal.aborted) tell({ event: "error", value: sentError(error) });
       });
   }
@@ -58,43 +73,26 @@ export class PageStreams {
     } catch (error) {
       // What is lost here would shift all times: better an end that is told.
       stream.tell({ event: "error", value: sentError(error) });
-      this.stop(page, name);
+      this.tasks.cancel(page, name);
     }
   }
 
   async close(page: Page, name: string, options: LiveCloseOptions): Promise<DiarizeResult> {
-    const streams = this.streamsOf(page);
-    const stream = streams.get(name);
+    const stream = this.streams.get(page)?.get(name);
     if (stream === undefined) throw new InvalidParams("this stream has ended");
+    // What comes later is not heard, and is no fault.
+    this.streams.get(page)?.delete(name);
     try {
       return await stream.live.close({ ...options });
     } finally {
-      streams.delete(name);
+      this.forget(page, name);
     }
   }
 
-  stop(page: Page, name: string): void {
-    const streams = this.streamsOf(page);
-    const stream = streams.get(name);
-    streams.delete(name);
-    stream?.controller.abort();
-  }
-
-  private streamsOf(page: Page): Map<string, PageStream> {
-    const known = this.streams.get(page);
-    if (known !== undefined) return known;
-    const streams = new Map<string, PageStream>();
-    this.streams.set(page, streams);
-    const end = () => {
-      for (const { controller } of streams.values()) controller.abort();
-      streams.clear();
-    };
-    page.on("did-navigate", end);
-    page.on("render-process-gone", end);
-    page.on("destroyed", () => {
-      end();
-      this.streams.delete(page);
-    });
-    return streams;
+  private forget(page: Page, name: string): void {
+    this.tasks.end(page, name);
+    const streams = this.streams.get(page);
+    streams?.delete(name);
+    if (streams?.size === 0) this.streams.delete(page);
   }
 }

@@ -6,7 +6,8 @@
  * does it by itself.
  */
 
-import type { Answer, Bridge, Calls, Channel, LiveNews, PageAudio, SentAudio } from "./bridge.js";
+import type { Answer, Bridge, Calls, Channel, News, PageAudio, SentAudio } from "./bridge.js";
+import type { ServiceTask } from "./bridge.js";
 
 /** What is needed of the module `electron` in a preload script. */
 export interface PreloadElectron {
@@ -24,8 +25,9 @@ export function exposeSpeaker({ contextBridge, ipcRenderer, webUtils }: PreloadE
   const calls: Channel = "speaker-sidecar:call";
   const pushes: Channel = "speaker-sidecar:push";
   const news: Channel = "speaker-sidecar:news";
-  const listeners = new Map<string, (news: LiveNews) => void>();
-  ipcRenderer.on(news, (_event, live: string, told: LiveNews) => listeners.get(live)?.(told));
+  const service: ServiceTask = "service";
+  const listeners = new Map<string, (news: News) => void>();
+  ipcRenderer.on(news, (_event, task: string, told: News) => listeners.get(task)?.(told));
 
   async function call<N extends keyof Calls>(
     name: N,
@@ -45,23 +47,40 @@ export function exposeSpeaker({ contextBridge, ipcRenderer, webUtils }: PreloadE
   }
 
   const bridge: Bridge = {
+    followService(onReport) {
+      listeners.set(service, (told) => {
+        if (told.event === "service") onReport(told.value);
+      });
+      return call("service.follow");
+    },
+    restartService: () => call("service.restart"),
     openLive(options, onNews) {
-      const live = crypto.randomUUID();
-      listeners.set(live, onNews);
-      return { live, opened: call("live.open", live, options) };
+      const task = crypto.randomUUID();
+      listeners.set(task, onNews);
+      return { task, answer: call("live.open", task, options) };
     },
     // By `send`, which copies: to transfer the buffer to the main process would lose the message.
-    push: (live, samples) => ipcRenderer.send(pushes, live, samples),
-    async closeLive(live, options) {
-      const answer = await call("live.close", live, options);
-      listeners.delete(live);
+    push: (task, samples) => ipcRenderer.send(pushes, task, samples),
+    async closeLive(task, options) {
+      const answer = await call("live.close", task, options);
+      listeners.delete(task);
       return answer;
     },
-    stopLive(live) {
-      listeners.delete(live);
-      return call("live.stop", live);
+    cancel(task) {
+      listeners.delete(task);
+      return call("cancel", task);
     },
-    diarize: async (audio, options) => call("diarize", await sent(audio), options),
+    speech: async (audio) => call("speech", await sent(audio)),
+    diarize(audio, options, onNews) {
+      const task = crypto.randomUUID();
+      listeners.set(task, onNews);
+      const answer = (async () => {
+        const whole = await call("diarize", task, await sent(audio), options);
+        listeners.delete(task);
+        return whole;
+      })();
+      return { task, answer };
+    },
     list: () => call("people.list"),
     get: (id) => call("people.get", id),
     async enroll({ audio, ...enrolment }) {

@@ -1,26 +1,16 @@
 /// <reference lib="dom" />
 /** The page's part: the microphone to answers. It needs the preload script's bridge. */
 
-import type {
-  Answer,
-  Bridge,
-  PageAudio,
-  PageDiarizeOptions,
-  PageEnrolment,
-  SentError,
-} from "./bridge.js";
-import { restoreError } from "./error_classes.js";
+import { bridgeOf, valueOf } from "./answers.js";
+import type { PageAudio, PageDiarizeOptions, PageEnrolment } from "./bridge.js";
 import type { DiarizeResult } from "./diarization_reports.js";
-import type { LiveCloseOptions, LiveLag, LiveRestart, LiveTurn } from "./live_reports.js";
-import {
-  MICROPHONE_RATE_HZ,
-  openMicrophone,
-  type MicrophoneLevel,
-  type MicrophoneOptions,
-} from "./microphone.js";
+import { Cancelled } from "./errors.js";
 import type { EnrollResult, ForgetResult, IdentifyResult } from "./people_reports.js";
 import type { PersonDetails, PersonReport } from "./people_reports.js";
+import type { RequestProgress, SpeechResult } from "./reports.js";
+import type { ServiceReport } from "./speaker_service.js";
 
+export { listen, type ListenOptions, type Listening } from "./listening.js";
 export { microphones, openMicrophone, MICROPHONE_RATE_HZ } from "./microphone.js";
 export type {
   Microphone,
@@ -28,104 +18,49 @@ export type {
   MicrophoneListener,
   MicrophoneOptions,
 } from "./microphone.js";
+export { speaking, type Speaking } from "./speaking.js";
 export type { PageAudio, PageDiarizeOptions, PageEmbedding, PageEnrolment } from "./bridge.js";
-export type { DiarizeResult, LiveTurn };
+export type { LiveTurn } from "./live_reports.js";
+export type { DiarizeResult, RequestProgress, ServiceReport, SpeechResult };
 
-/** Options of `listen`. */
-export interface ListenOptions extends MicrophoneOptions {
-  /** Ask the gallery who the speakers are. Default: false. */
-  readonly identify?: boolean | undefined;
-  /** Something of a turn is news. */
-  onTurn?(turn: LiveTurn): void;
-  /** How loud it is, ten times a second. */
-  onLevel?(level: MicrophoneLevel): void;
-  onLag?(lag: LiveLag): void;
-  onRestarted?(restart: LiveRestart): void;
-  /** It has ended with this error; so does `close`. */
-  onError?(error: Error): void;
+/** Options of `diarize`. */
+export interface DiarizeFileOptions extends PageDiarizeOptions {
+  /** Told how many seconds were heard, up to four times a second. */
+  onProgress?(progress: RequestProgress): void;
+  /** Its abort ends it, with `Cancelled`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** The microphone is heard. */
-export interface Listening {
-  /** The microphone's name. */
-  readonly label: string;
-  /** What is known of each turn, in the order in which they were noticed. */
-  readonly turns: readonly LiveTurn[];
-  /** End it: who spoke when, in hindsight. */
-  close(options?: Omit<LiveCloseOptions, "signal">): Promise<DiarizeResult>;
-  /** End it without a result. */
-  stop(): Promise<void>;
-}
-
-/** Open the microphone, and tell who speaks. See `openMicrophone` for what it throws. */
-export async function listen(options: ListenOptions = {}): Promise<Listening> {
+/**
+ * Who speaks when in a recording: samples, or a file as long as the disk holds.
+ *
+ * @throws {Cancelled} `signal` was aborted.
+ */
+export async function diarize(
+  audio: PageAudio,
+  { onProgress, signal, ...options }: DiarizeFileOptions = {},
+): Promise<DiarizeResult> {
   const bridge = bridgeOf();
-  const turns = new Map<number, LiveTurn>();
-  let failure: Error | null = null;
-  let microphone: { close(): Promise<void> } | null = null;
-  const fail = (error: Error) => {
-    if (failure !== null) return;
-    failure = error;
-    void microphone?.close();
-    options.onError?.(error);
-  };
-  const { identify = false } = options;
-  const opening = { sampleRateHz: MICROPHONE_RATE_HZ, identify };
-  const { live, opened } = bridge.openLive(opening, (news) => {
-    if (news.event === "turn") {
-      turns.set(news.value.turn, news.value);
-      options.onTurn?.(news.value);
-    }
-    if (news.event === "lag") options.onLag?.(news.value);
-    if (news.event === "restarted") options.onRestarted?.(news.value);
-    if (news.event === "error") fail(errorOf(news.value));
+  const isAborted = () => signal?.aborted === true;
+  if (isAborted()) throw new Cancelled("it was aborted before it began");
+  const { task, answer } = bridge.diarize(audio, options, (news) => {
+    if (news.event === "progress") onProgress?.(news.value);
   });
-  valueOf(await opened);
+  const abort = () => void bridge.cancel(task);
+  signal?.addEventListener("abort", abort, { once: true });
   try {
-    const open = await openMicrophone(options, {
-      onSamples: (samples, level) => {
-        if (failure !== null) return;
-        bridge.push(live, samples);
-        options.onLevel?.(level);
-      },
-      onEnded: () => {
-        fail(new DOMException("the microphone was unplugged or taken away", "NotReadableError"));
-        void bridge.stopLive(live);
-      },
-    });
-    microphone = open;
-    if (failure !== null) {
-      // It failed while a person was asked: a microphone that nobody hears is closed.
-      await open.close();
-      throw failure;
-    }
-    return {
-      label: open.label,
-      get turns() {
-        return [...turns.values()];
-      },
-      async close(how = {}) {
-        await open.close();
-        if (failure !== null) throw failure;
-        return valueOf(await bridge.closeLive(live, how));
-      },
-      async stop() {
-        await open.close();
-        valueOf(await bridge.stopLive(live));
-      },
-    };
-  } catch (error) {
-    await bridge.stopLive(live);
-    throw error;
+    const result = valueOf(await answer);
+    // An abort may come before the main process has been asked.
+    if (isAborted()) throw new Cancelled("it was aborted");
+    return result;
+  } finally {
+    signal?.removeEventListener("abort", abort);
   }
 }
 
-/** Who speaks when in a recording: samples, or a file as long as the disk holds. */
-export async function diarize(
-  audio: PageAudio,
-  options: PageDiarizeOptions = {},
-): Promise<DiarizeResult> {
-  return valueOf(await bridgeOf().diarize(audio, options));
+/** Where somebody speaks, and for how long in all: what is missing until a person is enrolled. */
+export async function speech(audio: PageAudio): Promise<SpeechResult> {
+  return valueOf(await bridgeOf().speech(audio));
 }
 
 /** Whom the sidecar knows by voice; as `sidecar.people`. */
@@ -142,19 +77,12 @@ export const people = {
     valueOf(await bridgeOf().identify(audio)),
 };
 
-function bridgeOf(): Bridge {
-  const { speakerSidecar } = globalThis as { speakerSidecar?: Bridge };
-  if (speakerSidecar !== undefined) return speakerSidecar;
-  throw new Error("there is no window.speakerSidecar: the window's preload script must expose it");
-}
+/** What the sidecar is doing: an app can live without it, and say so. */
+export const service = {
+  /** Tell `listener` the report as it is, and each that follows; a page has one such listener. */
+  follow: async (listener: (report: ServiceReport) => void): Promise<void> =>
+    valueOf(await bridgeOf().followService(listener)),
 
-function valueOf<T>(answer: Answer<T>): T {
-  if ("error" in answer) throw errorOf(answer.error);
-  return answer.value;
-}
-
-/** As it was in the main process: one of the package's classes, which `speaker-sidecar/errors` has. */
-function errorOf(sent: SentError): Error {
-  const { name, kind, message } = sent;
-  return restoreError(sent) ?? Object.assign(new Error(message), { name, kind });
-}
+  /** Start it once more, if it has failed; how that goes is reported. */
+  restart: async (): Promise<void> => valueOf(await bridgeOf().restartService()),
+};

@@ -32,10 +32,10 @@ async function bridged({ origins, url, paths } = {}) {
 /** An open stream of the page, and what was told of it. */
 async function opened(world, options = RATE) {
   const news = [];
-  const { live, opened } = world.bridge.openLive(options, (told) => news.push(told));
+  const { task: live, answer } = world.bridge.openLive(options, (told) => news.push(told));
   await settle();
   await hear(world.newest());
-  assert.deepEqual(await opened, { value: undefined });
+  assert.deepEqual(await answer, { value: undefined });
   return { live, news };
 }
 
@@ -62,6 +62,8 @@ test("samples go to the child, news to the page, and the close gives the whole",
   assert.deepEqual(news[1].value.embedding, Float32Array.of(1, 0, 0, 0));
   const closing = world.bridge.closeLive(live, { maxSpeakers: 2 });
   await hear(world.newest());
+  // What comes too late is dropped, and spoils nothing.
+  world.bridge.push(live, samples);
   assert.equal(asked(world.newest()).at(-1)[1].max_speakers, 2);
   world.newest().answerWith("child_stream_closed");
   const { value } = await closing;
@@ -115,7 +117,7 @@ for (const event of ["destroyed", "did-navigate", "render-process-gone"]) {
 test("a stop ends it without a result, and nothing more is told", async () => {
   const world = await bridged();
   const { live, news } = await opened(world);
-  assert.deepEqual(await world.bridge.stopLive(live), { value: undefined });
+  assert.deepEqual(await world.bridge.cancel(live), { value: undefined });
   assert.deepEqual(asked(world.newest()).at(-1)[1].deadline_ms, 0);
   await settle();
   assert.deepEqual(news, []);
@@ -159,7 +161,7 @@ test("a file is sent as its path where it has one, and a page can name none", as
   const paths = new Map([[onDisk, "/home/ada/a.wav"]]);
   const { bridge, newest } = await bridged({ paths });
   const sent = async (audio) => {
-    void bridge.diarize(audio, { maxSpeakers: 3 }).catch(() => undefined);
+    void bridge.diarize(audio, { maxSpeakers: 3 }, () => undefined).answer.catch(() => undefined);
     await settle();
     await new Promise(setImmediate);
     const { method, params } = newest().received.at(-1);
@@ -172,7 +174,61 @@ test("a file is sent as its path where it has one, and a page can name none", as
   assert.deepEqual(await sent({ samples: Float32Array.of(0.5), ...RATE, path: "/etc/passwd" }), {
     ...{ pcm, encoding: "f32le", sample_rate_hz: 8_000, channels: 1 },
   });
-  await assert.rejects(bridge.diarize({ path: "/etc/passwd" }, {}));
+  await assert.rejects(bridge.diarize({ path: "/etc/passwd" }, {}, () => undefined).answer);
+});
+
+/** A recording that is being heard, with what the page was told of it. */
+async function diarizing(world) {
+  const told = [];
+  const audio = { samples: seconds(1), ...RATE };
+  const { task, answer } = world.bridge.diarize(audio, { identify: true }, (one) => told.push(one));
+  await settle();
+  const [id] = world.newest().ids("diarize");
+  return { task, answer, told, id };
+}
+
+test("a recording's progress is told, and its result", async () => {
+  const world = await bridged();
+  const { answer, told, id } = await diarizing(world);
+  world.newest().requestProgress(id, 5, 60, "seconds");
+  await settle();
+  assert.deepEqual(told, [{ event: "progress", value: { done: 5, total: 60, unit: "seconds" } }]);
+  world.newest().answerWith("child_diarize_result");
+  assert.ok((await answer).value.turns.length > 0);
+});
+
+for (const how of ["cancel", "did-navigate"]) {
+  test(`a recording that is wanted no more is heard no more: ${how}`, async () => {
+    const world = await bridged();
+    const { task, answer, id } = await diarizing(world);
+    if (how === "cancel") await world.bridge.cancel(task);
+    else world.page.emit(how);
+    assert.equal((await answer).error.kind, "cancelled");
+    const { method, params } = world.newest().received.at(-1);
+    assert.deepEqual([method, params.id], ["cancel", id]);
+  });
+}
+
+test("a page has no more than 16 tasks, and none twice", async () => {
+  const world = await bridged();
+  const streams = Array.from({ length: 16 }, () => world.bridge.openLive(RATE, () => undefined));
+  for (const { answer } of streams) assert.deepEqual(await answer, { value: undefined });
+  const further = () => world.bridge.openLive(RATE, () => undefined).answer;
+  assert.equal((await further()).error.kind, "invalid_params");
+  await world.bridge.cancel(streams[3].task);
+  assert.deepEqual(await further(), { value: undefined });
+  const event = { sender: world.page, senderFrame: world.page.frame };
+  const call = world.ipcMain.handlers["speaker-sidecar:call"];
+  const { error } = await call(event, "live.open", streams[0].task, RATE);
+  assert.match(error.message, /each with its own name/);
+});
+
+test("how much of an audio is speech", async () => {
+  const { bridge, newest } = await bridged();
+  const answer = bridge.speech({ samples: seconds(1), ...RATE });
+  await settle();
+  newest().answerWith("child_speech_result");
+  assert.equal(typeof (await answer).value.speechS, "number");
 });
 
 test("people: all of their calls", async () => {

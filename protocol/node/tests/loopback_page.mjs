@@ -24,7 +24,11 @@ const post = (path, value) => fetch(path, { method: "POST", body: asText(value) 
 const events = new EventSource("/news");
 let queue = Promise.resolve();
 const ipcRenderer = {
-  invoke: async (channel, ...args) => fromText(await (await post("/invoke", [channel, args])).text()),
+  // In the order of what was sent, as Electron keeps it.
+  invoke: async (channel, ...args) => {
+    await queue;
+    return fromText(await (await post("/invoke", [channel, args])).text());
+  },
   send: (channel, ...args) => (queue = queue.then(() => post("/send", [channel, args]))),
   on: (channel, listener) => events.addEventListener(channel, ({ data }) => {
     listener({}, ...fromText(data));

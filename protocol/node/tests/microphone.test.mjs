@@ -8,6 +8,7 @@ import { test } from "node:test";
 
 import { CHROMIUM, Page } from "../../../packaging/electron-example/tests/chromium.mjs";
 import { servePage } from "./loopback_page.mjs";
+import { LIGHT_SKIP, ready, start } from "./sidecars.mjs";
 import { wavBytes } from "./wav.mjs";
 
 const SKIP = { skip: !CHROMIUM && "there is no Chromium: install one, or name it in CHROMIUM" };
@@ -42,6 +43,12 @@ const OPEN = `
 import { microphones, openMicrophone } from "./renderer.js";
 
 window.chunks = [];
+window.asked = [];
+const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = (constraints) => {
+  asked.push(constraints);
+  return getUserMedia(constraints);
+};
 window.begin = async (options = {}) => {
   window.microphone = await openMicrophone({ echoCancellation: false, ...options }, {
     onSamples: (samples, level) => chunks.push({ samples: [...samples], ...level }),
@@ -71,6 +78,16 @@ test("chunks of 100 ms of 16 kHz, mono, with their level", SKIP, async (t) => {
   const heardHz = crossings / (all.length / 16_000);
   assert.ok(Math.abs(heardHz - TONE_HZ) < 20, `${heardHz} Hz`);
   t.diagnostic(`${chunks.length} chunks; ${heardHz.toFixed(0)} Hz of ${TONE_HZ}`);
+});
+
+test("what the loudspeakers play is taken out, and voices are not changed", SKIP, async (t) => {
+  const page = await openPage(t, OPEN);
+  await page.until("typeof begin === 'function'");
+  await page.evaluate("begin({ echoCancellation: undefined })");
+  const changes = { noiseSuppression: false, autoGainControl: false };
+  assert.deepEqual(await page.evaluate("asked"), [
+    { audio: { echoCancellation: true, ...changes } },
+  ]);
 });
 
 test("a microphone that is named, and one that is not there", SKIP, async (t) => {
@@ -118,10 +135,10 @@ navigator.mediaDevices.getUserMedia = async (constraints) => {
 window.speakerSidecar = {
   openLive: (_, onNews) => {
     tell = onNews;
-    return { live: 1, opened: Promise.resolve({ value: undefined }) };
+    return { task: "1", answer: Promise.resolve({ value: undefined }) };
   },
   push: () => (window.pushed = true),
-  stopLive: async () => ({ value: undefined }),
+  cancel: async () => ({ value: undefined }),
 };
 window.begin = () => listen().then(() => "listens", ({ message }) => message);
 window.states = () => tracks.map(({ readyState }) => readyState);`;
@@ -137,3 +154,79 @@ test(
     assert.equal(await page.evaluate("window.pushed"), undefined);
   },
 );
+
+const LISTEN = `
+import { listen } from "./renderer.js";
+
+const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+let track;
+navigator.mediaDevices.getUserMedia = async (constraints) => {
+  const stream = await getUserMedia(constraints);
+  [track] = stream.getTracks();
+  return stream;
+};
+window.told = { samples: [], speaking: [], heard: [], errors: [] };
+window.begin = async () => {
+  window.listening = await listen({
+    echoCancellation: false,
+    onSamples: (samples) => told.samples.push(samples),
+    onSpeaking: (speaking) => told.speaking.push(speaking.map(({ sure }) => sure)),
+    onHeard: (heardS) => told.heard.push(heardS),
+    onError: ({ name, message }) => told.errors.push([name, message]),
+  });
+};
+// As the browser tells it of a microphone that is unplugged.
+window.unplug = () => {
+  track.stop();
+  track.dispatchEvent(new Event("ended"));
+};
+window.finish = async () => {
+  const { durationS, turns } = await listening.close();
+  return { durationS, turns, nSamples: told.samples.reduce((sum, { length }) => sum + length, 0) };
+};`;
+
+/** A page that listens, with the light sidecar behind it: two seconds of a tone, and two of nothing. */
+async function listeningPage(t) {
+  const sidecar = await start(t);
+  await ready(sidecar);
+  const samples = new Float32Array(4 * 48_000);
+  samples.set(tone(2), 48_000);
+  const page = await openPage(t, LISTEN, { samples, sidecar });
+  await page.until("typeof begin === 'function'");
+  await page.evaluate("begin()");
+  return page;
+}
+
+const WITH_SIDECAR = { skip: SKIP.skip || LIGHT_SKIP };
+
+test(
+  "who speaks, up to where it was heard, and what the microphone gave",
+  WITH_SIDECAR,
+  async (t) => {
+    const page = await listeningPage(t);
+    await page.until("told.speaking.some(([sure]) => sure)");
+    await page.until("told.speaking.at(-1).length === 0");
+    const { durationS, turns, nSamples } = await page.evaluate("finish()");
+    const { speaking, heard, errors } = await page.evaluate("told");
+    assert.deepEqual(errors, []);
+    assert.equal(durationS, nSamples / 16_000, "it is what was heard, to the sample");
+    assert.ok(turns.length > 0);
+    assert.deepEqual(speaking[0], [false], "it is a guess at first");
+    assert.ok(
+      heard.length >= 8 && heard.every((one, n) => n === 0 || one > heard[n - 1]),
+      `${heard}`,
+    );
+  },
+);
+
+test("of a microphone that is gone, the close gives what was heard", WITH_SIDECAR, async (t) => {
+  const page = await listeningPage(t);
+  await page.until("told.speaking.some(([sure]) => sure)");
+  await page.evaluate("unplug()");
+  await page.until("told.errors.length === 1");
+  const { durationS, turns, nSamples } = await page.evaluate("finish()");
+  const { errors } = await page.evaluate("told");
+  assert.deepEqual(errors, [["NotReadableError", "the microphone was unplugged or taken away"]]);
+  assert.equal(durationS, nSamples / 16_000);
+  assert.ok(turns.length > 0);
+});

@@ -164,7 +164,7 @@ test(
     const texts = files.map((name) => readFileSync(join(folder, name), "utf8").trimEnd());
     for (const text of texts) assert.ok(readme.includes(text), text);
     assert.ok(texts.join("\n").split("\n").length <= 40);
-    const all = [...files, "electron.d.ts"];
+    const all = [...files, "electron.d.ts", "service.mts", "speaking.ts"];
     for (const name of all) copyFileSync(join(folder, name), join(app, name));
     compile(all, { module: "nodenext", moduleResolution: "nodenext" }, [
       "es2022",

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -13,6 +15,7 @@ import { survivors } from "./load.mjs";
 import { LIGHT_SKIP, PYTHON, ROOT } from "./sidecars.mjs";
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+const LIGHT_SIDECAR = join(ROOT, "tests", "light_sidecar.py");
 const STAND_IN = { command: process.execPath, args: [file("stand_in_child.mjs"), "serve"] };
 const SUSPEND = `
 import ctypes, sys
@@ -22,9 +25,9 @@ raise SystemExit(ctypes.windll.ntdll.NtSuspendProcess(process))
 `;
 
 /** Start this script; its process, and the first line that it tells. */
-async function main(script, command, args) {
-  const options = { stdio: ["ignore", "pipe", "inherit"] };
-  const process_ = spawn(process.execPath, [file(script), command, ...args], options);
+async function main(script, args, env = process.env) {
+  const options = { stdio: ["ignore", "pipe", "inherit"], env };
+  const process_ = spawn(process.execPath, [file(script), ...args], options);
   const line = await new Promise((resolve, reject) => {
     process_.stdout.once("data", (data) => resolve(String(data).trim().split(" ").map(Number)));
     process_.once("exit", () => reject(new Error(`${script} ended`)));
@@ -38,9 +41,7 @@ const whyNotStopped =
   LIGHT_SKIP ?? (process.platform === "darwin" && "macOS has nothing that ends a stopped child");
 
 test("a child that is stopped dies with its host", { skip: whyNotStopped }, async () => {
-  const { process: host, line } = await main("orphaning_main.mjs", PYTHON, [
-    join(ROOT, "tests", "light_sidecar.py"),
-  ]);
+  const { process: host, line } = await main("orphaning_main.mjs", [PYTHON, LIGHT_SIDECAR]);
   const [pid] = line;
   if (process.platform === "win32") {
     assert.equal(spawnSync(PYTHON, ["-c", SUSPEND, String(pid)]).status, 0);
@@ -54,8 +55,32 @@ test("a child that is stopped dies with its host", { skip: whyNotStopped }, asyn
   assert.deepEqual(await survivors([pid], 2_000), []);
 });
 
+for (const thread of ["main", "worker"]) {
+  test(
+    `a host that is killed while it listens leaves nothing behind: started by a ${thread} thread`,
+    { skip: LIGHT_SKIP },
+    async (t) => {
+      const folder = mkdtempSync(join(tmpdir(), "sidecar-killed-"));
+      t.after(() => rmSync(folder, { recursive: true, maxRetries: 5, retryDelay: 200 }));
+      const env = { ...process.env, TMPDIR: folder, TEMP: folder, TMP: folder };
+      const command = [PYTHON, LIGHT_SIDECAR];
+      const { process: host, line } = await main("listening_main.mjs", [thread, ...command], env);
+      const gone = ended(host);
+      host.kill("SIGKILL");
+      await gone;
+      const from = performance.now();
+      assert.deepEqual(await survivors(line, 4_000), []);
+      t.diagnostic(`the child is gone ${(performance.now() - from).toFixed(0)} ms after its host`);
+      assert.deepEqual(readdirSync(folder), []);
+    },
+  );
+}
+
 test("a forgotten sidecar with unref lets the process end, and ends with it", async () => {
-  const { process: host, line } = await main("forgotten_main.mjs", STAND_IN.command, STAND_IN.args);
+  const { process: host, line } = await main("forgotten_main.mjs", [
+    STAND_IN.command,
+    ...STAND_IN.args,
+  ]);
   const [pid, dim] = line;
   assert.equal(dim, 4, "its call kept the process until it was answered");
   assert.equal(await ended(host), 0);
