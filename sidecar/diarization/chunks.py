@@ -29,9 +29,12 @@ _FIRST_SAMPLE = (HEARD_SAMPLES - FRAME_SAMPLES) // 2
 Stretch: TypeAlias = tuple[int, int]
 
 # A stretch as long as this says by itself whose it is: the network now and then takes two people
-# for one. Of speech of half a second or less in all, what others say at the same time is kept.
-LEAST_STRETCH_S, _LEAST_SOLO_S = 0.75, 0.5
-# What is embedded of one stretch: more costs time, and makes the embedding no better.
+# for one, also without a pause between them. So longer ones are cut, at the same places of the
+# recording in all chunks: about every second.
+LEAST_STRETCH_S, _CUT_EVERY_FRAMES = 0.75, 59
+# Of speech of half a second or less in all, what others say at the same time is kept.
+_LEAST_SOLO_S = 0.5
+# What is embedded where no stretch is long enough: more costs time, and makes it no better.
 MOST_EMBEDDED_S = 5.0
 # A shorter voice tells nothing.
 _LEAST_VOICE_SAMPLES = SAMPLE_RATE_HZ // 10
@@ -84,17 +87,28 @@ class Chunk:
     def voices(self, speaker: int, samples: FloatArray) -> list[Voice]:
         """What is to be embedded of that speaker: of ``samples``, those of the chunk.
 
-        It is each stretch in which they speak alone for long enough; where there is none, all of
-        their speech without that of others, joined; and where there is hardly any of that either,
-        all of their speech. Without what lies behind the end of ``samples``.
+        It is each stretch in which they speak alone for long enough, in pieces; where there is
+        none, all of their speech without that of others, joined; and where there is hardly any of
+        that either, all of their speech. Without what lies behind the end of ``samples``.
         """
         alone = [run for run in runs(self._solo(speaker)) if _seconds(*run) >= LEAST_STRETCH_S]
-        voices = [Voice(run, _joined([run], samples)) for run in alone]
+        pieces = [piece for run in alone for piece in self._cut(run)]
+        voices = [Voice(piece, _joined([piece], samples)) for piece in pieces]
         if not voices:
             is_solo_enough = self.solo_s(speaker) >= _LEAST_SOLO_S
             frames = self._solo(speaker) if is_solo_enough else self.speaks[:, speaker]
             voices = [Voice(None, _joined(runs(frames), samples))]
         return [voice for voice in voices if len(voice.samples) >= _LEAST_VOICE_SAMPLES]
+
+    def _cut(self, stretch: Stretch) -> list[Stretch]:
+        """In pieces, none of which is too short."""
+        start, end = stretch
+        pieces = []
+        for place in range(-self.first_frame % _CUT_EVERY_FRAMES, end, _CUT_EVERY_FRAMES):
+            if min(_seconds(start, place), _seconds(place, end)) >= LEAST_STRETCH_S:
+                pieces.append((start, place))
+                start = place
+        return [*pieces, (start, end)]
 
     def _solo(self, speaker: int) -> BoolArray:
         solo: BoolArray = self.speaks[:, speaker] & (self.speaks.sum(axis=1) == 1)

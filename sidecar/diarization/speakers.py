@@ -23,7 +23,7 @@ IntArray = NDArray[np.int64]
 _MAX_DISTANCES = {"campplus": 0.57, "ecapa": 0.61}
 _MAX_DISTANCE = 0.59
 # The network now and then takes two people for one: then stretches lie this far apart, on average.
-_TAKEN_FOR_ONE = 0.85
+_TAKEN_FOR_ONE = 0.8
 # A stretch goes to somebody else only if its cosine with them is higher by this.
 _CLEARLY = 0.15
 # Who speaks alone for less is no evidence of a person; they go to whom they are most like.
@@ -149,7 +149,8 @@ def find_people(
 def _parts(one: LocalSpeaker) -> list[Evidence]:
     """The people that the network took for ``one``: nearly always one."""
     units = np.stack([unit for _, unit in one.stretches] or [one.unit])
-    labels = average_linkage(units, _TAKEN_FOR_ONE)
+    are_near = 1 - (units @ units.T).min() < _TAKEN_FOR_ONE  # so they are one cluster
+    labels = np.zeros(1, np.int64) if are_near else average_linkage(units, _TAKEN_FOR_ONE)
     if not labels.any():
         return [Evidence(one.unit, one.solo_s)]
     weights = np.array([_weight(stretch) for stretch, _ in one.stretches])

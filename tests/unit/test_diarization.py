@@ -60,18 +60,30 @@ def test_a_chunk_knows_its_speakers_and_how_long_each_speaks_alone():
     assert chunk.probabilities[250] == pytest.approx([0.99, 0.99, 0.0], abs=0.01)
 
 
-def test_each_stretch_in_which_a_speaker_is_alone_is_embedded():
-    chunk = chunk_of(
-        0, heard((FIRST, 100), (FIRST_AND_SECOND, 100), (SECOND, 60), (NOBODY, 29), (FIRST, 300))
-    )
+@pytest.mark.parametrize(("first_frame", "cuts"), [(0, (354, 413, 472, 531)), (88, (384, 443))])
+def test_each_stretch_in_which_a_speaker_is_alone_is_embedded_in_pieces(first_frame, cuts):
+    end = cuts[-1] + 50
+    classes = (FIRST, 100), (FIRST_AND_SECOND, 100), (SECOND, 60), (NOBODY, 29)
+    chunk = chunk_of(first_frame, heard(*classes, (FIRST, end - 289), (NOBODY, 589 - end)))
     samples = np.arange(CHUNK_SAMPLES, dtype=np.float32)
     first, second = chunk.voices(0, samples), chunk.voices(1, samples)
-    assert [voice.stretch for voice in first] == [(0, 100), (289, 589)]
+    edges = 289, *cuts, end
+    assert [voice.stretch for voice in first] == [(0, 100), *itertools.pairwise(edges)]
     assert [voice.stretch for voice in second] == [(200, 260)]
     for voice in (*first, *second):
-        start, end = (frame_start(frame) for frame in voice.stretch)
-        assert voice.samples[0] == start
-        assert voice.samples[-1] == min(end, start + 5 * SAMPLE_RATE_HZ) - 1
+        start, behind = (frame_start(frame) for frame in voice.stretch)
+        assert (voice.samples[0], voice.samples[-1]) == (start, behind - 1)
+
+
+def test_all_chunks_cut_at_the_same_places():
+    cuts = set()
+    for first_frame in (0, 59, 100, 119, 1_000):
+        voices = chunk_of(first_frame, heard((FIRST, 589))).voices(0, np.zeros(CHUNK_SAMPLES))
+        edges = [first_frame + voice.stretch[0] for voice in voices[1:]]
+        assert len(edges) >= 8
+        cuts |= {edge % 59 for edge in edges}
+        assert min(b - a for a, b in (voice.stretch for voice in voices)) * FRAME_S >= 0.75
+    assert cuts == {0}
 
 
 def test_short_stretches_are_joined():

@@ -92,10 +92,9 @@ def test_what_several_chunks_hear_alike_is_embedded_once():
     samples[8 * SAMPLE_RATE_HZ : 11 * SAMPLE_RATE_HZ] = FIRST
     activity, parts, _ = hear(samples, LightSegmenter())
     assert len(activity.parts) == len(activity.voices) >= 9
-    # Whole, and cut by the ends of chunks.
-    assert len(parts) == len(set(activity.parts)) <= 5
+    # Three pieces, and those that the ends of chunks cut.
+    assert len(parts) == len(set(activity.parts)) <= 7
     lengths_s = [part.waveform.n_samples / SAMPLE_RATE_HZ for part in parts]
-    assert [length_s > 2.7 for length_s in lengths_s].count(True) == 1
     vectors = [np.full(4, length_s, np.float32) for length_s in lengths_s]
     for place, vector in activity.embedded(vectors):
         first, last = place.stretch
@@ -117,7 +116,7 @@ class Wavering(LightSegmenter):
 @pytest.mark.parametrize(("n_frames", "n_parts"), [(1, 1), (15, 4)])
 def test_alike_is_within_a_fifth_of_a_second(n_frames, n_parts):
     samples = np.zeros(12 * SAMPLE_RATE_HZ, np.float32)
-    samples[5 * SAMPLE_RATE_HZ : 7 * SAMPLE_RATE_HZ] = FIRST
+    samples[5 * SAMPLE_RATE_HZ : 5 * SAMPLE_RATE_HZ + 22_000] = FIRST
     activity, parts, _ = hear(samples, Wavering(n_frames))
     assert len(activity.parts) == len(activity.chunks) == 4
     assert len(parts) == n_parts
