@@ -22,8 +22,9 @@ IntArray = NDArray[np.int64]
 # network that embeds, and for any other one.
 _MAX_DISTANCES = {"campplus": 0.57, "ecapa": 0.61}
 _MAX_DISTANCE = 0.59
-# The network now and then takes two people for one: then stretches lie this far apart, on average.
-_TAKEN_FOR_ONE = 0.8
+# The network now and then takes two people for one: then their pieces lie so much further apart
+# than that, on average.
+_TAKEN_FOR_ONE = 0.23
 # A stretch goes to somebody else only if its cosine with them is higher by this.
 _CLEARLY = 0.15
 # Who speaks alone for less is no evidence of a person; they go to whom they are most like.
@@ -133,7 +134,7 @@ def find_people(
     """
     if not local:
         return None
-    heard = [part for one in local for part in _parts(one)]
+    heard = [part for one in local for part in _parts(one, most_apart + _TAKEN_FOR_ONE)]
     long_enough = [part for part in heard if part.solo_s >= _LEAST_EVIDENCE_S]
     if len(long_enough) < least:
         long_enough = heard
@@ -146,11 +147,12 @@ def find_people(
     return _numbered(centroids, assigned, _elsewhere(local, assigned, centroids))
 
 
-def _parts(one: LocalSpeaker) -> list[Evidence]:
+def _parts(one: LocalSpeaker, most_apart: float) -> list[Evidence]:
     """The people that the network took for ``one``: nearly always one."""
     units = np.stack([unit for _, unit in one.stretches] or [one.unit])
-    are_near = 1 - (units @ units.T).min() < _TAKEN_FOR_ONE  # so they are one cluster
-    labels = np.zeros(1, np.int64) if are_near else average_linkage(units, _TAKEN_FOR_ONE)
+    if 1 - (units @ units.T).min() < most_apart:
+        return [Evidence(one.unit, one.solo_s)]
+    labels = average_linkage(units, most_apart)
     if not labels.any():
         return [Evidence(one.unit, one.solo_s)]
     weights = np.array([_weight(stretch) for stretch, _ in one.stretches])
