@@ -224,6 +224,16 @@ def request(request_id, method, params=None):
     return message if params is None else {**message, "params": params}
 
 
+def error_of_pushes(host, stream):
+    """What the next push into a stream is refused with, once hearing it has failed."""
+    ends_at = time.perf_counter() + PATIENCE_S
+    nothing = {"stream": stream, "pcm": b""}
+    while not hasattr(answer := host.call("stream_push", nothing), "code"):
+        assert time.perf_counter() < ends_at, "no push was refused"
+        time.sleep(0.005)
+    return answer
+
+
 def pcm(duration_s=0.1, level=0.1):
     """A short tone at 8 kHz."""
     n_samples = round(duration_s * 8000)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from light_segmenter import FRAME_SAMPLES
-from raw_host import assert_error, assert_result
+from raw_host import assert_error, assert_result, error_of_pushes
 
 RATE_HZ = 16_000
 FRAME_S = FRAME_SAMPLES / RATE_HZ
@@ -224,9 +224,7 @@ def test_what_cannot_be_heard_is_told_with_the_next_request(start_light):
     host.wait_for_state("ready")
     stream = open_stream(host)
     push(host, stream, TWO)
-    nothing = {"stream": stream, "pcm": b""}
-    while not hasattr(answer := host.call("stream_push", nothing), "code"):
-        pass
+    answer = error_of_pushes(host, stream)
     assert_error(answer, -32011, "download_failed", retryable=True)
     answer = host.call("stream_push", {"stream": stream, "pcm": b""})
     assert_error(answer, -32015, "unknown_stream")

@@ -11,7 +11,15 @@ from collections import Counter
 import numpy as np
 import pytest
 from faults import MARKED_RATE_HZ
-from raw_host import assert_error, assert_result, frame, pcm, request, time_to_end
+from raw_host import (
+    assert_error,
+    assert_result,
+    error_of_pushes,
+    frame,
+    pcm,
+    request,
+    time_to_end,
+)
 
 RATE_HZ = 16_000
 NOISE = np.random.default_rng(0).standard_normal(RATE_HZ)
@@ -29,13 +37,6 @@ def open_stream(host, rate_hz=RATE_HZ):
 
 def push(host, stream, pcm=b""):
     return host.call("stream_push", {"stream": stream, "pcm": pcm})
-
-
-def error_of_pushes(host, stream):
-    """What the next push is refused with, once hearing has failed."""
-    while not hasattr(answer := push(host, stream), "code"):
-        time.sleep(0.005)
-    return answer
 
 
 def assert_gone(host, stream):
@@ -194,13 +195,13 @@ def test_what_ends_the_process_answers_each_close(start_light, fault, code, kind
 
 def test_a_voice_that_does_not_fit_into_the_devices_memory(start_light):
     """The stream ends with that error, at its close too; other streams do not."""
-    # A second fits, and what is embedded of a turn that lasts for two does not.
-    host = start_light(FAULT="memory:24000", LIGHT_BATCH="8")
+    # Six tenths of a second fit, and the pieces of a longer turn, of about a second, do not.
+    host = start_light(FAULT="memory:12000", LIGHT_BATCH="8")
     host.wait_for_state("ready")
     hit, closed, other = (open_stream(host) for _ in range(3))
     for stream in (hit, closed):
         push(host, stream, speech(5))
-    push(host, other, speech(1))
+    push(host, other, speech(0.6))
     error = error_of_pushes(host, hit)
     assert_error(error, -32021, "out_of_memory", retryable=False)
     assert "open another one" in error.message
@@ -210,5 +211,5 @@ def test_a_voice_that_does_not_fit_into_the_devices_memory(start_light):
         assert_gone(host, stream)
     result = assert_result(host.call("stream_close", {"stream": other}), "turns")
     assert len(result["turns"]) == 1
-    assert_result(host.call("embed", {"audio": pcm(1.0)}), "embedding")
+    assert_result(host.call("embed", {"audio": pcm(0.5)}), "embedding")
     assert "failed" not in host.states
