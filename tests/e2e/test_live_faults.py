@@ -5,7 +5,6 @@ The stream of ``MARKED_RATE_HZ`` is the one that a faulty decoder stumbles over.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import numpy as np
