@@ -20,7 +20,7 @@ from sidecar.diarization.chunks import (
     chunk_of,
     frame_start,
 )
-from sidecar.diarization.speakers import VoicePlace
+from sidecar.diarization.speakers import VoicePlace, direction
 from sidecar.speech.detector import SpeechDetector
 
 FloatArray = NDArray[np.float32]
@@ -60,9 +60,11 @@ class HeardActivity:
     n_samples: int = 0
 
     def embedded(self, embeddings: Sequence[FloatArray]) -> Iterator[tuple[VoicePlace, FloatArray]]:
-        """Each of the voices with its embedding; ``embeddings`` are those of the parts."""
+        """Each of the voices with its direction; ``embeddings`` are those of the parts."""
+        # Once for each part: an hour has three times as many voices.
+        directions = list(map(direction, embeddings))
         for voice, part in zip(self.voices, self.parts, strict=True):
-            yield voice, embeddings[part]
+            yield voice, directions[part]
 
 
 class _Embedded(NamedTuple):

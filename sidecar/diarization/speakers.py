@@ -86,16 +86,15 @@ class People:
 def local_speakers(
     chunks: Sequence[Chunk], embedded: Iterable[tuple[VoicePlace, FloatArray]]
 ) -> list[LocalSpeaker]:
-    """The speakers of ``chunks``, by what was embedded of them; without embeddings of length 0.
+    """The speakers of ``chunks``, by the directions of what was embedded; without those of zeros.
 
     A speaker's direction is the mean of the stretches', by how much was embedded of each.
     """
     units: defaultdict[tuple[int, int], list[tuple[Stretch | None, FloatArray]]]
     units = defaultdict(list)
-    for place, embedding in embedded:
-        length = np.linalg.norm(embedding)
-        if length > 0:
-            units[place.chunk, place.speaker].append((place.stretch, embedding / length))
+    for place, unit in embedded:
+        if unit.any():
+            units[place.chunk, place.speaker].append((place.stretch, unit))
     found = []
     for (chunk, speaker), heard in units.items():
         total = np.sum([_weight(stretch) * unit for stretch, unit in heard], axis=0)
@@ -105,6 +104,12 @@ def local_speakers(
             solo_s = chunks[chunk].solo_s(speaker)
             found.append(LocalSpeaker(chunk, speaker, solo_s, total / length, alone))
     return found
+
+
+def direction(embedding: FloatArray) -> FloatArray:
+    """The embedding at a length of 1; zeros stay zeros."""
+    length = np.linalg.norm(embedding)
+    return embedding / length if length > 0 else embedding
 
 
 def _weight(stretch: Stretch | None) -> np.float32:

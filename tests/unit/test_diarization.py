@@ -18,7 +18,13 @@ from sidecar.diarization.chunks import (
     runs,
 )
 from sidecar.diarization.clustering import average_linkage
-from sidecar.diarization.speakers import LocalSpeaker, VoicePlace, find_people, local_speakers
+from sidecar.diarization.speakers import (
+    LocalSpeaker,
+    VoicePlace,
+    direction,
+    find_people,
+    local_speakers,
+)
 from sidecar.diarization.timeline import Turn, spoken, turns_of
 
 N_FRAMES = 589
@@ -114,9 +120,9 @@ def test_a_speaker_is_the_mean_of_the_stretches():
     chunk = chunk_of(0, heard((FIRST, 100), (NOBODY, 189), (FIRST, 300)))
     ada, bob = voice(1), voice(2)
     embedded = [
-        (VoicePlace(0, 0, (0, 100)), 7 * ada),
+        (VoicePlace(0, 0, (0, 100)), direction(7 * ada)),
         (VoicePlace(0, 0, (289, 589)), bob),
-        (VoicePlace(0, 1, None), 0 * ada),
+        (VoicePlace(0, 1, None), direction(0 * ada)),
     ]
     [local] = local_speakers([chunk], embedded)
     five_seconds = 5 * SAMPLE_RATE_HZ / FRAME_SAMPLES
