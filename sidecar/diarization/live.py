@@ -15,7 +15,7 @@ from sidecar.diarization.live_labels import labels_in_hindsight
 from sidecar.diarization.live_levels import LiveLevel
 from sidecar.diarization.live_speakers import HeardVoice, LiveSpeaker, unit
 from sidecar.diarization.live_turns import Identify, LiveTurn, Named, ToldTurns
-from sidecar.diarization.speakers import People
+from sidecar.diarization.speakers import People, direction
 from sidecar.diarization.timeline import Turn
 from sidecar.speech.detector import SpeechDetector
 
@@ -33,7 +33,7 @@ class LiveDiarization:
         known: who has spoken before the stream; their labels go on.
 
     Attributes:
-        embeddings: of the parts of ``activity``.
+        embeddings: of the parts of ``activity``, at a length of 1.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class LiveDiarization:
         hops, self._hops = self._hops, []
         waiting, told = iter(embeddings), list[LiveTurn]()
         for hop in hops:
-            # Each with an array of its own, as it is kept.
-            self.embeddings += [next(waiting).copy() for _ in range(hop.n_parts)]
+            # As they are asked for at the close, which then has none twice.
+            self.embeddings += [direction(next(waiting)) for _ in range(hop.n_parts)]
             for voice in hop.voices:
                 told += self._told.embedded(voice, next(waiting))
             new = (self._told.tell(seen, identify) for seen in hop.turns)

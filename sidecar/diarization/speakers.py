@@ -27,6 +27,8 @@ _MAX_DISTANCE = 0.59
 _TAKEN_FOR_ONE = 0.23
 # A stretch goes to somebody else only if its cosine with them is higher by this.
 _CLEARLY = 0.15
+# By how much a length that was made 1 may differ from that.
+_ROUNDING = 1e-6
 # Who speaks alone for less is no evidence of a person; they go to whom they are most like.
 _LEAST_EVIDENCE_S = 1.0
 # Of so many at most, every second or third of a long recording, the clusters are made: it takes
@@ -107,9 +109,9 @@ def local_speakers(
 
 
 def direction(embedding: FloatArray) -> FloatArray:
-    """The embedding at a length of 1; zeros stay zeros."""
+    """The embedding at a length of 1, and itself if it has that; zeros stay zeros."""
     length = np.linalg.norm(embedding)
-    return embedding / length if length > 0 else embedding
+    return embedding if length == 0 or abs(length - 1) < _ROUNDING else embedding / length
 
 
 def _weight(stretch: Stretch | None) -> np.float32:

@@ -17,6 +17,7 @@ from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.heard_chunks import HeardChunks
 from sidecar.diarization.hop import HOP_S
 from sidecar.diarization.live import Named
+from sidecar.diarization.speakers import direction as unit_of
 from sidecar.diarization.speakers import find_people, local_speakers
 from sidecar.diarization.timeline import turns_of
 
@@ -50,7 +51,7 @@ def test_what_hindsight_needs_is_what_diarize_hears(seconds):
     assert np.array_equal(np.concatenate(activity.speech), np.concatenate(wanted.speech))
     assert (activity.voices, activity.parts) == (wanted.voices, wanted.parts)
     for embedding, part in zip(played.live.embeddings, parts, strict=True):
-        assert np.array_equal(embedding, voice_of(part))
+        assert np.array_equal(embedding, unit_of(voice_of(part)))
 
 
 @pytest.mark.parametrize("seconds", [1, 3, 10, 12.5])
