@@ -13,7 +13,7 @@ from sidecar.diarization.heard_chunks import HeardActivity, Segments
 from sidecar.diarization.live_hearing import Hop, LiveHearing
 from sidecar.diarization.live_labels import labels_in_hindsight
 from sidecar.diarization.live_levels import LiveLevel
-from sidecar.diarization.live_speakers import HeardVoice, LiveSpeaker, unit
+from sidecar.diarization.live_speakers import HeardVoice, LiveSpeaker
 from sidecar.diarization.live_turns import Identify, LiveTurn, Named, ToldTurns
 from sidecar.diarization.speakers import People, direction
 from sidecar.diarization.timeline import Turn
@@ -126,4 +126,4 @@ class LiveDiarization:
 
 def _known(one: KnownSpeaker) -> LiveSpeaker:
     embedding = np.frombuffer(one.embedding, "<f4").astype(np.float32)
-    return LiveSpeaker(one.label, HeardVoice(unit(embedding), max(one.speech_s, 0.1)))
+    return LiveSpeaker(one.label, HeardVoice(direction(embedding), max(one.speech_s, 0.1)))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sidecar.diarization.speakers import direction
+
 FloatArray = NDArray[np.float32]
 
 # From so many seconds on a voice that is like nobody's is somebody new.
@@ -115,13 +117,7 @@ def mean(voices: Iterable[HeardVoice]) -> HeardVoice:
     """All of one person's, by seconds of speech."""
     voices = list(voices)
     total = np.sum([np.float32(voice.speech_s) * voice.unit for voice in voices], axis=0)
-    return HeardVoice(unit(total), sum(voice.speech_s for voice in voices))
-
-
-def unit(vector: FloatArray) -> FloatArray:
-    """Its direction; zeros stay zeros."""
-    length = float(np.linalg.norm(vector))
-    return (vector / np.float32(length or 1.0)).astype(np.float32)
+    return HeardVoice(direction(total), sum(voice.speech_s for voice in voices))
 
 
 def free_label(taken: Collection[str]) -> str:

@@ -17,9 +17,9 @@ from sidecar.diarization.live_speakers import (
     LiveSpeaker,
     free_label,
     mean,
-    unit,
     who,
 )
+from sidecar.diarization.speakers import direction
 
 FloatArray = NDArray[np.float32]
 
@@ -137,10 +137,10 @@ class ToldTurns:
 
     def embedded(self, heard: EmbeddedVoice, embedding: FloatArray) -> list[LiveTurn]:
         """A voice is known; what is final by that, as somebody else is found to have gone on."""
-        direction = unit(embedding)
-        if not direction.any():
+        voice = HeardVoice(direction(embedding), heard.speech_s)
+        if not voice.unit.any():
             return []
-        turn, voice = self._turn(heard.number), HeardVoice(direction, heard.speech_s)
+        turn = self._turn(heard.number)
         if heard.is_first:
             turn.voices, turn.is_mixed = [voice], heard.is_mixed
             return []
