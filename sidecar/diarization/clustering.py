@@ -26,6 +26,8 @@ def average_linkage(
     labels = np.arange(n)
     distances = units @ units.T
     np.subtract(1, distances, out=distances)  # a second matrix of the kind would be memory
+    if least <= 1 and distances.max() < max_distance:
+        return np.zeros(n, np.int64)  # no mean is greater, so all would be merged
     np.fill_diagonal(distances, np.inf)
     sizes = np.ones(n, np.float32)
     # Of each cluster the nearest one, and how far that is.

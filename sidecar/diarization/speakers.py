@@ -157,8 +157,6 @@ def find_people(
 def _parts(one: LocalSpeaker, most_apart: float) -> list[Evidence]:
     """The people that the network took for ``one``: nearly always one."""
     units = np.stack([unit for _, unit in one.stretches] or [one.unit])
-    if 1 - (units @ units.T).min() < most_apart:
-        return [Evidence(one.unit, one.solo_s)]
     labels = average_linkage(units, most_apart)
     if not labels.any():
         return [Evidence(one.unit, one.solo_s)]

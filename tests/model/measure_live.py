@@ -37,9 +37,9 @@ from protocol.gallery_reports import PersonName
 from sidecar.audio.waveform import Waveform
 from sidecar.config import Config
 from sidecar.diarization import opening
+from sidecar.diarization.hindsight import who_spoke_when
 from sidecar.diarization.live import LiveDiarization, Named
-from sidecar.diarization.speakers import find_people, local_speakers, max_distance
-from sidecar.diarization.timeline import spoken, turns_of
+from sidecar.diarization.speakers import max_distance
 from sidecar.scores.calibration import find_calibration
 from sidecar.scores.decision import OperatingPoint, decide_among
 from sidecar.speech import opening as speech_opening
@@ -127,12 +127,10 @@ class Player:
 
     def close(self, live):
         """The turns of hindsight, with their labels."""
-        activity = live.activity
-        local = local_speakers(activity.chunks, activity.embedded(live.embeddings))
-        people = find_people(local, max_distance(self.fingerprint))
-        if people is None:
+        found = who_spoke_when(live.activity, live.embeddings, self.fingerprint)
+        if found is None:
             return []
-        turns = spoken(turns_of(activity.chunks, people, activity.n_samples), activity.speech)
+        people, turns = found
         labels = live.labels_of(people, turns)
         return [(turn.start_s, turn.end_s, labels[turn.person][0]) for turn in turns]
 
