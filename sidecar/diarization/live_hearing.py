@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
@@ -89,13 +88,7 @@ class LiveHearing:
         self._window: FloatArray = np.zeros(0, np.float32)
         self._speech: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self._n_steps = 0
-        # By a weak reference: in a cycle, all that was heard would outlive its stream.
-        me = weakref.proxy(self)
-
-        def is_speech(start: int, end: int) -> bool:
-            return bool(me.is_speech(start, end))
-
-        self._tracker = Tracker(is_speech)
+        self._tracker = Tracker()
         self._embedded: dict[int, _Embedded] = {}
         self.levels: list[LiveLevel] = []
 
@@ -133,11 +126,11 @@ class LiveHearing:
         if view is not None:
             n_heard = min(self._n_heard - view.first_frame * FRAME_SAMPLES, CHUNK_SAMPLES)
             n_seen = max(0, (n_heard - HEARD_SAMPLES) // FRAME_SAMPLES + 1)
-            for turn in self._tracker.follow(view, view.first_frame + n_seen):
+            for turn in self._tracker.follow(view, view.first_frame + n_seen, self._is_speech):
                 hop.turns.append(_seen(turn))
                 yield from self._voices(turn, hop)
 
-    def is_speech(self, start: int, end: int) -> bool:
+    def _is_speech(self, start: int, end: int) -> bool:
         """Whether the detector has heard speech from one frame to another."""
         if not self._is_listening:
             return True

@@ -18,6 +18,8 @@ from sidecar.diarization.chunks import CHUNK_SAMPLES, FRAME_SAMPLES, Chunk, Stre
 
 # Frames of the stream, by their numbers.
 Frames: TypeAlias = frozenset[int]
+# Whether speech was heard between two frames.
+IsSpeech: TypeAlias = Callable[[int, int], bool]
 
 
 def n_frames(seconds: float) -> int:
@@ -79,14 +81,9 @@ class FollowedTurn:
 
 
 class Tracker:
-    """Follows the turns of a stream.
+    """Follows the turns of a stream."""
 
-    Args:
-        is_speech: whether speech was heard between two frames.
-    """
-
-    def __init__(self, is_speech: Callable[[int, int], bool]) -> None:
-        self._is_speech = is_speech
+    def __init__(self) -> None:
         self._n_turns = 0
         self._recent: list[FollowedTurn] = []
 
@@ -95,7 +92,7 @@ class Tracker:
         """Those that are not final, in the order of their beginnings."""
         return [turn for turn in self._recent if not turn.is_final]
 
-    def follow(self, view: Chunk, end: int) -> list[FollowedTurn]:
+    def follow(self, view: Chunk, end: int, is_speech: IsSpeech) -> list[FollowedTurn]:
         """Take in ``view``, which sees what lies before frame ``end``: what may have changed."""
         followed = self.open
         found = _runs(view, end)
@@ -103,7 +100,7 @@ class Tracker:
         for turn in followed:
             self._go_on(turn, matched.get(turn.number), end)
         for run in found:
-            begun = None if run in matched.values() else self._begin(run, end)
+            begun = None if run in matched.values() else self._begin(run, end, is_speech)
             if begun is not None:
                 followed.append(begun)
                 matched[begun.number] = run
@@ -142,7 +139,7 @@ class Tracker:
         if turn.is_final and turn.end - turn.start < _LEAST:
             turn.end = turn.start
 
-    def _begin(self, run: Run, end: int) -> FollowedTurn | None:
+    def _begin(self, run: Run, end: int, is_speech: IsSpeech) -> FollowedTurn | None:
         """The turn that has begun by ``run``, if it is none that was told before."""
         active = run.active
         for turn in self._recent:
@@ -151,7 +148,7 @@ class Tracker:
         if len(active) < _LEAST or end - run.end > _NOTICED:
             return None
         start = min(active)
-        if not self._is_speech(start, run.end):
+        if not is_speech(start, run.end):
             return None
         turn = FollowedTurn(self._n_turns, start, run.end, active, is_quiet=end - run.end >= _QUIET)
         self._n_turns += 1

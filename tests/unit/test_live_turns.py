@@ -26,12 +26,12 @@ def view(end, *stretches, first_frame=0):
     return Chunk(first_frame, np.where(speaks, 255, 0).astype(np.uint8), speaks)
 
 
-def follow(stretches_of, until_s, tracker=None):
+def follow(stretches_of, until_s, *, is_speech=True):
     """The turns, after views every quarter of a second; each ``stretches_of(s)``."""
-    tracker = tracker or Tracker(lambda start, end: True)
-    turns = {}
+    tracker, turns = Tracker(), {}
     for end in range(HOP, n_frames(until_s), HOP):
-        for turn in tracker.follow(view(end, *stretches_of(end / n_frames(1))), end):
+        seen = view(end, *stretches_of(end / n_frames(1)))
+        for turn in tracker.follow(seen, end, lambda _start, _end: is_speech):
             turns[turn.number] = turn
     return list(turns.values())
 
@@ -81,7 +81,7 @@ def test_a_change_of_speakers_is_one():
 
 
 def test_nobody_is_followed_where_there_is_no_speech():
-    assert follow(lambda now: [(0, 1, 3)], 5, Tracker(lambda start, end: False)) == []
+    assert follow(lambda now: [(0, 1, 3)], 5, is_speech=False) == []
 
 
 def unit_of(cosine, towards=0):
