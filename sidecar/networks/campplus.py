@@ -133,12 +133,17 @@ class DTdnnBackbone(nn.Module):
         """See the class."""
         x = self.tdnn(x)
         valid = valid_frames(None if n_frames is None else (n_frames + 1) // 2, x)
-        context = context_of(x, valid)
+        x = self.frames(x, valid, context_of(x, valid))
+        embeddings: Tensor = self.dense(statistics_pooling(x, valid))
+        return embeddings
+
+    def frames(self, x: Tensor, valid: ValidFrames | None, context: Context) -> Tensor:
+        """What the TDNN gives -> what is pooled, ``[batch, 512, n_frames]``."""
         x = self.transit1(self.block1(x, valid, context))
         x = self.transit2(self.block2(x, valid, context))
         x = self.transit3(self.block3(x, valid, context))
-        embeddings: Tensor = self.dense(statistics_pooling(self.out_nonlinear(x), valid))
-        return embeddings
+        y: Tensor = self.out_nonlinear(x)
+        return y
 
 
 class TdnnLayer(nn.Module):

@@ -1,9 +1,12 @@
-"""Kaldi's log-mel filterbank ("fbank") as one matrix product.
+"""Kaldi's log-mel filterbank ("fbank") in a few matrix products.
 
-Everything that Kaldi does to a frame before it takes the power is linear: removing the frame's
-mean, pre-emphasis, the window, zero padding and the Fourier transform. So the whole chain is one
-constant matrix, computed here in float64, and a waveform becomes its spectrogram by a strided
-convolution with it. Power, mel filters and logarithm follow.
+What Kaldi does to a frame before it takes the power is linear: removing the frame's mean,
+pre-emphasis, the window, zero padding and the Fourier transform. The window is symmetric, and the
+power does not depend on where time begins. So with time counted from a frame's middle, the real
+part of its spectrum needs only the sums of its two halves, one of them reversed, and the imaginary
+part only their differences: half of the products. Pre-emphasis comes before, for all frames
+together: only a frame's first sample differs by that, and the window is 0 there. What it leaves of
+the frame's mean is subtracted from the sums.
 
 The recipe is that of ``compute-fbank-feats`` (kaldi-asr.org, ``feat/feature-window.cc`` and
 ``feat/mel-computations.cc``) with its default options, except: no dither, 80 filters, samples in
@@ -24,6 +27,7 @@ Matrix = NDArray[np.float64]
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_SAMPLES = 400  # 25 ms
+HALF_FRAME_SAMPLES = FRAME_SAMPLES // 2
 HOP_SAMPLES = 160  # 10 ms
 FFT_SAMPLES = 512
 N_BINS = FFT_SAMPLES // 2 + 1
@@ -48,27 +52,53 @@ class KaldiFbank(nn.Module):
     utterance is, the frames behind its valid ones are silence.
     """
 
-    analysis: Tensor
+    real: Tensor
+    imaginary: Tensor
     mel_filters: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        analysis = torch.from_numpy(analysis_matrix()).float().unsqueeze(1)
-        mel_filters = torch.from_numpy(mel_matrix()).float()
+        spectrum = analysis_matrix()
         # Constants of the recipe: no part of any checkpoint.
-        self.register_buffer("analysis", analysis, persistent=False)
-        self.register_buffer("mel_filters", mel_filters, persistent=False)
+        for name, values in {
+            "real": spectrum.real,
+            "imaginary": spectrum.imag,
+            "mel_filters": mel_matrix().T,
+        }.items():
+            constant = torch.from_numpy(np.ascontiguousarray(values)).float()
+            self.register_buffer(name, constant, persistent=False)
 
     def forward(self, waveforms: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """See the class."""
-        spectra = functional.conv1d(waveforms.unsqueeze(1), self.analysis, stride=HOP_SAMPLES)
-        real, imaginary = spectra.chunk(2, dim=1)  # each [batch, n_bins, n_frames]
-        power = real.square() + imaginary.square()
-        energies = self.mel_filters @ power
-        valid = valid_frames(count_frames(n_samples), energies)
+        before = functional.pad(waveforms[:, :-1], (1, 0))
+        ahead, back = halves(waveforms - PREEMPHASIS * before)
+        means = functional.avg_pool1d(waveforms[:, None], FRAME_SAMPLES, HOP_SAMPLES)
+        left_of_means = (1 - PREEMPHASIS) * means.transpose(1, 2)
+        real = (ahead + back - 2 * left_of_means) @ self.real
+        imaginary = (ahead - back) @ self.imaginary
+        energies = (real.square() + imaginary.square()) @ self.mel_filters
+        valid = valid_frames(count_frames(n_samples), energies.transpose(1, 2))
         if valid is not None:
-            energies = energies.where(valid.mask, 0)  # a product would not silence infinity
-        return energies.clamp(min=ENERGY_FLOOR).log().transpose(1, 2)
+            # A product would not silence infinity.
+            energies = energies.where(valid.mask.transpose(1, 2), 0)
+        return energies.clamp(min=ENERGY_FLOOR).log()
+
+
+def halves(waveforms: Tensor) -> tuple[Tensor, Tensor]:
+    """The first half of each frame, and the second one from its end, ``[batch, n_frames, 200]``.
+
+    A frame has two hops and a half: they are cut once, and each frame takes its own.
+    """
+    n_hops = 3 + (waveforms.shape[-1] - FRAME_SAMPLES) // HOP_SAMPLES
+    half_hop = HOP_SAMPLES // 2
+    padded = functional.pad(waveforms, (0, half_hop))[:, : n_hops * HOP_SAMPLES]
+    hops = padded.unflatten(-1, (n_hops, HOP_SAMPLES))
+    reversed_hops = hops.flip(-1)
+    n_second = HALF_FRAME_SAMPLES - HOP_SAMPLES
+    ahead = torch.cat((hops[:, :-2], hops[:, 1:-1, :n_second]), dim=-1)
+    n_second = HALF_FRAME_SAMPLES - half_hop
+    back = torch.cat((reversed_hops[:, 2:, half_hop:], reversed_hops[:, 1:-1, :n_second]), dim=-1)
+    return ahead, back
 
 
 def count_frames(n_samples: Tensor | None) -> Tensor | None:
@@ -76,35 +106,20 @@ def count_frames(n_samples: Tensor | None) -> Tensor | None:
     return None if n_samples is None else 1 + (n_samples - FRAME_SAMPLES) // HOP_SAMPLES
 
 
-def analysis_matrix() -> Matrix:
-    """One frame of samples -> its spectrum, ``[2 * n_bins, 400]``: real parts, then imaginary."""
-    spectrum = (
-        fourier_matrix() @ np.diag(povey_window()) @ preemphasis_matrix() @ dc_removal_matrix()
-    )
-    return np.concatenate((spectrum.real, spectrum.imag))
+def analysis_matrix() -> NDArray[np.complex128]:
+    """The first half of a frame -> its part of the spectrum, ``[200, n_bins]``.
 
-
-def dc_removal_matrix() -> Matrix:
-    """Subtract the frame's mean, ``[400, 400]``."""
-    return np.eye(FRAME_SAMPLES) - 1 / FRAME_SAMPLES
-
-
-def preemphasis_matrix() -> Matrix:
-    """y[t] = x[t] - 0.97 x[t - 1] with x[-1] = x[0], within the frame alone, ``[400, 400]``."""
-    matrix = np.eye(FRAME_SAMPLES) - PREEMPHASIS * np.eye(FRAME_SAMPLES, k=-1)
-    matrix[0, 0] -= PREEMPHASIS
-    return matrix
+    The Fourier transform of 512 points and the window, with time counted from the frame's middle.
+    """
+    time = np.arange(HALF_FRAME_SAMPLES) - (FRAME_SAMPLES - 1) / 2
+    cycles = np.outer(time, np.arange(N_BINS)) / FFT_SAMPLES
+    window = povey_window()[:HALF_FRAME_SAMPLES]
+    return np.asarray(window[:, np.newaxis] * np.exp(-2j * np.pi * cycles), dtype=np.complex128)
 
 
 def povey_window() -> Matrix:
     """Kaldi's own window, ``[400]``: a symmetric Hann window to the power of 0.85."""
     return np.asarray(np.hanning(FRAME_SAMPLES) ** POVEY_EXPONENT, dtype=np.float64)
-
-
-def fourier_matrix() -> NDArray[np.complex128]:
-    """The non-negative frequencies of a 512-point DFT of 400 samples, ``[n_bins, 400]``."""
-    cycles = np.outer(np.arange(N_BINS), np.arange(FRAME_SAMPLES)) / FFT_SAMPLES
-    return np.asarray(np.exp(-2j * np.pi * cycles), dtype=np.complex128)
 
 
 def mel_matrix() -> Matrix:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sidecar.networks import campplus, ecapa
 from sidecar.networks.kaldi_fbank import count_frames
+from sidecar.networks.maps import take_maps
 
 
 class SplitNetwork(NamedTuple):
@@ -90,32 +91,6 @@ class PoolingOfMaps(nn.Module):
         mean = (weights * x).sum(dim=-1, keepdim=True) / total
         variance = (weights * (x - mean).square()).sum(dim=-1, keepdim=True) / total
         return ecapa.mean_and_deviation(mean, variance)
-
-
-def take_maps(network: nn.Module) -> None:
-    """Replace all layers for sequences by the same ones for maps of one row, with their weights."""
-    for module in list(network.modules()):
-        for name, layer in list(module.named_children()):
-            if isinstance(layer, nn.Conv1d):
-                setattr(module, name, _convolution_of_maps(layer))
-            elif isinstance(layer, nn.BatchNorm1d):
-                batchnorm = nn.BatchNorm2d(layer.num_features, layer.eps)
-                setattr(module, name, _with_state(batchnorm, layer, layer.state_dict()))
-
-
-def _convolution_of_maps(layer: nn.Conv1d) -> nn.Module:
-    [kernel_frames], [dilation] = layer.kernel_size, layer.dilation
-    convolution = nn.Conv2d(
-        layer.in_channels, layer.out_channels, (1, kernel_frames), dilation=(1, dilation)
-    )
-    assert layer.bias is not None
-    state = {"weight": layer.weight.unsqueeze(-2), "bias": layer.bias}
-    return _with_state(convolution, layer, state)
-
-
-def _with_state(layer: nn.Module, replaced: nn.Module, state: dict[str, Tensor]) -> nn.Module:
-    layer.load_state_dict(state, assign=True)
-    return layer.train(replaced.training).requires_grad_(requires_grad=False)
 
 
 class CamPlusPlusFirst(nn.Module):

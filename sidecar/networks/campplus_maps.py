@@ -1,0 +1,76 @@
+"""CAM++ arranged for ONNX Runtime on the CPU: on maps of one row, where it has sequences.
+
+ONNX Runtime keeps maps in blocks of channels, as wide as the CPU's registers, from one convolution
+to the next; its convolutions of sequences are products, for which it rearranges their input anew
+each time, and which are wide enough for audio of ten seconds and more alone. But it keeps blocks
+only from layer to layer of a few kinds: convolutions, BatchNorms and concatenations are among them,
+limits and products by a mask are not.
+
+Shapes: a map is ``[batch, channels, frequency, n_frames]``, a map of one row ``[batch, channels, 1,
+n_frames]``.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from sidecar.networks import campplus
+from sidecar.networks.campplus_context import Context, context_of, statistics_pooling
+from sidecar.networks.maps import take_maps
+
+
+class CamPlusPlusOfMaps(nn.Module):
+    """The network's function; there are no masks, as the utterances of a batch are of one length.
+
+    forward: waveforms ``[batch, n_samples]`` -> embeddings ``[batch, 192]``.
+    """
+
+    def __init__(self, model: campplus.CamPlusPlus) -> None:
+        super().__init__()
+        arranged = copy.deepcopy(model)
+        self.frontend = arranged.frontend
+        self.head = arranged.network.head
+        self.backbone = arranged.network.xvector
+        for name, part in self.backbone.named_children():
+            if name != "dense":
+                take_maps(part)
+        for module in self.backbone.modules():
+            if isinstance(module, campplus.DTdnnLayer):
+                module.add_module("cam_layer", MaskingOfMaps(module.cam_layer))
+        self.train(model.training)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """See the class."""
+        sequence = self.head(self.frontend(waveforms), None)
+        x = self.backbone.tdnn(sequence.unsqueeze(-2))
+        context = context_of(x.squeeze(-2), None)
+        x = self.backbone.frames(x, None, context).squeeze(-2)
+        embeddings: Tensor = self.backbone.dense(statistics_pooling(x, None))
+        return embeddings
+
+
+class MaskingOfMaps(nn.Module):
+    """CAM++'s masking; what was masked goes through a convolution that changes nothing.
+
+    Without it, all that is computed of what was masked would be products of sequences again.
+
+    forward: ``[batch, 128, 1, n_frames]`` -> ``[batch, 32, 1, n_frames]``.
+    """
+
+    def __init__(self, masking: campplus.ContextAwareMasking) -> None:
+        super().__init__()
+        self.masking = masking
+        n_channels = campplus.GROWTH_CHANNELS
+        self.unchanged = nn.Conv2d(n_channels, n_channels, 1, groups=n_channels, bias=False)
+        self.unchanged.weight = nn.Parameter(
+            torch.ones_like(self.unchanged.weight, dtype=masking.linear1.weight.dtype),
+            requires_grad=False,
+        )
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        """See the class."""
+        y: Tensor = self.unchanged(self.masking(x, context))
+        return y
