@@ -92,7 +92,7 @@ def halves(waveforms: Tensor) -> tuple[Tensor, Tensor]:
     n_hops = 3 + (waveforms.shape[-1] - FRAME_SAMPLES) // HOP_SAMPLES
     half_hop = HOP_SAMPLES // 2
     padded = functional.pad(waveforms, (0, half_hop))[:, : n_hops * HOP_SAMPLES]
-    hops = padded.unflatten(-1, (n_hops, HOP_SAMPLES))
+    hops = padded.reshape(-1, n_hops, HOP_SAMPLES)
     reversed_hops = hops.flip(-1)
     n_second = HALF_FRAME_SAMPLES - HOP_SAMPLES
     ahead = torch.cat((hops[:, :-2], hops[:, 1:-1, :n_second]), dim=-1)
