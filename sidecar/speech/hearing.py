@@ -148,9 +148,10 @@ def _hear(
     listening, rule, segments = detector.listen(), SegmentRule(), list[Segment]()
     for start in range(0, waveform.n_samples, PIECE_SAMPLES):
         piece = waveform.samples[start : start + PIECE_SAMPLES]
-        segments += rule.feed(listening.feed(piece).tolist())
+        is_last = start + PIECE_SAMPLES >= waveform.n_samples
+        probabilities = (listening.finish if is_last else listening.feed)(piece)
+        segments += rule.feed(probabilities.tolist())
         yield aside
-    segments += rule.feed(listening.finish().tolist())
     segments += rule.finish(waveform.n_samples)
     return Heard(waveform, segments)
 

@@ -18,6 +18,7 @@ Memory: TypeAlias = tuple[FloatArray, FloatArray]
 Judge: TypeAlias = Callable[[FloatArray, Memory], tuple[FloatArray, Memory]]
 
 _MEMORY_SHAPE = (1, 1, 128)
+_NOTHING: FloatArray = np.empty(0, np.float32)
 
 
 class Listening:
@@ -38,15 +39,14 @@ class Listening:
         n_steps = (len(held) - CONTEXT_SAMPLES) // STEP_SAMPLES
         self._held = held[n_steps * STEP_SAMPLES :].copy()
         if n_steps == 0:
-            return np.empty(0, np.float32)
+            return _NOTHING
         frames = np.lib.stride_tricks.sliding_window_view(held, CONTEXT_SAMPLES + STEP_SAMPLES)
         judged = np.ascontiguousarray(frames[::STEP_SAMPLES])
         probabilities, self._memory = self._judge(judged, self._memory)
         return probabilities
 
-    def finish(self) -> FloatArray:
-        """That of the last step, filled up with silence, if a part of one is left."""
-        n_left = len(self._held) - CONTEXT_SAMPLES
-        if n_left == 0:
-            return np.empty(0, np.float32)
-        return self.feed(np.zeros(STEP_SAMPLES - n_left, np.float32))
+    def finish(self, samples: FloatArray = _NOTHING) -> FloatArray:
+        """Those of all that is left, behind which come ``samples``, filled up with silence."""
+        n_left = len(self._held) - CONTEXT_SAMPLES + len(samples)
+        silence = np.zeros(-n_left % STEP_SAMPLES, np.float32)
+        return self.feed(np.concatenate((samples, silence)))

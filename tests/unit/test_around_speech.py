@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidecar.speech.around_speech import AROUND_SAMPLES, around_speech
 
@@ -41,6 +43,16 @@ def test_what_a_microphone_that_is_off_gives_is_no_surrounding():
     samples[6 * SECOND + 11 :] = 0
     kept = around_speech(samples, [(3 * SECOND + 1000, 6 * SECOND)])
     assert places(kept) == [3 * SECOND + 7, 6 * SECOND + 11]
+
+
+@given(start=st.integers(0, 500), length=st.integers(0, 500))
+def test_a_run_of_silence_counts_from_ten_milliseconds_on_wherever_it_lies(start, length):
+    samples = SAMPLES.copy()
+    begin = 3 * SECOND + start
+    samples[begin : begin + length] = 1e-5
+    kept = around_speech(samples, [(3 * SECOND + 1000, 6 * SECOND)])
+    first = 3 * SECOND + 1000 - AROUND_SAMPLES
+    assert places(kept)[0] == (begin + length if length >= 160 else first)
 
 
 def test_a_few_samples_of_zero_are_no_pause():

@@ -33,6 +33,13 @@ def test_pieces_are_what_the_whole_is(cuts):
     np.testing.assert_allclose(heard(*pieces), heard(SAMPLES), rtol=1e-6)
 
 
+@given(at=st.integers(0, len(SAMPLES)))
+def test_the_last_piece_may_come_with_the_end(at):
+    listening = Listening(judge)
+    found = np.concatenate((listening.feed(SAMPLES[:at]), listening.finish(SAMPLES[at:])))
+    np.testing.assert_allclose(found, heard(SAMPLES), rtol=1e-6)
+
+
 def test_a_step_sees_the_end_of_the_one_before_it():
     seen = []
 
