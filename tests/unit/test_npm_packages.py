@@ -154,7 +154,8 @@ def test_what_is_in_the_way_is_said_before_the_build(packages, load_script, monk
         packages.require_npm("cpu")
 
 
-def test_two_releases_are_not_packed_together(packages, load_script):
+def test_two_releases_are_not_packed_together(packages, load_script, monkeypatch):
+    monkeypatch.setattr(packages.shutil, "which", lambda name: name)
     (packages.CLIENT / "package.json").write_text('{"version": "0.0.1"}')
     with pytest.raises(load_script("build_failed").BuildFailed, match=r"is of 0\.0\.1, not"):
         packages.require_npm("cpu")
