@@ -66,7 +66,7 @@ class OnnxRuntime:
             )
         except Exception as error:  # its errors have no other base class
             raise fault(_TITLE, error) from error
-        # While it is made, it holds weights in up to three forms.
+        # While a session is made, it holds weights in up to three forms.
         give_back_what_is_free()
         [waveforms] = self._session.get_inputs()
         self._input = waveforms.name

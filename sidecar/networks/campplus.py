@@ -6,7 +6,8 @@ and parameter names of the checkpoint that 3D-Speaker publishes as
 ``speech_campplus_sv_zh_en_16k-common_advanced`` v1.0.0 (ModelScope ``iic/...``, Apache-2.0).
 
 Shapes: a map is ``[batch, channels, frequency, n_frames]``, a sequence ``[batch, channels,
-n_frames]``. The head keeps the 10 ms frames; from the TDNN on a frame is 20 ms.
+n_frames]``. The head keeps the 10 ms frames; from the TDNN on a frame is 20 ms. From there to the
+pooling, maps of one row do as well, see ``campplus_maps``.
 """
 
 from __future__ import annotations
@@ -133,11 +134,11 @@ class DTdnnBackbone(nn.Module):
         """See the class."""
         x = self.tdnn(x)
         valid = valid_frames(None if n_frames is None else (n_frames + 1) // 2, x)
-        x = self.frames(x, valid, context_of(x, valid))
+        x = self.blocks(x, valid, context_of(x, valid))
         embeddings: Tensor = self.dense(statistics_pooling(x, valid))
         return embeddings
 
-    def frames(self, x: Tensor, valid: ValidFrames | None, context: Context) -> Tensor:
+    def blocks(self, x: Tensor, valid: ValidFrames | None, context: Context) -> Tensor:
         """What the TDNN gives -> what is pooled, ``[batch, 512, n_frames]``."""
         x = self.transit1(self.block1(x, valid, context))
         x = self.transit2(self.block2(x, valid, context))

@@ -1,10 +1,10 @@
 """CAM++ arranged for ONNX Runtime on the CPU: on maps of one row, where it has sequences.
 
-ONNX Runtime keeps maps in blocks of channels, as wide as the CPU's registers, from one convolution
-to the next; its convolutions of sequences are products, for which it rearranges their input anew
-each time, and which are wide enough for audio of ten seconds and more alone. But it keeps blocks
-only from layer to layer of a few kinds: convolutions, BatchNorms and concatenations are among them,
-limits and products by a mask are not.
+On x86-64, ONNX Runtime keeps maps in blocks of channels, as wide as the CPU's registers, from one
+convolution to the next. Its convolutions of sequences are products, for which it rearranges their
+input anew each time, and only ten seconds of audio or more make those large enough. Blocks go
+through layers of a few kinds: convolutions, BatchNorms, ReLUs and concatenations are among them,
+the product with a mask is not.
 
 Shapes: a map is ``[batch, channels, frequency, n_frames]``, a map of one row ``[batch, channels, 1,
 n_frames]``.
@@ -23,7 +23,7 @@ from sidecar.networks.maps import take_maps
 
 
 class CamPlusPlusOfMaps(nn.Module):
-    """The network's function; there are no masks, as the utterances of a batch are of one length.
+    """The network's function; nothing is padded, as the utterances of a batch are of one length.
 
     forward: waveforms ``[batch, n_samples]`` -> embeddings ``[batch, 192]``.
     """
@@ -37,7 +37,7 @@ class CamPlusPlusOfMaps(nn.Module):
         for name, part in self.backbone.named_children():
             if name != "dense":
                 take_maps(part)
-        for module in self.backbone.modules():
+        for module in list(self.backbone.modules()):
             if isinstance(module, campplus.DTdnnLayer):
                 module.add_module("cam_layer", MaskingOfMaps(module.cam_layer))
         self.train(model.training)
@@ -47,7 +47,7 @@ class CamPlusPlusOfMaps(nn.Module):
         sequence = self.head(self.frontend(waveforms), None)
         x = self.backbone.tdnn(sequence.unsqueeze(-2))
         context = context_of(x.squeeze(-2), None)
-        x = self.backbone.frames(x, None, context).squeeze(-2)
+        x = self.backbone.blocks(x, None, context).squeeze(-2)
         embeddings: Tensor = self.backbone.dense(statistics_pooling(x, None))
         return embeddings
 
@@ -55,7 +55,7 @@ class CamPlusPlusOfMaps(nn.Module):
 class MaskingOfMaps(nn.Module):
     """CAM++'s masking; what was masked goes through a convolution that changes nothing.
 
-    Without it, all that is computed of what was masked would be products of sequences again.
+    That puts it into blocks. Otherwise what it is concatenated with would be rearranged instead.
 
     forward: ``[batch, 128, 1, n_frames]`` -> ``[batch, 32, 1, n_frames]``.
     """

@@ -5,8 +5,8 @@ pre-emphasis, the window, zero padding and the Fourier transform. The window is 
 power does not depend on where time begins. So with time counted from a frame's middle, the real
 part of its spectrum needs only the sums of its two halves, one of them reversed, and the imaginary
 part only their differences: half of the products. Pre-emphasis comes before, for all frames
-together: only a frame's first sample differs by that, and the window is 0 there. What it leaves of
-the frame's mean is subtracted from the sums.
+together: only a frame's first sample differs by that, and the window is 0 there. What pre-emphasis
+leaves of the frame's mean is subtracted from the sums.
 
 The recipe is that of ``compute-fbank-feats`` (kaldi-asr.org, ``feat/feature-window.cc`` and
 ``feat/mel-computations.cc``) with its default options, except: no dither, 80 filters, samples in
@@ -52,8 +52,8 @@ class KaldiFbank(nn.Module):
     utterance is, the frames behind its valid ones are silence.
     """
 
-    real: Tensor
-    imaginary: Tensor
+    cosines: Tensor
+    sines: Tensor
     mel_filters: Tensor
 
     def __init__(self) -> None:
@@ -61,8 +61,8 @@ class KaldiFbank(nn.Module):
         spectrum = analysis_matrix()
         # Constants of the recipe: no part of any checkpoint.
         for name, values in {
-            "real": spectrum.real,
-            "imaginary": spectrum.imag,
+            "cosines": spectrum.real,
+            "sines": spectrum.imag,
             "mel_filters": mel_matrix().T,
         }.items():
             constant = torch.from_numpy(np.ascontiguousarray(values)).float()
@@ -73,9 +73,9 @@ class KaldiFbank(nn.Module):
         before = functional.pad(waveforms[:, :-1], (1, 0))
         ahead, back = halves(waveforms - PREEMPHASIS * before)
         means = functional.avg_pool1d(waveforms[:, None], FRAME_SAMPLES, HOP_SAMPLES)
-        left_of_means = (1 - PREEMPHASIS) * means.transpose(1, 2)
-        real = (ahead + back - 2 * left_of_means) @ self.real
-        imaginary = (ahead - back) @ self.imaginary
+        remaining_means = (1 - PREEMPHASIS) * means.transpose(1, 2)
+        real = (ahead + back - 2 * remaining_means) @ self.cosines
+        imaginary = (ahead - back) @ self.sines
         energies = (real.square() + imaginary.square()) @ self.mel_filters
         valid = valid_frames(count_frames(n_samples), energies.transpose(1, 2))
         if valid is not None:
@@ -94,10 +94,9 @@ def halves(waveforms: Tensor) -> tuple[Tensor, Tensor]:
     padded = functional.pad(waveforms, (0, half_hop))[:, : n_hops * HOP_SAMPLES]
     hops = padded.reshape(-1, n_hops, HOP_SAMPLES)
     reversed_hops = hops.flip(-1)
-    n_second = HALF_FRAME_SAMPLES - HOP_SAMPLES
-    ahead = torch.cat((hops[:, :-2], hops[:, 1:-1, :n_second]), dim=-1)
-    n_second = HALF_FRAME_SAMPLES - half_hop
-    back = torch.cat((reversed_hops[:, 2:, half_hop:], reversed_hops[:, 1:-1, :n_second]), dim=-1)
+    n_ahead, n_back = HALF_FRAME_SAMPLES - HOP_SAMPLES, HALF_FRAME_SAMPLES - half_hop
+    ahead = torch.cat((hops[:, :-2], hops[:, 1:-1, :n_ahead]), dim=-1)
+    back = torch.cat((reversed_hops[:, 2:, half_hop:], reversed_hops[:, 1:-1, :n_back]), dim=-1)
     return ahead, back
 
 

@@ -21,13 +21,14 @@ def take_maps(network: nn.Module) -> None:
 
 
 def _convolution(layer: nn.Conv1d) -> nn.Module:
-    [n_frames], [stride], [dilation] = layer.kernel_size, layer.stride, layer.dilation
+    [kernel_frames], [stride], [dilation] = layer.kernel_size, layer.stride, layer.dilation
+    assert layer.padding_mode == "zeros"
     assert not isinstance(layer.padding, str)
     [padding] = layer.padding
     convolution = nn.Conv2d(
         layer.in_channels,
         layer.out_channels,
-        (1, n_frames),
+        (1, kernel_frames),
         stride=(1, stride),
         padding=(0, padding),
         dilation=(1, dilation),

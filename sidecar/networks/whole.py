@@ -1,7 +1,7 @@
 """Each network as one function of the waveform, arranged for ONNX Runtime on the CPU.
 
-What is computed is the network's function; some of the weights are arranged in another way, so that
-less has to be done. There are no masks: the utterances of a batch are of one length.
+What is computed is the network's function, on maps of one row, which ONNX Runtime computes faster
+than sequences. Nothing is padded: the utterances of a batch are of one length.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class WholeNetwork(NamedTuple):
 
 
 def of_ecapa(model: ecapa.EcapaTdnn) -> WholeNetwork:
-    """On maps of one row, which ONNX Runtime convolves a tenth faster than sequences.
+    """A tenth faster than on sequences.
 
     Its layers are large enough for every core, so that a batch would win nothing.
     """
@@ -36,7 +36,7 @@ def of_ecapa(model: ecapa.EcapaTdnn) -> WholeNetwork:
 
 
 def of_campplus(model: campplus.CamPlusPlus) -> WholeNetwork:
-    """On maps of one row, too; see ``CamPlusPlusOfMaps``."""
+    """See ``CamPlusPlusOfMaps``."""
     return WholeNetwork(CamPlusPlusOfMaps(model), batches=True)
 
 

@@ -52,7 +52,7 @@ def _without_off_behind(samples: FloatArray, start: int, end: int) -> int:
 
 def _ends_of_off(samples: FloatArray) -> NDArray[np.int64]:
     """Behind each run of samples that are off."""
-    # Each run has one of these; most recordings have none, and need not be looked through.
+    # Of a run that counts, one in 160 samples is off, too: most recordings have none of these.
     if np.abs(samples[::_OFF_SAMPLES]).min(initial=_OFF_PEAK) >= _OFF_PEAK:
         return np.empty(0, np.int64)
     is_off = np.abs(samples) < _OFF_PEAK

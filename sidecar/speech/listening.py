@@ -46,7 +46,10 @@ class Listening:
         return probabilities
 
     def finish(self, samples: FloatArray = _NOTHING) -> FloatArray:
-        """Those of all that is left, behind which come ``samples``, filled up with silence."""
+        """The probabilities of what is left and of ``samples`` behind it, up to the last step.
+
+        Silence fills that up.
+        """
         n_left = len(self._held) - CONTEXT_SAMPLES + len(samples)
         silence = np.zeros(-n_left % STEP_SAMPLES, np.float32)
         return self.feed(np.concatenate((samples, silence)))

@@ -43,7 +43,7 @@ _NETWORKS: Mapping[CpuRuntime, tuple[str, ...]] = {
     "openvino": (FIRST, "first.bin", SECOND, "second.bin"),
 }
 _COMPILED = "compiled"
-# Counts what a conversion makes: its files, their inputs and outputs.
+# Counts what a conversion makes: its files, their inputs and outputs, and how they compute.
 _LAYOUT = 8
 _WORK_PREFIX = ".convert-"
 _UNUSED_S = 30 * 86_400

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from model.white_noise import noise
 from torch.nn import functional
 
 from protocol.errors import ModelUnavailable
-from sidecar.networks import campplus
+from sidecar.networks import campplus, kaldi_fbank
 from sidecar.networks.campplus import MIN_SAMPLES, SAMPLE_RATE_HZ, CamPlusPlus
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -36,6 +37,21 @@ def test_statistics_are_mean_and_unbiased_deviation() -> None:
     x = noise(2, 3, 7)
     expected = torch.cat((x.mean(dim=-1), x.std(dim=-1, correction=1)), dim=-1)
     torch.testing.assert_close(campplus.statistics_pooling(x, None), expected)
+
+
+@pytest.mark.parametrize("n_samples", [400, 559, 560, 16_000])
+@pytest.mark.parametrize("dc_offset", [0.0, 0.5])
+def test_features_are_kaldis_recipe(n_samples: int, dc_offset: float) -> None:
+    samples = noise(n_samples).double().numpy() + dc_offset
+    frames = np.lib.stride_tricks.sliding_window_view(samples, 400)[::160]
+    frames = frames - frames.mean(axis=1, keepdims=True)
+    before = np.concatenate((frames[:, :1], frames[:, :-1]), axis=1)
+    windowed = (frames - 0.97 * before) * np.hanning(400) ** 0.85
+    power = np.abs(np.fft.rfft(windowed, 512)) ** 2
+    energies = power @ kaldi_fbank.mel_matrix().T
+    expected = np.log(np.maximum(energies, np.finfo(np.float32).eps))
+    [found] = kaldi_fbank.KaldiFbank()(torch.from_numpy(samples[np.newaxis]).float()).numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
 
 
 # ---- Lengths and batches ----

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sidecar.speech.around_speech import AROUND_SAMPLES, around_speech
@@ -46,13 +46,16 @@ def test_what_a_microphone_that_is_off_gives_is_no_surrounding():
 
 
 @given(start=st.integers(0, 500), length=st.integers(0, 500))
+@example(start=0, length=159)
+@example(start=0, length=160)
 def test_a_run_of_silence_counts_from_ten_milliseconds_on_wherever_it_lies(start, length):
     samples = SAMPLES.copy()
-    begin = 3 * SECOND + start
-    samples[begin : begin + length] = 1e-5
-    kept = around_speech(samples, [(3 * SECOND + 1000, 6 * SECOND)])
-    first = 3 * SECOND + 1000 - AROUND_SAMPLES
-    assert places(kept)[0] == (begin + length if length >= 160 else first)
+    before, behind = 4 * SECOND - 1000 - start, 7 * SECOND + start
+    for begin in (before, behind):
+        samples[begin : begin + length] = 1e-5
+    kept = around_speech(samples, [(4 * SECOND, 7 * SECOND - 100)])
+    whole = [4 * SECOND - AROUND_SAMPLES, 7 * SECOND - 100 + AROUND_SAMPLES]
+    assert places(kept) == ([before + length, behind] if length >= 160 else whole)
 
 
 def test_a_few_samples_of_zero_are_no_pause():
