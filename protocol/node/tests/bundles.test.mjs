@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
@@ -12,8 +12,12 @@ const PACKAGE = fileURLToPath(new URL("../", import.meta.url));
 const CHILD = fileURLToPath(new URL("stand_in_child.mjs", import.meta.url));
 const app = mkdtempSync(join(tmpdir(), "sidecar-bundles-"));
 after(() => rmSync(app, { recursive: true }));
-mkdirSync(join(app, "node_modules"));
-symlinkSync(PACKAGE, join(app, "node_modules", "speaker-sidecar"), "junction");
+// Copied, as not every system makes links.
+const modules = join(app, "node_modules");
+for (const part of ["package.json", "dist"]) {
+  cpSync(join(PACKAGE, part), join(modules, "speaker-sidecar", part), { recursive: true });
+}
+cpSync(join(PACKAGE, "node_modules", "@msgpack"), join(modules, "@msgpack"), { recursive: true });
 
 const ENTRY = join(app, "entry.mjs");
 writeFileSync(

@@ -132,7 +132,11 @@ test("the npm package is found beside the client, as pnpm lays it", (t) => {
   const modules = join(folder, "project", "node_modules");
   mkdirSync(modules, { recursive: true });
   const client = join(store, "node_modules", "speaker-sidecar");
-  symlinkSync(client, join(modules, "speaker-sidecar"), "junction");
+  try {
+    symlinkSync(client, join(modules, "speaker-sidecar"), "junction");
+  } catch (error) {
+    return t.skip(`this system makes no links: ${error.code}`); // Wine does not
+  }
   withValues(process.env, { PATH: "" }, () => {
     const { command } = findCommand({ projectFolder: join(folder, "project") });
     assert.equal(command, installed);

@@ -133,9 +133,10 @@ test("a killed child: labels go on, and no final turn is lost", { skip: LIGHT_SK
 
 test("people are named, also by the next child", { skip: SPEECH_SKIP }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "sidecar-live-"));
-  t.after(() => rmSync(folder, { recursive: true, maxRetries: 5, retryDelay: 200 }));
   const args = [...REAL.args, "--gallery", join(folder, "people.db")];
   const sidecar = await start(t, { ...REAL, args });
+  // After the child's end, which comes first: Windows keeps a gallery that is open.
+  t.after(() => rmSync(folder, { recursive: true, maxRetries: 5, retryDelay: 200 }));
   await ready(sidecar);
   const people = [...bySpeaker()].slice(0, 2);
   for (const [name, paths] of people) {
