@@ -51,19 +51,23 @@ void main();
 `,
 );
 
+// What any bundler can do that works here: some are programs, of another system perhaps.
+const TRIAL = join(app, "trial.mjs");
+writeFileSync(TRIAL, "export const trial = 1;\n");
+
 const EXTENSIONS = { cjs: "cjs", esm: "mjs" };
 
 const BUNDLERS = {
-  async esbuild({ build }, format, outfile) {
-    const asked = { entryPoints: [ENTRY], outfile, format, bundle: true, minify: true };
+  async esbuild({ build }, format, outfile, entry) {
+    const asked = { entryPoints: [entry], outfile, format, bundle: true, minify: true };
     await build({ ...asked, platform: "node", logLevel: "silent" });
   },
-  async webpack({ default: webpack }, format, outfile) {
+  async webpack({ default: webpack }, format, outfile, entry) {
     const library = format === "esm" ? { experiments: { outputModule: true } } : {};
     const compiler = webpack({
       mode: "production",
       target: "node18",
-      entry: ENTRY,
+      entry,
       output: {
         path: dirname(outfile),
         filename: outfile.slice(dirname(outfile).length + 1),
@@ -76,7 +80,7 @@ const BUNDLERS = {
     );
     assert.ok(!stats.hasErrors(), stats.toString("errors-only"));
   },
-  async vite({ build }, format, outfile) {
+  async vite({ build }, format, outfile, entry) {
     const output = { format, entryFileNames: outfile.slice(dirname(outfile).length + 1) };
     await build({
       root: app,
@@ -84,7 +88,7 @@ const BUNDLERS = {
       logLevel: "silent",
       ssr: { noExternal: true },
       build: {
-        ssr: ENTRY,
+        ssr: entry,
         minify: "esbuild",
         outDir: dirname(outfile),
         emptyOutDir: false,
@@ -94,26 +98,31 @@ const BUNDLERS = {
   },
 };
 
-/** The bundler of this name, if it works here: some are programs, of another system perhaps. */
+/** The bundler of this name, if it works here. */
 async function installed(name) {
   try {
-    if (name !== "webpack") await (await import("esbuild")).transform("1");
-    return await import(name);
+    const bundler = await import(name);
+    await BUNDLERS[name](bundler, "esm", join(app, "out", `${name}-trial.mjs`), TRIAL);
+    return bundler;
   } catch {
     return null;
   }
 }
 
+// Before any test is there: the folder goes when all that are have ended.
+const bundlers = {};
+for (const name of Object.keys(BUNDLERS)) bundlers[name] = await installed(name);
+
 for (const [name, bundle] of Object.entries(BUNDLERS)) {
-  const bundler = await installed(name);
+  const bundler = bundlers[name];
   for (const [format, extension] of Object.entries(EXTENSIONS)) {
-    const skip = bundler === null && `${name} is not installed`;
+    const skip = bundler === null && `${name} does not work here`;
     test(
       `${name}, ${format}, minified: errors keep their names and classes`,
       { skip },
       async () => {
         const outfile = join(app, "out", `${name}.${extension}`);
-        await bundle(bundler, format, outfile);
+        await bundle(bundler, format, outfile, ENTRY);
         const code = readFileSync(outfile, "utf8");
         assert.doesNotMatch(code, /from"speaker-sidecar"|require\("speaker-sidecar"\)/);
         const ran = spawnSync(process.execPath, [outfile, CHILD], { encoding: "utf8" });
@@ -138,8 +147,8 @@ for (const [what, contents] of [
   ["its part", readFileSync(new URL("electron_app/page.ts", import.meta.url), "utf8")],
 ])
   test(`a page can have ${what}: nothing of Node is needed`, async (t) => {
-    const esbuild = await installed("esbuild");
-    if (esbuild === null) return t.skip("esbuild is not installed");
+    const { esbuild } = bundlers;
+    if (esbuild === null) return t.skip("esbuild does not work here");
     const { outputFiles } = await esbuild.build({
       stdin: { contents, resolveDir: app, loader: "ts" },
       bundle: true,
