@@ -13,16 +13,19 @@ from torch.nn.functional import cosine_similarity
 from torch.nn.utils.rnn import pad_sequence
 
 MIN_COSINE = 0.999999
+MAX_DIFFERENCE = 1e-5
 # Measured in 250 batches: 5e-6, but 2e-5 for the shortest utterances, of whose three frames two are
-# left where the standard deviation is taken.
-MAX_DIFFERENCE = 3e-5
+# left where the standard deviation is taken. From so many samples on, there are four frames.
+_THREE_FRAMES = 880
+_OF_THREE_FRAMES = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """The worst of a batch's embeddings against those of its utterances alone.
 
-    ``max_difference`` is that of one component, in units of the embedding's norm. The centred
+    ``max_difference`` is that of one component, in units of the embedding's norm; utterances of
+    three frames count for a third of theirs. The centred
     cosine is taken without each set's mean: what all embeddings share would hide that they differ.
     """
 
@@ -39,10 +42,14 @@ class Agreement:
         )
 
 
-def agreement(batched: Tensor, alone: Tensor) -> Agreement:
+def agreement(batched: Tensor, alone: Tensor, utterances: Sequence[Tensor] = ()) -> Agreement:
+    """``utterances``: those of three frames among them have their own bound; none: all have one."""
     batched, alone = batched.double(), alone.double()
     centred = cosine_similarity(batched - batched.mean(dim=0), alone - alone.mean(dim=0))
     difference = (batched - alone).abs().amax(dim=1) / alone.norm(dim=1)
+    for place, utterance in enumerate(utterances):
+        if len(utterance) < _THREE_FRAMES:
+            difference[place] /= _OF_THREE_FRAMES
     return Agreement(
         min_cosine=cosine_similarity(batched, alone).min().item(),
         min_centred_cosine=centred.min().item(),

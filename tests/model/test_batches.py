@@ -59,7 +59,8 @@ def test_these_lengths(
     lengths: Sequence[int | None], model: nn.Module, network: ModuleType
 ) -> None:
     utterances = noises([n or network.MIN_SAMPLES for n in lengths])
-    found = agreement(embed_batch(model, utterances), embed_alone(model, utterances))
+    batched, alone = embed_batch(model, utterances), embed_alone(model, utterances)
+    found = agreement(batched, alone, utterances)
     assert found.holds, found
 
 
@@ -70,7 +71,8 @@ def test_any_lengths(durations: list[float], model: nn.Module, network: ModuleTy
     shortest = network.MIN_SAMPLES
     lengths = [round(shortest * (LONGEST_SAMPLES / shortest) ** at) for at in durations]
     utterances = noises(lengths)
-    found = agreement(embed_batch(model, utterances), embed_alone(model, utterances))
+    batched, alone = embed_batch(model, utterances), embed_alone(model, utterances)
+    found = agreement(batched, alone, utterances)
     assert found.holds, found
 
 
