@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import ClassVar, Literal, TypeAlias
@@ -309,14 +310,23 @@ def to_wire(value: object) -> object:
     """
     if isinstance(value, AudioWarning):
         return {"kind": value.kind, "message": value.message, **value.details}
-    if is_dataclass(value) and not isinstance(value, type):
+    names = _names_of(type(value))  # type: ignore[arg-type]  # a class can be hashed
+    if names is not None:
         return {
-            field.name: to_wire(inner)
-            for field in fields(value)
-            if (inner := getattr(value, field.name)) not in (None, ()) or field.default is MISSING
+            name: to_wire(inner)
+            for name, is_required in names
+            if (inner := getattr(value, name)) not in (None, ()) or is_required
         }
     if isinstance(value, (tuple, list)):
         return [to_wire(item) for item in value]
     if isinstance(value, dict):
         return {key: to_wire(item) for key, item in value.items()}
     return value
+
+
+@functools.cache
+def _names_of(kind: type) -> tuple[tuple[str, bool], ...] | None:
+    """The names of a dataclass's fields, and whether each is required; None: it is none."""
+    if not is_dataclass(kind):
+        return None
+    return tuple((field.name, field.default is MISSING) for field in fields(kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class Embedding:
         """Dim x f32le, divided by the Euclidean norm if ``normalize``."""
         values = self.values
         if normalize:
-            values = values / np.linalg.norm(values)
+            values = values / np.sqrt(values.dot(values))
         return values.astype("<f4", copy=False).tobytes()
 
 
@@ -82,7 +83,7 @@ class Encoder:
 
 
 def _embedding(values: FloatArray) -> Embedding | SidecarError:
-    if not np.isfinite(values).all():
+    if not math.isfinite(values.dot(values)):
         return BadAudio(
             "the embedding of this audio is not finite; are its samples within -1 to 1?",
             kind="non_finite",

@@ -81,9 +81,11 @@ class OnnxRuntime:
             OutOfMemory: these waveforms do not fit together.
             DeviceError: ONNX Runtime failed.
         """
-        together = self.batch_limits.max_items > 1 and len({len(w) for w in waveforms}) == 1
-        batches = [np.stack(waveforms)] if together else [w[np.newaxis] for w in waveforms]
-        return np.concatenate([self._run(batch) for batch in batches])
+        if len(waveforms) == 1:
+            return self._run(waveforms[0][np.newaxis])
+        if self.batch_limits.max_items > 1 and len({len(w) for w in waveforms}) == 1:
+            return self._run(np.stack(waveforms))
+        return np.concatenate([self._run(waveform[np.newaxis]) for waveform in waveforms])
 
     def rest(self) -> None:
         """See ``Runtime``."""

@@ -5,6 +5,6 @@ the ways in which the process ends. Nothing heavier than psutil may be imported 
 are, since the reader waits for them. How audio is decoded and embedded is the concern of the rooms
 below.
 
-Rooms: protocol, config, audio, diarization, engine, people, scores, speech, wire.
+Rooms: protocol, config, audio, diarization, engine, hardware, people, scores, speech, wire.
 Libraries: psutil.
 """

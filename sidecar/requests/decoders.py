@@ -50,21 +50,24 @@ class Decoders:
         on_decoded: is told what came of each turn.
         lifecycle: is told if too many hang.
         clock: gives seconds, such as ``time.perf_counter``.
+        make_way: is called on a decoder's thread before it works beside the device.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - it is between them
         self,
         scheduler: Scheduler,
         lock: threading.RLock,
         on_decoded: OnDecoded,
         lifecycle: Lifecycle,
         clock: Callable[[], float],
+        make_way: Callable[[], None],
     ) -> None:
         self._scheduler = scheduler
         self._lock = lock
         self._on_decoded = on_decoded
         self._lifecycle = lifecycle
         self._clock = clock
+        self._make_way = make_way
         self._decoder: Diarizing | None = None
         self._decodable = {lane: threading.Condition(lock) for lane in Lane}
         self._stopped = False
@@ -130,6 +133,8 @@ class Decoders:
         if source is None:
             return False
         assert self._decoder is not None
+        if source.is_cut:
+            self._make_way()
         steps: list[Decoded] = []
         error = decode_for_a_turn(source, self._decoder, self._clock, steps)
         with self._lock:

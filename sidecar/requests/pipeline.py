@@ -1,8 +1,8 @@
 """From admission to answer: a few decoders, one device worker, a few who ask, one lock.
 
-The encoder is held here. Every call of the scheduler is made under the lock; so is
-every answer. Answers never block (the writer queues them), so the lock is never held for longer
-than it takes to choose a batch.
+The encoder is held here. Every call of the scheduler is made under the lock; so is every answer.
+Answers never block (the writer queues what the host has no room for), so the lock is never held for
+longer than it takes to choose a batch.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from protocol.params import Audio, RequestId
 from sidecar.audio.waveform import Waveform
 from sidecar.config import SAMPLE_RATE_HZ
 from sidecar.diarization.streaming import StreamStep
+from sidecar.hardware.cores import make_way_for
 from sidecar.requests.askers import Asked, Askers
 from sidecar.requests.decoders import Decoders
 from sidecar.requests.jobs import Item, Job, Outcome, Source, Stage
@@ -70,7 +71,9 @@ class Pipeline:
         self._encoder: Encoder
         self._clock = clock
         self.lock = threading.RLock()
-        self._decoders = Decoders(scheduler, self.lock, self._decoded, lifecycle, clock)
+        self._decoders = Decoders(
+            scheduler, self.lock, self._decoded, lifecycle, clock, self._make_way
+        )
         self._askers = Askers(scheduler, self.lock, asked, self._answer, lifecycle, clock)
         self._embeddable = threading.Condition(self.lock)
         self._idle = threading.Condition(self.lock)
@@ -176,6 +179,9 @@ class Pipeline:
         if has_parts:
             self._embeddable.notify()
 
+    def _make_way(self) -> None:
+        make_way_for(self._worker, has_begun=self.meter.call_started_at is not None)
+
     # Device worker
 
     def _load(self) -> None:
@@ -267,9 +273,9 @@ class Pipeline:
             now = self._clock()
             # Whoever ticks may be late: what is past its deadline must not be answered in time.
             self._answer(self._scheduler.expire(now))
-            finished = self._scheduler.completed(part, outcomes, now)
+            # Answered first: what follows is not what a host waits for.
+            self._answer(self._scheduler.completed(part, outcomes, now))
             self.meter.ran(part, self._scheduler.batch_limits)
-            self._answer(finished)
             self._tell_progress({item.job for item in part}, now)
 
     def _tell_progress(self, jobs: Iterable[Job], now: float) -> None:

@@ -199,6 +199,8 @@ def _windows_result(
 def _correlation(items: Sequence[Item]) -> float | None:
     """How alike the two channels are of which all ``items`` were mixed."""
     mixed = [item.stereo for item in items if item.stereo is not None]
+    if not mixed:
+        return None
     return Stereo(
         left_right=math.fsum(stereo.left_right for stereo in mixed),
         left_left=math.fsum(stereo.left_left for stereo in mixed),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
+import stat
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,28 +21,42 @@ _MAX_BACKLOG_FRAMES = 1024
 class FrameWriter(threading.Thread):
     """Writes payloads as frames, in the order in which they were sent.
 
-    ``send`` never blocks, so no stage can be stopped by a host that does not read. The reader waits
-    in ``wait_for_room`` instead: without new requests there are no new responses.
+    What the output has room for, ``send`` writes itself, so that no host waits until this thread
+    wakes. ``send`` never blocks, so no stage can be stopped by a host that does not read. The
+    reader waits in ``wait_for_room`` instead: without new requests there are no new responses.
     """
 
     def __init__(self, streams: Streams, on_lost: Callable[[Exception], None]) -> None:
         super().__init__(name="writer", daemon=True)
         self._streams = streams
         self._on_lost = on_lost
+        self._has_room = _room_of(streams.output_fd)
         self._changed = threading.Condition()
         self._frames: deque[bytes] = deque()
         self._backlog_bytes = 0
         self._closed = False
 
     def send(self, payload: bytes) -> None:
-        """Queue ``payload``; once closed, drop it."""
+        """Write ``payload``, or queue it; once closed, drop it."""
         frame = encode_frame(payload, max_frame_bytes=2**32 - 1)
         with self._changed:
             if self._closed:
                 return
-            self._frames.append(frame)
-            self._backlog_bytes += len(frame)
-            self._changed.notify_all()
+            if not self._frames:
+                frame = frame[self._write_at_once(frame) :]
+            if frame:
+                self._frames.append(frame)
+                self._backlog_bytes += len(frame)
+                self._changed.notify_all()
+
+    def _write_at_once(self, frame: bytes) -> int:
+        # More might have to wait for the host.
+        if sys.platform == "win32" or len(frame) > select.PIPE_BUF or not self._has_room():
+            return 0
+        try:
+            return os.write(self._streams.output_fd, frame)
+        except OSError:
+            return 0  # this thread will meet it, too, and tell
 
     def wait_for_room(self, timeout_s: float) -> bool:
         """Block while the host leaves too much unread; False if it still does after that long."""
@@ -83,3 +100,18 @@ class FrameWriter(threading.Thread):
             self._frames.popleft()
             self._backlog_bytes -= len(frame)
             self._changed.notify_all()
+
+
+def _room_of(fd: int) -> Callable[[], bool]:
+    """Whether ``fd`` takes ``PIPE_BUF`` bytes without waiting, at the time of the call.
+
+    On Windows a pipe does not tell, and nowhere does what is neither a pipe nor a socket.
+    """
+    if sys.platform == "win32":
+        return lambda: False
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISFIFO(mode) and not stat.S_ISSOCK(mode):
+        return lambda: False
+    room = select.poll()
+    room.register(fd, select.POLLOUT)
+    return lambda: bool(room.poll(0))
