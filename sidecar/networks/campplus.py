@@ -231,10 +231,7 @@ class ContextAwareMasking(nn.Module):
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         """See the class."""
-        return self.masked(x, x @ context.weights, context)
-
-    def masked(self, x: Tensor, surroundings: Tensor, context: Context) -> Tensor:
-        """``x`` under the mask that is made of ``surroundings``, ``[batch, 128, n_segments]``."""
+        surroundings = x @ context.weights  # [batch, 128, n_segments]
         mask = self.linear2(functional.relu(self.linear1(surroundings))).sigmoid()
         masked: Tensor = self.linear_local(x) * (mask @ context.segments)
         return masked

@@ -16,15 +16,9 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sidecar.networks import campplus
-from sidecar.networks.campplus_context import (
-    SEGMENT_FRAMES,
-    Context,
-    segments_of,
-    statistics_pooling,
-)
+from sidecar.networks.campplus_context import Context, context_of, statistics_pooling
 from sidecar.networks.maps import take_maps
 
 
@@ -52,7 +46,7 @@ class CamPlusPlusOfMaps(nn.Module):
         """See the class."""
         sequence = self.head(self.frontend(waveforms), None)
         x = self.backbone.tdnn(sequence.unsqueeze(-2))
-        context = context_of_means(x)
+        context = context_of(x.squeeze(-2), None)
         x = self.backbone.blocks(x, None, context).squeeze(-2)
         embeddings: Tensor = self.backbone.dense(statistics_pooling(x, None))
         return embeddings
@@ -78,23 +72,5 @@ class MaskingOfMaps(nn.Module):
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         """See the class."""
-        # The last segment may have few frames, and its mean is that of those.
-        means = functional.avg_pool2d(
-            x, (1, SEGMENT_FRAMES), ceil_mode=True, count_include_pad=False
-        )
-        y: Tensor = self.unchanged(self.masking.masked(x, means @ context.weights, context))
+        y: Tensor = self.unchanged(self.masking(x, context))
         return y
-
-
-def context_of_means(x: Tensor) -> Context:
-    """The context of a map of one row, whose ``weights`` are for the means of its segments.
-
-    They are ``[n_segments, n_segments]``: each segment's own mean, and all segments' shares of the
-    utterance's. ``segments`` are a matrix, too: by one of three dimensions ONNX Runtime multiplies
-    a map's channels one after the other.
-    """
-    [segments] = segments_of(x)
-    n_frames = segments.sum(dim=-1, keepdim=True)
-    each = torch.arange(segments.shape[0], device=x.device)
-    itself = (each[:, None] == each).to(x.dtype)
-    return Context(itself + n_frames / x.shape[-1], segments)

@@ -44,7 +44,7 @@ _NETWORKS: Mapping[CpuRuntime, tuple[str, ...]] = {
 }
 _COMPILED = "compiled"
 # Counts what a conversion makes: its files, their inputs and outputs, and how they compute.
-_LAYOUT = 9
+_LAYOUT = 8
 _WORK_PREFIX = ".convert-"
 _UNUSED_S = 30 * 86_400
 
