@@ -1,4 +1,4 @@
-"""Two threads at work, and a core for each."""
+"""A core for each of two threads."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ import threading
 import time
 from pathlib import Path
 
-# For how long a thread that was given work takes to begin with it: 100 us. On Windows the shortest
-# sleep is several times as long.
+# A thread that was given work has begun after 100 us. On Windows no sleep is as short as this.
 _BEGINS_S = 0.0003
 # Where ``/proc/self/task/*/stat`` has the core, counted behind the name, which may have spaces.
 _CORE = 36
 
 
 def make_way_for(other: threading.Thread, *, has_begun: bool) -> None:
-    """Leave its core to ``other``; call it in a thread that goes on working beside it.
+    """Let ``other`` have its core; call it in a thread that gave it work, and goes on beside it.
 
-    Python runs one thread at a time. If ``other`` has not begun yet, this one holds back until it
-    has, as far as that is known.
+    Python runs one thread at a time, so this one holds back until ``other`` has begun, as far as
+    that can be foreseen.
 
-    In a virtual machine Linux takes a core that sleeps for one that its host has given to somebody
+    In a virtual machine, Linux takes a core that sleeps for one that its host has given to somebody
     else. So it wakes a thread on the core of the one that wakes it, though others are idle, and
-    parts the two only milliseconds later. There the calling thread moves. It is not pinned: it may
-    be moved again at once.
+    parts the two only milliseconds later. There, this one moves. It is not pinned: it may be moved
+    again at once.
     """
     if not has_begun and os.name == "posix":
         time.sleep(_BEGINS_S)
@@ -36,7 +35,7 @@ def make_way_for(other: threading.Thread, *, has_begun: bool) -> None:
             os.sched_setaffinity(0, cores - {core})
             os.sched_setaffinity(0, cores)
     except OSError:
-        pass  # forbidden, or that thread has ended: it stays where it is
+        pass  # forbidden, or ``other`` has ended: this one stays where it is
 
 
 def _core_of(native_id: int) -> int:
