@@ -15,7 +15,7 @@ from protocol.hello import JSONRPC
 from protocol.methods import Params
 from protocol.params import CancelParams, RequestId
 from protocol.payload import pack, unpack
-from protocol.reports import Health, Progress, RequestProgress, to_wire
+from protocol.reports import Health, Progress, RequestProgress
 from protocol.streams import StreamNotification
 from protocol.wire_params import (
     METHODS,
@@ -24,6 +24,7 @@ from protocol.wire_params import (
     read_request_id,
     write_params,
 )
+from protocol.wire_reports import to_wire
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Encoder:
 
 
 def _embedding(values: FloatArray) -> Embedding | SidecarError:
+    # One call of NumPy: behind a network, its wrappers are in no cache any more.
     if not math.isfinite(values.dot(values)):
         return BadAudio(
             "the embedding of this audio is not finite; are its samples within -1 to 1?",

@@ -31,8 +31,8 @@ from protocol.reports import (
     ManyResults,
     ProbeResult,
     ScoreResult,
-    to_wire,
 )
+from protocol.wire_reports import to_wire
 from sidecar.audio.waveform import Stereo
 from sidecar.requests.jobs import Item, Job, StreamAnswer
 from sidecar.requests.scoring import score

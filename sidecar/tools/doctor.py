@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from protocol.reports import to_wire
+from protocol.wire_reports import to_wire
 from sidecar import __version__
 from sidecar.bundle import bundle_models_dir, is_bundle
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, Config

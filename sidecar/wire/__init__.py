@@ -1,4 +1,4 @@
-"""The pipe to the host: claimed before all else, read and written by one thread each.
+"""The pipe to the host: claimed before all else, read by one thread, written in order.
 
 Here live the claimed streams, the frames' reader and writer, the greeting, the log on standard
 error and what libraries write there, the watch on the host's process, and Windows' own calls for

@@ -1,4 +1,4 @@
-"""Writes frames to the output, which nothing else touches."""
+"""Writes frames to the output, which nothing else writes to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FrameWriter(threading.Thread):
         super().__init__(name="writer", daemon=True)
         self._streams = streams
         self._on_lost = on_lost
-        self._has_room = _room_of(streams.output_fd)
+        self._takes_at_once = _room_of(streams.output_fd)
         self._changed = threading.Condition()
         self._frames: deque[bytes] = deque()
         self._backlog_bytes = 0
@@ -50,8 +50,7 @@ class FrameWriter(threading.Thread):
                 self._changed.notify_all()
 
     def _write_at_once(self, frame: bytes) -> int:
-        # More might have to wait for the host.
-        if sys.platform == "win32" or len(frame) > select.PIPE_BUF or not self._has_room():
+        if not self._takes_at_once(len(frame)):
             return 0
         try:
             return os.write(self._streams.output_fd, frame)
@@ -102,16 +101,16 @@ class FrameWriter(threading.Thread):
             self._changed.notify_all()
 
 
-def _room_of(fd: int) -> Callable[[], bool]:
-    """Whether ``fd`` takes ``PIPE_BUF`` bytes without waiting, at the time of the call.
+def _room_of(fd: int) -> Callable[[int], bool]:
+    """Whether ``fd`` takes so many bytes without waiting, as far as that can be known.
 
     On Windows a pipe does not tell, and nowhere does what is neither a pipe nor a socket.
     """
     if sys.platform == "win32":
-        return lambda: False
+        return lambda _: False
     mode = os.fstat(fd).st_mode
     if not stat.S_ISFIFO(mode) and not stat.S_ISSOCK(mode):
-        return lambda: False
+        return lambda _: False
     room = select.poll()
     room.register(fd, select.POLLOUT)
-    return lambda: bool(room.poll(0))
+    return lambda n_bytes: n_bytes <= select.PIPE_BUF and bool(room.poll(0))

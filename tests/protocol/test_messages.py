@@ -47,7 +47,8 @@ from protocol.params import (
     StoredEmbedding,
 )
 from protocol.payload import MAX_ARRAY_ITEMS, MAX_DEPTH, MAX_VALUES, pack, unpack
-from protocol.reports import EmbedTimings, Progress, ScoreResult, to_wire
+from protocol.reports import EmbedTimings, Progress, ScoreResult
+from protocol.wire_reports import to_wire
 
 times = st.none() | st.floats(-1e6, 1e6)
 pcm = st.builds(
