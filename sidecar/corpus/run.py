@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -46,9 +46,10 @@ class Work:
     """How each row is embedded.
 
     Attributes:
-        config: the model, the device, and the threads of each actor.
+        config: the model and the device.
         speech: what of an utterance is embedded.
         fingerprint: the model's.
+        n_threads: of each actor, which has as many cores.
         n_actors: how many there are; None: one for each GPU, or as many as the cores allow.
         n_rows: of a block; None: as many as suit the corpus.
     """
@@ -56,6 +57,7 @@ class Work:
     config: Config
     speech: SpeechUse
     fingerprint: str
+    n_threads: int = 1
     n_actors: int | None = None
     n_rows: int | None = None
 
@@ -65,9 +67,9 @@ class Work:
         return self.config.device.startswith("cuda")
 
     @property
-    def n_threads(self) -> int:
-        """How many cores each actor has."""
-        return self.config.threads or 1
+    def actor_config(self) -> Config:
+        """What each actor loads its encoder with."""
+        return replace(self.config, threads=self.n_threads)
 
     @property
     def needs(self) -> Mapping[str, int]:
@@ -137,7 +139,7 @@ def embed(listed: pa.Table, work: Work, output: Output, n_actors: int) -> Iterat
     n_decoders = work.n_threads if work.is_on_gpu else 0
     tallies = ray.data.from_arrow(blocks).map_batches(
         BlockEmbedder,
-        fn_constructor_args=(work.config, work.speech, n_decoders, work.fingerprint, output),
+        fn_constructor_args=(work.actor_config, work.speech, n_decoders, work.fingerprint, output),
         batch_size=None,
         batch_format="pyarrow",
         zero_copy_batch=True,

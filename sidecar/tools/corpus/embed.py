@@ -45,7 +45,6 @@ def run(options: argparse.Namespace, progress: ProgressLine) -> int:
         models_dir=None if models_dir is None else models_dir.expanduser().absolute(),
         offline=options.offline,
         device=options.device,
-        threads=options.threads,
     )
     fingerprint = installed_fingerprint(config, progress.show_fetch)
     progress.show("reading", options.source)
@@ -64,7 +63,14 @@ def run(options: argparse.Namespace, progress: ProgressLine) -> int:
     console.out(f"{rate.n_all:,} in {options.source}, of which {left.num_rows:,} are to be done")
     if not left.num_rows:
         return EXIT_OK
-    work = Work(config, options.speech, fingerprint, n_actors=options.actors, n_rows=options.block)
+    work = Work(
+        config,
+        options.speech,
+        fingerprint,
+        n_threads=options.threads,
+        n_actors=options.actors,
+        n_rows=options.block,
+    )
     try:
         _embed(left, work, output, rate, options.ray, progress)
     except KeyboardInterrupt:

@@ -1,0 +1,198 @@
+"""Prints what Ray costs a corpus: ``python tests/e2e/measure_corpus.py LIBRISPEECH``.
+
+LIBRISPEECH is a folder of FLAC files. Of their speech it cuts 970 utterances of 2 to 8 s, puts 30
+bad files among them, and lets ``corpus embed`` do all of them, with an actor for each core. Between
+two such runs, as many processes as there are cores do the same utterances in a loop:
+
+- ``encoder``: the bare encoder, one by one, on the speech of each, which lies in memory, decoded;
+- ``parts``: decoding, listening and embedding, by the actor's own parts.
+
+What is printed are utterances a second by the clock, from the first block's start to the last one's
+end, medians of the rounds, and Ray's as a share of either loop. Then what came of each: the least
+cosine with what a sidecar answers for the same file, and what is among the failures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from protocol.python import SpeakerSidecar
+from sidecar.audio.waveform import Waveform
+from sidecar.config import Config
+from sidecar.corpus.embedder import Embedder
+from sidecar.corpus.utterances import Listed
+from sidecar.hardware.cpu import cpu
+
+MODEL = "campplus-zh-en"
+SHORTEST_S, LONGEST_S = 2.0, 8.0
+BAD = (b"", b"RIFF" + bytes(range(256)) * 20, b"no audio\n", b"fLaC" + bytes(300))
+N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+PAUSE_S = 1.0
+
+
+def make_archive(librispeech, folder, n_good, n_bad):
+    """Utterances and, spread among them, bad files; how many seconds the utterances last."""
+    recordings = [sf.read(path, dtype="int16") for path in sorted(librispeech.rglob("*.flac"))]
+    random = np.random.default_rng(0)
+    total_s = 0.0
+    for n in range(n_good):
+        samples, rate_hz = recordings[n % len(recordings)]
+        n_samples = min(len(samples), round(random.uniform(SHORTEST_S, LONGEST_S) * rate_hz))
+        start = random.integers(len(samples) - n_samples + 1)
+        piece = samples[start : start + n_samples]
+        sf.write(folder / f"{n:04}.flac", piece, rate_hz)
+        total_s += len(piece) / rate_hz
+    for n in range(n_bad):
+        (folder / f"{n * n_good // n_bad:04}-bad.flac").write_bytes(BAD[n % len(BAD)])
+    return total_s
+
+
+class Loop:
+    """A share of the utterances, in a process of its own on each core."""
+
+    def __init__(self, archive, kind):
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, __file__, str(archive), "--loop", kind, "--share", str(n)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for n in range(N_CORES)
+        ]
+        self._answers("ready")
+
+    def run(self):
+        """Seconds by the clock, until the last one is done."""
+        began_at = time.perf_counter()
+        for process in self._processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        self._answers("done")
+        return time.perf_counter() - began_at
+
+    def close(self):
+        for process in self._processes:
+            process.stdin.close()
+            process.wait()
+            process.stdout.close()
+
+    def _answers(self, word):
+        for process in self._processes:
+            assert process.stdout.readline() == f"{word}\n"
+
+
+def loop(archive, kind, share):
+    """What a process of ``Loop`` runs."""
+    embedder = Embedder(Config(model=MODEL, device="cpu", threads=1), "auto")
+    paths = sorted(path for path in archive.iterdir() if not path.stem.endswith("bad"))
+    rows = [Listed(path.name, str(path)) for path in paths[share::N_CORES]]
+    encoder = embedder._encoder
+    waveforms = [] if kind == "parts" else [embedder._hear(row).waveform for row in rows]
+    assert all(isinstance(waveform, Waveform) for waveform in waveforms)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        if kind == "parts":
+            assert len(list(embedder.embed(rows))) == len(rows)
+        for waveform in waveforms:
+            encoder.embed([waveform])
+        print("done", flush=True)
+
+
+def ray_run(archive, out):
+    """Seconds by the clock that ``corpus embed`` takes, once its encoders are there."""
+    from sidecar.corpus import run
+    from sidecar.corpus.model import installed_fingerprint
+    from sidecar.corpus.output import Output
+    from sidecar.corpus.sources import read_source
+
+    config = Config(model=MODEL, device="cpu")
+    work = run.Work(config, "auto", installed_fingerprint(config, lambda *_: None))
+    output = Output(str(out))
+    output.take_over("auto", with_failures=False)
+    began_at = np.inf
+    with run.cluster(None):
+        for tally in run.embed(read_source(str(archive)), work, output, run.actors_for(work)):
+            ended_at = time.perf_counter()
+            began_at = min(began_at, ended_at - tally.busy_s)
+    return ended_at - began_at
+
+
+def compare(archive, out):
+    """Print whether what came of each file is what a sidecar answers."""
+    from pyarrow import dataset
+
+    embedded, failed = (
+        dataset.dataset(out / name, format="parquet").to_table().to_pylist()
+        for name in ("embeddings", "failures")
+    )
+    bad = {path.name for path in archive.iterdir() if path.stem.endswith("bad")}
+    assert {row["id"] for row in failed} == bad
+    assert len(embedded) == len({row["id"] for row in embedded})
+    assert {row["id"] for row in embedded} == {path.name for path in archive.iterdir()} - bad
+    with SpeakerSidecar.start(model=MODEL, stderr=subprocess.DEVNULL) as sidecar:
+        sidecar.wait_until_ready()
+        cosines = [
+            np.dot(row["embedding"], sidecar.embed(row["path"], speech="auto").embedding)
+            for row in embedded
+        ]
+    print(f"{len(embedded)} embedded, least cosine with the sidecar's {min(cosines):.8f}")
+    print(f"{len(failed)} failures: the bad ones, and no others")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--utterances", type=int, default=970)
+    parser.add_argument("--bad", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--loop", choices=("encoder", "parts"), help=argparse.SUPPRESS)
+    parser.add_argument("--share", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.loop:
+        loop(options.folder, options.loop, options.share)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        archive, out = Path(name, "archive"), Path(name, "out")
+        archive.mkdir()
+        n_good, n_bad = options.utterances, options.bad
+        total_s = make_archive(options.folder, archive, n_good, n_bad)
+        found = cpu()
+        print(f"{n_good} utterances of {total_s / n_good:.1f} s, {n_bad} bad; {N_CORES} cores,")
+        print(f"{found}; load {os.getloadavg()[0]:.2f}", flush=True)
+        loops = {kind: Loop(archive, kind) for kind in ("encoder", "parts")}
+        per_s = {name: [] for name in (*loops, "Ray")}
+        for one in loops.values():
+            one.run()
+        for n in range(options.rounds):
+            for kind, one in loops.items():
+                time.sleep(PAUSE_S)
+                per_s[kind].append(n_good / one.run())
+            per_s["Ray"].append(n_good / ray_run(archive, out / str(n)))
+            print({name: round(rates[-1], 1) for name, rates in per_s.items()}, flush=True)
+        for one in loops.values():
+            one.close()
+        medians = {name: statistics.median(rates) for name, rates in per_s.items()}
+        for kind in loops:
+            share = statistics.median(
+                ray / loop for ray, loop in zip(per_s["Ray"], per_s[kind], strict=True)
+            )
+            print(f"{kind}: {medians[kind]:.1f} a second; Ray {share:.1%} of it")
+        print(f"Ray: {medians['Ray']:.1f} a second; load {os.getloadavg()[0]:.2f}")
+        compare(archive, out / "0")
+
+
+if __name__ == "__main__":
+    main()
