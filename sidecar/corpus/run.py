@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -72,10 +72,9 @@ class Work:
         return replace(self.config, threads=self.n_threads)
 
     @property
-    def needs(self) -> Mapping[str, int]:
-        """What Ray sets aside for each actor."""
-        gpus = {"num_gpus": 1} if self.is_on_gpu else {}
-        return {"num_cpus": self.n_threads, **gpus}
+    def n_gpus(self) -> int | None:
+        """How many GPUs each actor has."""
+        return 1 if self.is_on_gpu else None
 
 
 @contextmanager
@@ -89,16 +88,15 @@ def cluster(address: str | None) -> Iterator[None]:
         _require_answer(address)
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if address is None:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            **quiet,
-        )
-    else:
-        ray.init(address=address, **quiet)
+    is_own = address is None
+    ray.init(
+        address="local" if is_own else address,
+        include_dashboard=False if is_own else None,
+        object_store_memory=_OBJECT_STORE_BYTES if is_own else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        configure_logging=True,
+    )
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:
         yield
@@ -146,9 +144,11 @@ def embed(listed: pa.Table, work: Work, output: Output, n_actors: int) -> Iterat
         compute=ray.data.ActorPoolStrategy(
             size=min(n_actors, len(blocks)), max_tasks_in_flight_per_actor=2
         ),
-        **work.needs,
+        num_cpus=work.n_threads,
+        num_gpus=work.n_gpus,
     )
     for batch in tallies.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        assert isinstance(batch, pa.Table)
         for row in batch.to_pylist():
             tally = Tally(**row)
             if tally.fault:

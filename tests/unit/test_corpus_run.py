@@ -14,12 +14,10 @@ def test_an_actor_runs_as_many_threads_as_ray_sets_cores_aside_for(n_threads):
     from sidecar.corpus.run import Work
 
     work = Work(Config(device="cpu"), "auto", "f", n_threads=n_threads)
-    assert work.needs == {"num_cpus": n_threads}
-    assert work.actor_config.threads == n_threads
+    assert work.actor_config.threads == work.n_threads == n_threads
 
 
 def test_an_actor_has_one_thread_unless_it_is_told():
     from sidecar.corpus.run import Work
 
-    work = Work(Config(device="cpu"), "auto", "f")
-    assert work.actor_config.threads == work.needs["num_cpus"] == 1
+    assert Work(Config(device="cpu"), "auto", "f").actor_config.threads == 1

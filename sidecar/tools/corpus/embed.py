@@ -114,6 +114,7 @@ def _n_actors(work: Work) -> int:
     room = ray_run.actors_for(work)
     n_actors = work.n_actors or room
     if not 0 < n_actors <= room:
-        each = " and ".join(f"{name} {n}" for name, n in work.needs.items())
-        raise Refusal(f"Ray has room for {room} encoders with {each} each", EXIT_UNAVAILABLE)
+        cores = "one core" if work.n_threads == 1 else f"{work.n_threads} cores"
+        gpu = " and one GPU" if work.is_on_gpu else ""
+        raise Refusal(f"Ray has room for {room} encoders with {cores}{gpu} each", EXIT_UNAVAILABLE)
     return n_actors
