@@ -33,12 +33,12 @@ from sidecar.audio.waveform import Waveform
 from sidecar.config import Config
 from sidecar.corpus.embedder import Embedder
 from sidecar.corpus.utterances import Listed
-from sidecar.hardware.cpu import cpu
+from sidecar.hardware.cpu import cpu, n_cores
 
 MODEL = "campplus-zh-en"
 SHORTEST_S, LONGEST_S = 2.0, 8.0
 BAD = (b"", b"RIFF" + bytes(range(256)) * 20, b"no audio\n", b"fLaC" + bytes(300))
-N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+N_CORES = n_cores()
 PAUSE_S = 1.0
 
 
@@ -124,7 +124,7 @@ def ray_run(archive, out):
     output.take_over("auto", with_failures=False)
     began_at = np.inf
     with run.cluster(None):
-        for tally in run.embed(read_source(str(archive)), work, output, run.actors_for(work)):
+        for tally in run.embed(read_source(str(archive)), work, output, N_CORES):
             ended_at = time.perf_counter()
             began_at = min(began_at, ended_at - tally.busy_s)
     return ended_at - began_at
@@ -170,8 +170,10 @@ def main():
         n_good, n_bad = options.utterances, options.bad
         total_s = make_archive(options.folder, archive, n_good, n_bad)
         found = cpu()
-        print(f"{n_good} utterances of {total_s / n_good:.1f} s, {n_bad} bad; {N_CORES} cores,")
-        print(f"{found}; load {os.getloadavg()[0]:.2f}", flush=True)
+        print(
+            f"{n_good} utterances of {total_s / n_good:.1f} s, {n_bad} bad; {found.cores} cores of"
+        )
+        print(f"{found.name} ({found.simd}); load {os.getloadavg()[0]:.2f}", flush=True)
         loops = {kind: Loop(archive, kind) for kind in ("encoder", "parts")}
         per_s = {name: [] for name in (*loops, "Ray")}
         for one in loops.values():
