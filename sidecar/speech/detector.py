@@ -11,7 +11,7 @@ from sidecar.audio.resampling import FloatArray
 from sidecar.engine.cpu_fault import first_line
 from sidecar.engine.onnx_library import ort
 from sidecar.speech.listening import Listening, Memory
-from sidecar.speech.network import GRAPH, weights
+from sidecar.speech.network import GRAPH, folded, weights
 
 _ERRORS_ONLY = 3
 
@@ -51,7 +51,9 @@ class SpeechDetector:
         """Begin with an audio."""
         return Listening(self._judge)
 
-    def _judge(self, frames: FloatArray, memory: Memory) -> tuple[FloatArray, Memory]:
+    def _judge(self, steps: FloatArray, memory: Memory) -> tuple[FloatArray, Memory]:
+        sums, differences = folded(steps)
         h, c = memory
-        probabilities, h, c = self._session.run(None, {"input": frames, "h": h, "c": c})
+        given = {"sums": sums, "differences": differences, "h": h, "c": c}
+        probabilities, h, c = self._session.run(None, given)
         return np.asarray(probabilities, np.float32), (h, c)

@@ -14,7 +14,7 @@ from sidecar.speech.segments import STEP_SAMPLES
 CONTEXT_SAMPLES = 64
 # The network's memory between two steps: of each of its two parts, shape (1, 1, 128).
 Memory: TypeAlias = tuple[FloatArray, FloatArray]
-# From frames, shape (n_steps, CONTEXT_SAMPLES + STEP_SAMPLES), to probabilities, shape (n_steps,).
+# From steps, shape (n_steps, CONTEXT_SAMPLES + STEP_SAMPLES), to probabilities, shape (n_steps,).
 Judge: TypeAlias = Callable[[FloatArray, Memory], tuple[FloatArray, Memory]]
 
 _MEMORY_SHAPE = (1, 1, 128)
@@ -40,9 +40,8 @@ class Listening:
         self._held = held[n_steps * STEP_SAMPLES :].copy()
         if n_steps == 0:
             return _NOTHING
-        frames = np.lib.stride_tricks.sliding_window_view(held, CONTEXT_SAMPLES + STEP_SAMPLES)
-        judged = np.ascontiguousarray(frames[::STEP_SAMPLES])
-        probabilities, self._memory = self._judge(judged, self._memory)
+        windows = np.lib.stride_tricks.sliding_window_view(held, CONTEXT_SAMPLES + STEP_SAMPLES)
+        probabilities, self._memory = self._judge(windows[::STEP_SAMPLES], self._memory)
         return probabilities
 
     def finish(self, samples: FloatArray = _NOTHING) -> FloatArray:

@@ -3,14 +3,13 @@
 It is Silero's network without its weights, written out in products of matrices. As it was published
 it has convolutions over four frames each, for which ONNX Runtime takes four times as long.
 
-What a step goes through (shapes without the number of steps, n):
+What a step goes through (shapes without the number of steps, n, which comes second, so that a frame
+of all steps lies together):
 
-1. 64 samples that mirror its end are put behind the 576, and four frames of 256 taken, each 128
-   behind the one before it.
-2. Their spectra. The window and the cosines are symmetric about a frame's middle, and the sines are
-   antisymmetric, so the halves of a frame are added, and subtracted, first.
-3. Four convolutions over the frames: 4 to 4, to 2, to 1, to 1.
-4. The LSTM, over the steps, and a logistic regression.
+1. Its four frames, folded (see ``sidecar/speech/network.py``), and their spectra.
+2. Four convolutions over the frames: 4 to 4, to 2, to 1, to 1. Each is a chain of products, one for
+   each frame that a tap meets, to which the next one is added.
+3. The LSTM, over the steps, and a logistic regression.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from sidecar.speech.network import GRAPH, WEIGHT_SHAPES
 
 OPSET, IR_VERSION = 17, 8
-N_BINS, N_FRAMES, HALF = 129, 4, 128
+N_FRAMES, HALF = 4, 128
 
 
 class Graph:
@@ -41,8 +40,19 @@ class Graph:
         self.nodes.append(helper.make_node(kind, names, [output], **attributes))
         return output
 
-    def cut(self, values, axis, start, end, step=1):
-        return self("Slice", values, [start], [end], [axis], [step])
+    def apart(self, frames):
+        """Each of the frames, (n, bins), of (4, n, bins)."""
+        names = [f"frame_{number}" for number in range(N_FRAMES)]
+        self.nodes.append(helper.make_node("Split", [frames], names, axis=0))
+        return [self("Squeeze", name, [0]) for name in names]
+
+    def convolved(self, frames, layer, first):
+        """What the three frames from ``first`` on become, of which some may not exist."""
+        total = f"bias_{layer}"
+        for tap in range(3):
+            if 0 <= first + tap < len(frames):
+                total = self("Gemm", frames[first + tap], f"encoder_{layer}_{tap}", total)
+        return self("Relu", total)
 
     def _constant(self, numbers):
         name = f"constant_{len(self.constants)}"
@@ -52,36 +62,13 @@ class Graph:
 
 def network():
     make = Graph()
-    # The first 128 samples of each frame, and the others.
-    mirrored = make.cut("input", 1, -2, -66, -1)
-    blocks = make("Reshape", make("Concat", "input", mirrored, axis=1), [-1, N_FRAMES + 1, HALF])
-    before, behind = make.cut(blocks, 1, 0, N_FRAMES), make.cut(blocks, 1, 1, N_FRAMES + 1)
-    # Sample k of a frame and sample 256 - k; number 0 is nothing in the window, 128 the middle.
-    ones, others = make.cut(before, 2, 1, HALF), make.cut(behind, 2, HALF - 1, 0, -1)
-    middle = make.cut(behind, 2, 0, 1)
-    even = make("Concat", make("Add", ones, others), middle, axis=2)
-    real = make("MatMul", even, "cosines")
-    imaginary = make("MatMul", make("Sub", ones, others), "sines")
+    real = make("MatMul", "sums", "cosines")
+    imaginary = make("MatMul", "differences", "sines")
     power = make("Add", make("Mul", real, real), make("Mul", imaginary, imaginary))
-    spectra = make("Sqrt", power)
-    # What each frame gives to the next one, to its own place, and to the one before.
-    given = make("MatMul", spectra, "convolution_0")
-    to_next = make.cut(make.cut(given, 1, 0, N_FRAMES - 1), 2, 0, 128)
-    own = make("Add", make.cut(given, 2, 128, 256), "bias_0")
-    to_last = make.cut(make.cut(given, 1, 1, N_FRAMES), 2, 256, 384)
-    sums = make(
-        "Sum",
-        own,
-        make("Pad", to_next, [0, 1, 0, 0, 0, 0]),
-        make("Pad", to_last, [0, 0, 0, 0, 1, 0]),
-    )
-    four = make("Reshape", make("Relu", sums), [-1, N_FRAMES * 128])
-    # Of every second place: nothing, frames 0 and 1; frames 1 to 3.
-    two = make("Concat", make("Relu", make("Gemm", make.cut(four, 1, 0, 256), "first_1", "bias_1")),
-               make("Relu", make("Gemm", make.cut(four, 1, 128, 512), "convolution_1", "bias_1")),
-               axis=1)  # fmt: skip
-    one = make("Relu", make("Gemm", two, "convolution_2", "bias_2"))
-    one = make("Relu", make("Gemm", one, "convolution_3", "bias_3"))
+    frames = make.apart(make("Sqrt", power))
+    four = [make.convolved(frames, "0", first - 1) for first in range(4)]
+    two = [make.convolved(four, "1", first - 1) for first in (0, 2)]
+    one = make.convolved([make.convolved(two, "2", -1)], "3", -1)
     make.nodes.append(
         helper.make_node(
             "LSTM",
@@ -107,10 +94,14 @@ def network():
 def model():
     made = network()
     memory = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, 128]) for name in "hc"]
+    halves = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [N_FRAMES, "n", HALF])
+        for name in ("sums", "differences")
+    ]
     graph = helper.make_graph(
         made.nodes,
         "silero_vad_16k_sequence",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 576]), *memory],
+        [*halves, *memory],
         [
             helper.make_tensor_value_info("speech_probs", TensorProto.FLOAT, ["n"]),
             *(

@@ -10,7 +10,7 @@ from model.no_speech import made
 
 from sidecar.engine.onnx_library import ort
 from sidecar.speech.detector import SpeechDetector
-from sidecar.speech.network import GRAPH, WEIGHT_SHAPES, weights
+from sidecar.speech.network import GRAPH, WEIGHT_SHAPES, folded, weights
 from sidecar.speech.segments import STEP_SAMPLES
 
 MAX_DIFFERENCE = 1e-5
@@ -62,12 +62,12 @@ def test_written_out_it_is_the_published_network(speech_detector_network):
     )
     random = np.random.default_rng(0)
     for n_steps, level in ((1, 0.1), (2, 1e-4), (300, 0.3)):
-        inputs = {
-            "input": level * random.standard_normal((n_steps, 576)).astype(np.float32),
-            "h": random.uniform(-1, 1, (1, 1, 128)).astype(np.float32),
-            "c": random.uniform(-1, 1, (1, 1, 128)).astype(np.float32),
-        }
-        for one, other in zip(ours.run(None, inputs), published.run(None, inputs), strict=True):
+        steps = level * random.standard_normal((n_steps, 576)).astype(np.float32)
+        sums, differences = folded(steps)
+        memory = {name: random.uniform(-1, 1, (1, 1, 128)).astype(np.float32) for name in "hc"}
+        made = ours.run(None, {"sums": sums, "differences": differences} | memory)
+        theirs = published.run(None, {"input": steps} | memory)
+        for one, other in zip(made, theirs, strict=True):
             assert one.shape == other.shape
             # The memory has values of a hundred.
             np.testing.assert_allclose(one, other, rtol=MAX_DIFFERENCE, atol=MAX_DIFFERENCE)

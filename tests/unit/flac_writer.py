@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from sidecar.audio.formats.flac_frames import crc_8, crc_16
+from sidecar.audio.formats.flac_checksums import crc_8, crc_16
 
 _BITS_CODES = {8: 1, 12: 2, 16: 4, 20: 5, 24: 6}
 

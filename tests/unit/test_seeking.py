@@ -22,7 +22,8 @@ from unit.sound_files import encoded, refusal_of, with_flac_total
 
 from protocol.params import PcmAudio
 from sidecar.audio.formats.audio_bytes import AudioBytes
-from sidecar.audio.formats.flac_frames import coded_number, crc_8, crc_16, read_metadata
+from sidecar.audio.formats.flac_checksums import crc_8, crc_16
+from sidecar.audio.formats.flac_frames import coded_number, read_metadata
 from sidecar.audio.formats.flac_search import FlacSearch
 from sidecar.audio.sources import open_source
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sidecar.audio.formats.audio_bytes import AudioBytes
+from sidecar.audio.formats.flac_checksums import crc_8
 
 MARKER = b"fLaC"
 _STREAMINFO_BYTES = 34
@@ -194,30 +195,3 @@ def coded_number(data: bytes) -> tuple[int, int]:
     for byte in data[1:n_ones]:
         number = number << 6 | byte & 0x3F
     return number, max(1, n_ones)
-
-
-def _crc_table(n_bits: int, polynomial: int) -> list[int]:
-    """What each byte makes of a checksum that is 0; the highest bit comes first."""
-    table = [byte << n_bits - 8 for byte in range(256)]
-    for _ in range(8):
-        table = [crc << 1 ^ (polynomial if crc >> n_bits - 1 else 0) for crc in table]
-    return table
-
-
-_CRC_8_TABLE = _crc_table(8, 0x107)
-_CRC_16_TABLE = _crc_table(16, 0x18005)
-
-
-def crc_8(data: bytes) -> int:
-    """The checksum of a frame's header; 0 if it includes its own."""
-    crc = 0
-    for byte in data:
-        crc = _CRC_8_TABLE[crc ^ byte]
-    return crc
-
-
-def crc_16(data: bytes, crc: int = 0) -> int:
-    """The checksum of a frame; 0 if it includes its own. ``crc``: of what precedes ``data``."""
-    for byte in data:
-        crc = (crc & 0xFF) << 8 ^ _CRC_16_TABLE[crc >> 8 ^ byte]
-    return crc

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sidecar.audio.formats.audio_bytes import AudioBytes
+from sidecar.audio.formats.flac_checksums import crc_16
 from sidecar.audio.formats.flac_frames import (
     MARKER,
     MAX_HEADER_BYTES,
     FrameHeader,
     StreamInfo,
-    crc_16,
     frame_headers,
     read_frame_header,
     read_metadata,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sidecar.audio.formats.audio_bytes import AudioBytes
+from sidecar.audio.formats.flac_checksums import crc_16
 from sidecar.audio.formats.flac_frames import (
     MAX_HEADER_BYTES,
     StreamInfo,
-    crc_16,
     frame_headers,
 )
 
