@@ -7,74 +7,23 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow as pa
+import ray
+import ray.data
+import ray.exceptions
 
-from protocol.params import SpeechUse
-from sidecar.config import Config
 from sidecar.corpus.blocks import blocks_of
 from sidecar.corpus.output import Output
 from sidecar.corpus.rate import Tally
-
-# Before Ray is imported. Nothing leaves the machine unasked; an actor sees GPUs only by asking.
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Else it warns in every run of what holds only where this process, which has it, is gone.
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-}
-os.environ.update(_ENVIRONMENT)
-
-import ray  # noqa: E402 - see above
-import ray.data  # noqa: E402
+from sidecar.corpus.work import RunEnded, Work
 
 # Lists and tallies are all that goes through Ray's memory; audio and embeddings never do.
 _OBJECT_STORE_BYTES = 256 * 2**20
-_ANSWERS_WITHIN_S = 10.0
-
-
-class RunEnded(Exception):
-    """A run cannot go on; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """How each row is embedded.
-
-    Attributes:
-        config: the model and the device.
-        speech: what of an utterance is embedded.
-        fingerprint: the model's.
-        n_threads: of each actor, which has as many cores.
-        n_actors: how many there are; None: one for each GPU, or as many as the cores allow.
-        n_rows: of a block; None: as many as suit the corpus.
-    """
-
-    config: Config
-    speech: SpeechUse
-    fingerprint: str
-    n_threads: int = 1
-    n_actors: int | None = None
-    n_rows: int | None = None
-
-    @property
-    def is_on_gpu(self) -> bool:
-        """Whether each actor has a GPU."""
-        return self.config.device.startswith("cuda")
-
-    @property
-    def actor_config(self) -> Config:
-        """What each actor loads its encoder with."""
-        return replace(self.config, threads=self.n_threads)
-
-    @property
-    def n_gpus(self) -> int | None:
-        """How many GPUs each actor has."""
-        return 1 if self.is_on_gpu else None
 
 
 @contextmanager
@@ -82,37 +31,50 @@ def cluster(address: str | None) -> Iterator[None]:
     """Ray, in processes of its own on this machine alone, or running at ``address``.
 
     Raises:
-        ConnectionError: nothing answers there.
+        ConnectionError: it cannot be joined.
+        RunEnded: it fails, now or later.
     """
-    if address is not None:
-        _require_answer(address)
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     is_own = address is None
-    ray.init(
-        address="local" if is_own else address,
-        include_dashboard=False if is_own else None,
-        object_store_memory=_OBJECT_STORE_BYTES if is_own else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=True,
-    )
-    ray.data.DataContext.get_current().enable_progress_bars = False
     try:
+        with _silent_stderr():
+            ray.init(
+                address="local" if is_own else address,
+                include_dashboard=False if is_own else None,
+                object_store_memory=_OBJECT_STORE_BYTES if is_own else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+            )
+        _set_context(ray.data.DataContext.get_current())
         yield
+    except ray.exceptions.RayError as error:
+        raise RunEnded(str(error)) from error
     finally:
         ray.shutdown()
 
 
-def _require_answer(address: str) -> None:
-    """Raise ConnectionError where nobody listens; Ray would try for minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if not port.isdigit():
-        return  # such as ``auto``: Ray knows
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Ray's C++ would say there how much it is to say; what goes wrong, it raises."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S).close()
-    except OSError as error:
-        raise ConnectionError(f"nothing answers there: {error}") from error
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _set_context(context: ray.data.DataContext) -> None:
+    context.enable_progress_bars = False
+    # An hour-long recording is a block, and nothing comes of it for minutes.
+    context.execution_no_progress_timeout_s = -1
+    # It is divided ten times a second among the steps of a run, of which there is one.
+    context.op_resource_reservation_enabled = False
 
 
 def actors_for(work: Work) -> int:
@@ -129,7 +91,6 @@ def embed(listed: pa.Table, work: Work, output: Output, n_actors: int) -> Iterat
 
     Raises:
         RunEnded: an actor cannot serve, or another run has taken ``output`` over.
-        ray.exceptions.RayError: anything else.
     """
     from sidecar.corpus.block_embedder import BlockEmbedder  # noqa: PLC0415 - it takes a second
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +13,7 @@ from pyarrow import csv, fs, json, parquet
 
 from sidecar.corpus import kaldi
 from sidecar.corpus.storage import is_uri, locate
-from sidecar.corpus.tables import LISTED
+from sidecar.corpus.tables import SOURCE
 
 # What is taken for a recording in a folder.
 # fmt: off
@@ -22,6 +23,8 @@ SUFFIXES = (
 )
 # fmt: on
 _GLOB = re.compile(r"[*?\[]")
+# On a share, a look at a file takes long, but many at once do not take longer.
+_N_LOOKING = 16
 
 
 class BadSource(Exception):
@@ -29,7 +32,7 @@ class BadSource(Exception):
 
 
 def read_source(source: str) -> pa.Table:
-    """What ``source`` lists, a table of ``LISTED``, whose ids are different and paths absolute.
+    """What ``source`` lists, a table of ``SOURCE``, whose ids are different and paths absolute.
 
     Raises:
         BadSource: it cannot be read, lists nothing, or has an id twice.
@@ -54,27 +57,34 @@ def _read(source: str) -> pa.Table:
     system, path = locate(source)
     if system.get_file_info(path).type is fs.FileType.Directory:
         if system.get_file_info(f"{path}/wav.scp").type is fs.FileType.File:
-            return kaldi.read_folder(system, path)
+            return _measured(kaldi.read_folder(system, path))
         return _of_folder(source, None)
     if path.endswith("/wav.scp"):
-        return kaldi.read_folder(system, path.removesuffix("/wav.scp"))
-    return _of_manifest(system, path, source)
+        return _measured(kaldi.read_folder(system, path.removesuffix("/wav.scp")))
+    return _measured(_of_manifest(system, path, source))
 
 
 def _of_folder(folder: str, pattern: str | None) -> pa.Table:
     """The recordings in a folder and below it; those that match ``pattern``, if there is one."""
     system, top = locate(folder)
     infos = system.get_file_info(fs.FileSelector(top, recursive=True))
-    files = sorted(info.path for info in infos if info.type is fs.FileType.File)
-    ids = [file.removeprefix(top.rstrip("/")).lstrip("/") for file in files]
+    sizes = {
+        info.path.removeprefix(top.rstrip("/")).lstrip("/"): info.size
+        for info in infos
+        if info.type is fs.FileType.File
+    }
     if pattern is None:
-        ids = [one for one in ids if one.lower().endswith(SUFFIXES)]
+        ids = sorted(one for one in sizes if one.lower().endswith(SUFFIXES))
     else:
-        ids = [one for one in ids if fnmatch.fnmatch(one, pattern)]
+        ids = sorted(one for one in sizes if fnmatch.fnmatch(one, pattern))
     # Of a URI, what the store calls its files may lack the host.
     start = (folder if is_uri(folder) else top).rstrip("/")
-    paths = pa.array([f"{start}/{one}" for one in ids], pa.string())
-    return _completed(pa.table({"id": pa.array(ids, pa.string()), "path": paths}))
+    columns = {
+        "id": pa.array(ids, pa.string()),
+        "path": pa.array([f"{start}/{one}" for one in ids], pa.string()),
+        "n_bytes": pa.array([sizes[one] for one in ids], pa.int64()),
+    }
+    return _completed(pa.table(columns))
 
 
 def _of_manifest(system: fs.FileSystem, path: str, source: str) -> pa.Table:
@@ -93,7 +103,28 @@ def _of_manifest(system: fs.FileSystem, path: str, source: str) -> pa.Table:
     if "path" not in table.column_names:
         raise ValueError(f"it has no column path, but {', '.join(table.column_names)}")
     start = source.rpartition("/")[0] if is_uri(source) else os.path.dirname(path)  # noqa: PTH120
-    return _completed(_below(table, start))
+    return _below(table, start)
+
+
+def _measured(table: pa.Table) -> pa.Table:
+    """With the size of each file of this machine of which no end is stated; complete."""
+    paths = table.column("path").to_pylist()
+    ends = (
+        table.column("end_s").to_pylist() if "end_s" in table.column_names else [None] * len(paths)
+    )
+    with ThreadPoolExecutor(_N_LOOKING) as looking:
+        sizes = list(looking.map(_size, paths, ends, chunksize=100))
+    table = table.select([name for name in table.column_names if name != "n_bytes"])
+    return _completed(table.append_column("n_bytes", pa.array(sizes, pa.int64())))
+
+
+def _size(path: str, end_s: float | None) -> int | None:
+    if end_s is not None or is_uri(path):
+        return None
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - millions of them
+    except (OSError, ValueError):
+        return None  # it will be told where it is decoded
 
 
 def _read_lines(stream: pa.NativeFile, suffix: str) -> pa.Table:
@@ -145,17 +176,17 @@ def _time(time_s: float | None) -> str:
 
 
 def _completed(table: pa.Table) -> pa.Table:
-    """With all columns of ``LISTED`` and no other, each of its type."""
+    """With all columns of ``SOURCE`` and no other, each of its type."""
     columns = [
         table.column(field.name).cast(field.type)
         if field.name in table.column_names
         else pa.nulls(table.num_rows, field.type)
-        for field in LISTED
+        for field in SOURCE
     ]
-    for field, column in zip(LISTED, columns, strict=True):
+    for field, column in zip(SOURCE, columns, strict=True):
         if not field.nullable and column.null_count:
             raise ValueError(f"a line has no {field.name}")
-    return pa.table(columns, schema=LISTED)
+    return pa.table(columns, schema=SOURCE)
 
 
 def _check_ids(table: pa.Table, source: str) -> None:

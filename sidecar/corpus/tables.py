@@ -32,6 +32,8 @@ LISTED = pa.schema(
         ("speaker", pa.string()),
     ]
 )
+# How long the file is, where that is known: it tells how much work a row is.
+SOURCE = pa.schema([*LISTED, ("n_bytes", pa.int64())])
 FAILED = pa.schema(
     [
         *LISTED,

@@ -1,4 +1,4 @@
-"""Silero's network, written out in products of matrices: five times as fast on a CPU.
+"""Silero's network, written out in products of matrices: four times as fast on a CPU.
 
 The graph (``silero.onnx``, by ``tests/model/make_speech_graph.py``, which says what it computes)
 has no weights. They are read out of the file that was published, each from its place. What the

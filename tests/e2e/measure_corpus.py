@@ -113,13 +113,17 @@ def loop(archive, kind, share):
 
 def ray_run(archive, out):
     """Seconds by the clock that ``corpus embed`` takes, once its encoders are there."""
-    from sidecar.corpus import run
+    from sidecar.corpus.joining import set_environment
     from sidecar.corpus.model import installed_fingerprint
     from sidecar.corpus.output import Output
     from sidecar.corpus.sources import read_source
+    from sidecar.corpus.work import Work
+
+    set_environment(None)
+    from sidecar.corpus import run
 
     config = Config(model=MODEL, device="cpu")
-    work = run.Work(config, "auto", installed_fingerprint(config, lambda *_: None))
+    work = Work(config, "auto", installed_fingerprint(config, lambda *_: None))
     output = Output(str(out))
     output.take_over("auto", with_failures=False)
     began_at = np.inf

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -136,3 +139,70 @@ def test_after_ctrl_c_it_says_how_to_go_on(archive, out):
     assert "Give the same command again, and it goes on from there." in " ".join(told.split())
     run(command(archive, out))
     assert_complete(archive, out)
+
+
+@contextlib.contextmanager
+def running_ray(**environment):
+    """The address of a cluster of one node."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    start += ["--port", address.rpartition(":")[2], "--num-cpus", "1", "--include-dashboard=false"]
+    node = subprocess.Popen(
+        start,
+        env=os.environ | environment | {"RAY_USAGE_STATS_ENABLED": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        for line in node.stdout:
+            if "--block" in line:  # it says that it stays
+                break
+        assert node.poll() is None
+        yield address
+    finally:
+        # Asked to end, it waits half a minute for what runs on it.
+        for process in psutil.Process(node.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        node.kill()
+        node.communicate()
+
+
+@pytest.fixture
+def token(tmp_path, monkeypatch):
+    """Where a token lies that Ray would take for its own."""
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    file = tmp_path / "token"
+    file.write_text("a" * 32)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(file))
+    return file
+
+
+@pytest.mark.parametrize("mode", ["token", "disabled"])
+def test_a_cluster_is_joined_as_it_wants_to_be(mode, archive, out, token):
+    with running_ray(RAY_AUTH_MODE=mode) as address:
+        run(command(archive, out, "--ray", address))
+    assert_complete(archive, out)
+
+
+def refusal(argv):
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 69, done.stdout + done.stderr
+    return " ".join(done.stderr.split())
+
+
+def test_a_cluster_with_another_token_says_what_to_do(archive, out, token):
+    with running_ray(RAY_AUTH_MODE="token") as address:
+        token.write_text("b" * 32)
+        told = refusal(command(archive, out, "--ray", address))
+    assert f"--ray {address}: it asks for a token: copy the file" in told
+
+
+def test_where_nothing_answers_it_says_so(archive, out):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    assert f"--ray {address}: nothing answers there" in refusal(
+        command(archive, out, "--ray", address)
+    )

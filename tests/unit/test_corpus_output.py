@@ -11,9 +11,9 @@ from unit.corpus_rows import FINGERPRINT, MODEL, embedded
 from unit.made_voices import voices
 
 from sidecar.corpus import output as outputs
-from sidecar.corpus.blocks import blocks_of, missing
+from sidecar.corpus.blocks import missing
 from sidecar.corpus.output import OtherSpeech, Output, Superseded, block_name
-from sidecar.corpus.tables import LISTED, embedded_table, failed_table, listed_of
+from sidecar.corpus.tables import LISTED, embedded_table, failed_table
 from sidecar.corpus.utterances import Failed, Listed
 
 UNIT = voices(1, 1)[0]
@@ -144,16 +144,6 @@ def test_a_store_that_fsspec_writes():
 def listed(n):
     rows = [{"id": f"u{row}", "path": f"/{row}.wav", "speaker": "x"} for row in range(n)]
     return pa.Table.from_pylist(rows, LISTED)
-
-
-def test_blocks_have_every_row_once_and_are_many_for_each_actor():
-    blocks = list(blocks_of(listed(1000), 2))
-    assert [row.id for block in blocks for row in listed_of(block)] == [
-        f"u{n}" for n in range(1000)
-    ]
-    assert len(blocks) == 16
-    assert max(block.num_rows for block in blocks_of(listed(20_000), 2)) == 500
-    assert [block.num_rows for block in blocks_of(listed(5), 2, 2)] == [2, 2, 1]
 
 
 def test_what_is_done_is_not_missing():

@@ -8,13 +8,13 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from sidecar.corpus.sources import BadSource, read_source
-from sidecar.corpus.tables import LISTED
+from sidecar.corpus.tables import LISTED, SOURCE
 
 
 def rows_of(source):
     table = read_source(str(source))
-    assert table.schema == LISTED
-    return table.to_pylist()
+    assert table.schema == SOURCE
+    return table.select(LISTED.names).to_pylist()
 
 
 def row(name, path, **more):
@@ -36,6 +36,30 @@ def test_a_folder_has_its_recordings_and_those_below_it(folder):
         row("b.WAV", folder / "b.WAV"),
         row("deep/er/c.mp3", folder / "deep/er/c.mp3"),
     ]
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    for name, n_bytes in (("a.wav", 10), ("b.wav", 200)):
+        (tmp_path / name).write_bytes(bytes(n_bytes))
+    return tmp_path
+
+
+def sizes_of(source):
+    return read_source(str(source))["n_bytes"].to_pylist()
+
+
+def test_a_folder_tells_how_long_its_files_are(sounds):
+    assert sizes_of(sounds) == sizes_of(f"{sounds}/*.wav") == [10, 200]
+
+
+def test_the_files_of_a_list_are_looked_at_where_that_is_of_use(sounds):
+    (sounds / "list.csv").write_text(
+        "path,start_s,end_s,n_bytes\na.wav,,,7\nb.wav,1,,7\nb.wav,1,2,7\nno.wav,,,\ns3://b/c.wav,,,\n"
+    )
+    assert sizes_of(sounds / "list.csv") == [10, 200, None, None, None]
+    (sounds / "wav.scp").write_text(f"one {sounds}/a.wav\n")
+    assert sizes_of(sounds) == [10]
 
 
 def test_a_pattern_takes_what_it_matches(folder):

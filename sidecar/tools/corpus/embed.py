@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
-import ray.exceptions
 
 from sidecar.config import (
     EXIT_INTERRUPTED,
@@ -17,14 +16,14 @@ from sidecar.config import (
     EXIT_USAGE,
     Config,
 )
-from sidecar.corpus import run as ray_run
 from sidecar.corpus.blocks import missing
+from sidecar.corpus.joining import set_environment
 from sidecar.corpus.model import installed_fingerprint
 from sidecar.corpus.output import OtherSpeech, Output
 from sidecar.corpus.rate import Rate
-from sidecar.corpus.run import Work
 from sidecar.corpus.sources import BadSource, read_source
 from sidecar.corpus.storage import is_uri
+from sidecar.corpus.work import RunEnded, Work
 from sidecar.tools.console import ProgressLine, Refusal, complain, open_console
 
 
@@ -97,8 +96,12 @@ def _embed(  # noqa: PLR0913, PLR0917 - it is where they meet
 ) -> None:
     progress.show("starting Ray" if address is None else f"joining Ray at {address}")
     try:
+        set_environment(address)
+        # It imports Ray.
+        from sidecar.corpus import run as ray_run  # noqa: PLC0415
+
         with ray_run.cluster(address):
-            n_actors = _n_actors(work)
+            n_actors = _n_actors(work, ray_run.actors_for(work))
             rate.begin(time.perf_counter())
             progress.show("loading the model", f"in {n_actors} processes")
             for tally in ray_run.embed(left, work, output, n_actors):
@@ -106,12 +109,11 @@ def _embed(  # noqa: PLR0913, PLR0917 - it is where they meet
                 progress.show("embedding", str(rate))
     except ConnectionError as error:
         raise Refusal(f"--ray {address}: {error}", EXIT_UNAVAILABLE) from error
-    except (ray_run.RunEnded, ray.exceptions.RayError) as error:
+    except RunEnded as error:
         raise Refusal(str(error), EXIT_SOFTWARE) from error
 
 
-def _n_actors(work: Work) -> int:
-    room = ray_run.actors_for(work)
+def _n_actors(work: Work, room: int) -> int:
     n_actors = work.n_actors or room
     if not 0 < n_actors <= room:
         cores = "one core" if work.n_threads == 1 else f"{work.n_threads} cores"
