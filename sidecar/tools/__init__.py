@@ -6,5 +6,5 @@ that serves may need a tool.
 
 Rooms: protocol, bundle, config, serve_options, audio, corpus, diarization, engine, hardware,
 networks, scores, store, wire.
-Libraries: msgpack, numpy, psutil, pyarrow, ray, rich, scipy, sklearn, soundfile.
+Libraries: msgpack, numpy, psutil, pyarrow, rich, scipy, sklearn, soundfile.
 """

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from protocol.python import Diarization, Live, RemoteError
+from protocol.python import Diarization, Live, RemoteError, SpeakerSidecar
 from sidecar.config import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, SAMPLE_RATE_HZ
 from sidecar.serve_options import positive
 from sidecar.tools import diarized_files
@@ -27,6 +27,8 @@ from sidecar.tools.started_sidecar import started_sidecar
 
 _PIECE_S = 0.1
 _STANDARD_INPUT = "-"
+# A sidecar that ends answers what it still can.
+_ENDS_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,8 @@ def listen(
                 found = live.close()
                 took_s = time.perf_counter() - began_at
         except RemoteError as error:
+            if error.kind == "draining":
+                _await_end(client)
             raise Refusal(f"{sound.title}: {error.message}", EXIT_UNAVAILABLE) from error
     console.print("\nIn hindsight:\n")
     show(DiarizedFile(Path(sound.title), _as_result(found), took_s), console, with_turns=True)
@@ -160,6 +164,15 @@ def _play(sound: Sound, live: Live, view: LiveView, speed: float | None) -> None
             view.show(f"{pushed_s:8.1f} s heard" + _lag(pushed.buffered_s))
             if speed is not None:
                 time.sleep(max(0.0, began_at + pushed_s / speed - time.perf_counter()))
+
+
+def _await_end(client: SpeakerSidecar) -> None:
+    """Wait for the end of a sidecar that nobody asked to end: it raises ``ChildGone``, and why."""
+    deadline = time.perf_counter() + _ENDS_WITHIN_S
+    while time.perf_counter() < deadline:
+        with contextlib.suppress(RemoteError):
+            client.metrics()
+        time.sleep(0.05)
 
 
 def _lag(buffered_s: float) -> str:
