@@ -48,13 +48,19 @@ class BlockEmbedder:
                 f"{fingerprint} here: install the same release of speaker-sidecar on all machines"
             )
 
-    def __call__(self, block: pa.Table) -> pa.Table:
-        """The tally of ``block``, a table of ``LISTED``: one row."""
-        try:
-            tally = Tally(fault=self._fault) if self._fault else self._do(block)
-        except (Superseded, SidecarError) as error:
-            tally = Tally(fault=str(error))
-        return pa.Table.from_pylist([asdict(tally)])
+    def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
+        """The tallies of ``block``, a table of ``LISTED``: at once an empty one, and then its own.
+
+        There are always two: of a block that is done again, Ray leaves out as many as it has had.
+        """
+        tally = Tally(fault=self._fault)
+        yield _told(tally)
+        if not self._fault:
+            try:
+                tally = self._do(block)
+            except (Superseded, SidecarError) as error:
+                tally = Tally(fault=str(error))
+        yield _told(tally)
 
     def _do(self, block: pa.Table) -> Tally:
         began_at = time.perf_counter()
@@ -78,6 +84,10 @@ class BlockEmbedder:
             audio_s=sum(row.duration_s for row in embedded),
             busy_s=time.perf_counter() - began_at,
         )
+
+
+def _told(tally: Tally) -> pa.Table:
+    return pa.Table.from_pylist([asdict(tally)])
 
 
 def _fatal(rows: Iterator[Listed]) -> Iterator[Failed]:

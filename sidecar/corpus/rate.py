@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What is done less often is counted by the hour.
+_OFTEN_PER_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -32,7 +35,7 @@ class Rate:
     n_failed: int = 0
     audio_s: float = 0.0
     busy_s: float = 0.0
-    began_at: float = 0.0
+    began_at: float | None = None
     at: float = 0.0
 
     @property
@@ -43,20 +46,22 @@ class Rate:
     @property
     def per_s(self) -> float:
         """Rows in a second, of this run."""
-        passed_s = self.at - self.began_at
-        return self.n_now / passed_s if passed_s > 0 else 0.0
+        return self.n_now / self.passed_s if self.passed_s > 0 else 0.0
+
+    @property
+    def passed_s(self) -> float:
+        """How long it has taken so far, from the first tally on."""
+        return 0.0 if self.began_at is None else self.at - self.began_at
 
     @property
     def left_s(self) -> float | None:
         """How long it will take; None: that is not known yet."""
         return (self.n_all - self.n_done) / self.per_s if self.per_s > 0 else None
 
-    def begin(self, at: float) -> None:
-        """It begins."""
-        self.began_at = self.at = at
-
     def add(self, tally: Tally, at: float) -> None:
-        """A block is done."""
+        """A block is done; or has begun, if the tally is empty."""
+        if self.began_at is None:
+            self.began_at = at
         self.n_now += tally.rows
         self.n_failed += tally.failures
         self.audio_s += tally.audio_s
@@ -65,11 +70,11 @@ class Rate:
 
     def __str__(self) -> str:
         share = self.n_done / self.n_all
-        left = "" if self.left_s is None else f", {clock(self.left_s)} left"
-        return (
-            f"{self.n_done:,} of {self.n_all:,} ({share:.0%}), {self._speed()}{left}, "
-            f"{self.n_failed:,} failed"
-        )
+        so_far = f"{self.n_done:,} of {self.n_all:,} ({share:.0%})"
+        if self.left_s is None:
+            return so_far
+        left = f"{clock(self.left_s)} left, {self.n_failed:,} failed"
+        return f"{so_far}, {self._speed()}, {left}"
 
     def summary(self) -> str:
         """What is said in the end."""
@@ -77,14 +82,15 @@ class Rate:
         each = self.audio_s / self.busy_s if self.busy_s > 0 else 0.0
         return (
             f"{self.n_now - self.n_failed:,} embedded, {self.n_failed:,} failed, {hours:,.2f} h of "
-            f"audio in {clock(self.at - self.began_at)}: {self._speed()} ({each:,.0f} h by each "
+            f"audio in {clock(self.passed_s)}: {self._speed()} ({each:,.0f} h by each "
             "encoder)"
         )
 
     def _speed(self) -> str:
-        passed_s = self.at - self.began_at
-        times = self.audio_s / passed_s if passed_s > 0 else 0.0
-        return f"{self.per_s:.1f} a second, {times:,.0f} h of audio an hour"
+        times = self.audio_s / self.passed_s if self.passed_s > 0 else 0.0
+        often = self.per_s >= _OFTEN_PER_S
+        rows = f"{self.per_s:.1f} a second" if often else f"{self.per_s * 3600:,.0f} an hour"
+        return f"{rows}, {times:,.0f} h of audio an hour"
 
 
 def clock(seconds: float) -> str:

@@ -71,6 +71,8 @@ def _silent_stderr() -> Iterator[None]:
 
 def _set_context(context: ray.data.DataContext) -> None:
     context.enable_progress_bars = False
+    # Each tally is told at once, rather than with others.
+    context.target_max_block_size = 1
     # An hour-long recording is a block, and nothing comes of it for minutes.
     context.execution_no_progress_timeout_s = -1
     # It is divided ten times a second among the steps of a run, of which there is one.
@@ -87,7 +89,9 @@ def actors_for(work: Work) -> int:
 
 
 def embed(listed: pa.Table, work: Work, output: Output, n_actors: int) -> Iterator[Tally]:
-    """Embed all of ``listed`` into ``output``; gives a tally whenever a block is written.
+    """Embed all of ``listed`` into ``output``; gives a tally whenever one of its blocks is written.
+
+    The first tallies are empty: an encoder has been loaded, and begins.
 
     Raises:
         RunEnded: an actor cannot serve, or another run has taken ``output`` over.

@@ -14,6 +14,7 @@ from sidecar.config import Config
 from sidecar.corpus import block_embedder
 from sidecar.corpus.block_embedder import BlockEmbedder
 from sidecar.corpus.output import Output
+from sidecar.corpus.rate import Tally
 from sidecar.corpus.tables import LISTED
 from sidecar.corpus.utterances import Failed
 
@@ -55,6 +56,13 @@ def started(tmp_path, monkeypatch):
     return start
 
 
+def tally_of(actor):
+    """What comes of the block, behind the word that it has begun."""
+    begun, done = (table.to_pylist()[0] for table in actor(BLOCK))
+    assert Tally(**begun) in {Tally(), Tally(fault=done["fault"])}
+    return done
+
+
 def rows_in(folder, name):
     return {
         row["id"]: row
@@ -63,14 +71,14 @@ def rows_in(folder, name):
 
 
 def test_a_block_is_written_and_told_of(started, tmp_path):
-    [told] = started(bad="b")(BLOCK).to_pylist()
+    told = tally_of(started(bad="b"))
     assert (told["rows"], told["failures"], told["audio_s"]) == (4, 1, 9.0)
     assert set(rows_in(tmp_path, "embeddings")) == set("acd")
     assert rows_in(tmp_path, "failures")["b"]["kind"] == "corrupt"
 
 
 def test_another_model_is_refused(started):
-    [told] = started(fingerprint="other.0")(BLOCK).to_pylist()
+    told = tally_of(started(fingerprint="other.0"))
     assert "install the same release" in told["fault"]
     assert told["rows"] == 0
 
@@ -81,16 +89,16 @@ def test_an_encoder_that_cannot_serve_says_why(monkeypatch):
 
     monkeypatch.setattr(block_embedder, "Embedder", fail)
     actor = BlockEmbedder(Config(), "auto", 0, FINGERPRINT, Output("/nowhere"))
-    assert actor(BLOCK).to_pylist()[0]["fault"] == "it is damaged"
+    assert tally_of(actor)["fault"] == "it is damaged"
 
 
 def test_a_file_that_ends_its_process_is_left_out_the_third_time(started, tmp_path):
     for careful in (False, True):
         actor = started(fatal="c")
         with pytest.raises(ProcessEnds):
-            actor(BLOCK)
+            tally_of(actor)
         assert actor._embedder.asked == [(list("abcd"), careful)]
-    [told] = started(fatal="c")(BLOCK).to_pylist()
+    told = tally_of(started(fatal="c"))
     assert (told["rows"], told["failures"]) == (4, 1)
     assert set(rows_in(tmp_path, "embeddings")) == set("abd")
     assert rows_in(tmp_path, "failures")["c"]["kind"] == "process_died"
@@ -98,8 +106,8 @@ def test_a_file_that_ends_its_process_is_left_out_the_third_time(started, tmp_pa
 
 def test_a_process_that_was_killed_by_chance_costs_nothing(started, tmp_path):
     with pytest.raises(ProcessEnds):
-        started(fatal="c")(BLOCK)
-    [told] = started()(BLOCK).to_pylist()
+        tally_of(started(fatal="c"))
+    told = tally_of(started())
     assert (told["rows"], told["failures"]) == (4, 0)
     assert set(rows_in(tmp_path, "embeddings")) == set("abcd")
 
@@ -107,7 +115,7 @@ def test_a_process_that_was_killed_by_chance_costs_nothing(started, tmp_path):
 def test_a_run_that_another_has_taken_over_says_so(started, tmp_path):
     actor = started()
     Output(str(tmp_path)).take_over("auto", with_failures=False)
-    [told] = actor(BLOCK).to_pylist()
+    told = tally_of(actor)
     assert told["rows"] == 0
     assert "another run writes" in told["fault"]
     assert not list((tmp_path / "embeddings").iterdir())

@@ -102,7 +102,6 @@ def _embed(  # noqa: PLR0913, PLR0917 - it is where they meet
 
         with ray_run.cluster(address):
             n_actors = _n_actors(work, ray_run.actors_for(work))
-            rate.begin(time.perf_counter())
             progress.show("loading the model", f"in {n_actors} processes")
             for tally in ray_run.embed(left, work, output, n_actors):
                 rate.add(tally, time.perf_counter())
