@@ -69,7 +69,7 @@ def assert_complete(archive, out):
 
 def begun(argv, out, n_blocks=2):
     """A run in whose data set there are so many blocks."""
-    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     wait_for_blocks(child, out, n_blocks)
     return child
 
@@ -116,14 +116,16 @@ def test_a_killed_worker_costs_nothing(archive, out):
     assert workers
     for worker in workers:
         worker.kill()
-    assert child.wait(240) == 0
+    told, _ = child.communicate(timeout=240)
+    assert child.returncode == 0
+    assert "20 embedded, 3 failed" in told
     assert_complete(archive, out)
 
 
 def test_a_killed_run_goes_on(archive, out):
     child = begun(command(archive, out), out)
     child.kill()
-    child.wait()
+    child.communicate()
     assert len(rows(out, "embeddings")) < 20
     run(command(archive, out))
     assert_complete(archive, out)
