@@ -104,9 +104,9 @@ def _spread(steps: NDArray[np.intp], max_steps: int) -> NDArray[np.intp]:
 
 def _powers(steps: FloatArray) -> _Powers:
     """The power of each step, shape (n_steps,), without its mean: a microphone's own offset."""
-    squares: _Powers = np.einsum("ij,ij->i", steps, steps, dtype=np.float64) / steps.shape[1]
-    means: _Powers = steps.mean(axis=1, dtype=np.float64)
-    powers: _Powers = np.maximum(squares - means**2, 0)
+    exact = steps.astype(np.float64)
+    squares = np.einsum("ij,ij->i", exact, exact) / exact.shape[1]
+    powers: _Powers = np.maximum(squares - exact.mean(axis=1) ** 2, 0)
     return powers
 
 
@@ -136,11 +136,13 @@ def _bandwidth_hz(steps: FloatArray) -> float | None:
     """Where the highest band ends that is more than a trace; None: a step is too short to tell."""
     if steps.shape[1] < STEP_SAMPLES:
         return None
-    moving = steps / np.abs(steps).max()
+    moving = steps / max(steps.max(), -steps.min())
     moving -= moving.mean()
-    spectra = np.fft.rfft(moving * _HANN)[:, :-1]
-    spectrum = (spectra.real**2 + spectra.imag**2).mean(axis=0)
-    bands = spectrum.reshape(-1, _BAND_BINS).sum(axis=1)
+    moving *= _HANN
+    spectra = np.fft.rfft(moving)[:, :-1]
+    parts = spectra.view(spectra.real.dtype)  # real and imaginary by turns
+    spectrum = np.einsum("ij,ij->j", parts, parts)
+    bands = spectrum.reshape(-1, 2 * _BAND_BINS).sum(axis=1)
     is_there = bands >= _TRACE * max(bands[1:].max(), _HUM * bands[0])
     return float((np.flatnonzero(is_there)[-1] + 1) * _BAND_HZ)
 
