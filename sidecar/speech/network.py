@@ -103,10 +103,9 @@ def folded(steps: FloatArray) -> tuple[FloatArray, FloatArray]:
         start = frame * _HALF_SAMPLES
         middle = start + _HALF_SAMPLES
         before = steps[:, start + 1 : middle + 1]
-        behind = back[:, n_samples - middle - _HALF_SAMPLES : n_samples - middle]
-        if middle + _HALF_SAMPLES > n_samples:
-            mirrored = steps[:, -_MIRRORED - 1 : -1]
-            behind = np.concatenate((mirrored, back[:, : n_samples - middle]), axis=1)
+        behind = back[:, max(0, n_samples - middle - _HALF_SAMPLES) : n_samples - middle]
+        if behind.shape[1] < _HALF_SAMPLES:
+            behind = np.concatenate((steps[:, -_MIRRORED - 1 : -1], behind), axis=1)
         np.add(before, behind, out=sums[frame])
         np.subtract(before, behind, out=differences[frame])
     return sums, differences
