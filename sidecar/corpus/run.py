@@ -89,9 +89,10 @@ def actors_for(work: Work) -> int:
 
 
 def embed(listed: pa.Table, work: Work, output: Output, n_actors: int) -> Iterator[Tally]:
-    """Embed all of ``listed`` into ``output``; gives a tally whenever one of its blocks is written.
+    """Embed all of ``listed`` into ``output``.
 
-    The first tallies are empty: an encoder has been loaded, and begins.
+    Gives two tallies of each block: an empty one when an encoder, which is loaded by then, begins
+    with it, and its own when it is written.
 
     Raises:
         RunEnded: an actor cannot serve, or another run has taken ``output`` over.
