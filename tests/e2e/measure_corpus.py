@@ -1,21 +1,26 @@
 """Prints what Ray costs a corpus: ``python tests/e2e/measure_corpus.py LIBRISPEECH``.
 
 LIBRISPEECH is a folder of FLAC files. Of their speech it cuts 970 utterances of 2 to 8 s, puts 30
-bad files among them, and lets ``corpus embed`` do all of them, with an actor for each core. Between
-two such runs, as many processes as there are cores do the same utterances in a loop:
+bad files among them, and lets ``corpus embed`` do all of them, with an actor for each core. Every
+eight seconds all of Ray is stopped, and as many processes as there are cores do a part of the same
+utterances in a loop, so that what else the machine does, or how fast it is, is the same for all:
 
 - ``encoder``: the bare encoder, one by one, on the speech of each, which lies in memory, decoded;
 - ``parts``: decoding, listening and embedding, by the actor's own parts.
 
 What is printed are utterances a second by the clock, from the first block's start to the last one's
-end, medians of the rounds, and Ray's as a share of either loop. Then what came of each: the least
-cosine with what a sidecar answers for the same file, and what is among the failures.
+end without the stops, medians of the rounds, and Ray's as a share of either loop. Then what came of
+each: the least cosine with what a sidecar answers for the same file, and what is among the
+failures.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import selectors
+import signal
 import statistics
 import subprocess
 import sys
@@ -24,6 +29,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import soundfile as sf
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -39,7 +45,8 @@ MODEL = "campplus-zh-en"
 SHORTEST_S, LONGEST_S = 2.0, 8.0
 BAD = (b"", b"RIFF" + bytes(range(256)) * 20, b"no audio\n", b"fLaC" + bytes(300))
 N_CORES = n_cores()
-PAUSE_S = 1.0
+# So long Ray runs between two stops; a part of the utterances takes a loop about as long.
+TURN_S, N_PARTS = 8.0, 5
 
 
 def make_archive(librispeech, folder, n_good, n_bad):
@@ -59,29 +66,45 @@ def make_archive(librispeech, folder, n_good, n_bad):
     return total_s
 
 
+def child(archive, *options):
+    """A process of this file, which tells a line and is told one."""
+    return subprocess.Popen(
+        [sys.executable, __file__, str(archive), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def expect(process, word):
+    told = process.stdout.readline()
+    assert told == f"{word}\n", told
+
+
 class Loop:
     """A share of the utterances, in a process of its own on each core."""
 
     def __init__(self, archive, kind):
         self._processes = [
-            subprocess.Popen(
-                [sys.executable, __file__, str(archive), "--loop", kind, "--share", str(n)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for n in range(N_CORES)
+            child(archive, "--loop", kind, "--share", str(n)) for n in range(N_CORES)
         ]
-        self._answers("ready")
-
-    def run(self):
-        """Seconds by the clock, until the last one is done."""
-        began_at = time.perf_counter()
         for process in self._processes:
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        self._answers("done")
-        return time.perf_counter() - began_at
+            expect(process, "ready")
+        self._n_rows, self._passed_s = 0, 0.0
+        for part in range(N_PARTS):  # what is compiled for a length is kept
+            self._run(part)
+
+    def take_turn(self, part):
+        """Do one of the parts, and count it."""
+        n_rows, passed_s = self._run(part)
+        self._n_rows += n_rows
+        self._passed_s += passed_s
+
+    def per_s(self):
+        """Utterances a second by the clock, of all turns since the last time."""
+        per_s = self._n_rows / self._passed_s
+        self._n_rows, self._passed_s = 0, 0.0
+        return per_s
 
     def close(self):
         for process in self._processes:
@@ -89,9 +112,13 @@ class Loop:
             process.wait()
             process.stdout.close()
 
-    def _answers(self, word):
+    def _run(self, part):
+        began_at = time.perf_counter()
         for process in self._processes:
-            assert process.stdout.readline() == f"{word}\n"
+            process.stdin.write(f"{part}\n")
+            process.stdin.flush()
+        n_rows = sum(int(process.stdout.readline()) for process in self._processes)
+        return n_rows, time.perf_counter() - began_at
 
 
 def loop(archive, kind, share):
@@ -103,16 +130,47 @@ def loop(archive, kind, share):
     waveforms = [] if kind == "parts" else [embedder._hear(row).waveform for row in rows]
     assert all(isinstance(waveform, Waveform) for waveform in waveforms)
     print("ready", flush=True)
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        part = slice(int(line), None, N_PARTS)
         if kind == "parts":
-            assert len(list(embedder.embed(rows))) == len(rows)
-        for waveform in waveforms:
+            assert len(list(embedder.embed(rows[part]))) == len(rows[part])
+        for waveform in waveforms[part]:
             encoder.embed([waveform])
-        print("done", flush=True)
+        print(len(rows[part]), flush=True)
 
 
-def ray_run(archive, out):
-    """Seconds by the clock that ``corpus embed`` takes, once its encoders are there."""
+def ray_run(archive, out, loops):
+    """Seconds by the clock that ``corpus embed`` takes, from its first block on, without stops."""
+    run = child(archive, "--ray", str(out))
+    expect(run, "begun")
+    passed_s, part, is_done = 0.0, 0, False
+    with selectors.DefaultSelector() as told:
+        told.register(run.stdout, selectors.EVENT_READ)
+        while not is_done:
+            began_at = time.perf_counter()
+            is_done = bool(told.select(TURN_S))
+            if not is_done:
+                stopped = [psutil.Process(run.pid), *psutil.Process(run.pid).children(True)]
+                signal_all(stopped, signal.SIGSTOP)
+            passed_s += time.perf_counter() - began_at
+            if not is_done:
+                for one in loops:
+                    one.take_turn(part % N_PARTS)
+                part += 1
+                signal_all(stopped, signal.SIGCONT)
+    expect(run, "done")
+    run.communicate()
+    return passed_s
+
+
+def signal_all(processes, number):
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
+def embed_by_ray(archive, out):
+    """What the process of ``ray_run`` runs."""
     from sidecar.corpus.joining import set_environment
     from sidecar.corpus.model import installed_fingerprint
     from sidecar.corpus.output import Output
@@ -126,12 +184,13 @@ def ray_run(archive, out):
     work = Work(config, "auto", installed_fingerprint(config, lambda *_: None))
     output = Output(str(out))
     output.take_over("auto", with_failures=False)
-    began_at = np.inf
     with run.cluster(None):
-        for tally in run.embed(read_source(str(archive)), work, output, N_CORES):
-            ended_at = time.perf_counter()
-            began_at = min(began_at, ended_at - tally.busy_s)
-    return ended_at - began_at
+        tallies = run.embed(read_source(str(archive)), work, output, N_CORES)
+        next(tallies)
+        print("begun", flush=True)
+        for _ in tallies:
+            pass
+        print("done", flush=True)
 
 
 def compare(archive, out):
@@ -164,9 +223,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--loop", choices=("encoder", "parts"), help=argparse.SUPPRESS)
     parser.add_argument("--share", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--ray", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.loop:
         loop(options.folder, options.loop, options.share)
+        return
+    if options.ray:
+        embed_by_ray(options.folder, options.ray)
         return
     with tempfile.TemporaryDirectory() as name:
         archive, out = Path(name, "archive"), Path(name, "out")
@@ -180,13 +243,11 @@ def main():
         print(f"{found.name} ({found.simd}); load {os.getloadavg()[0]:.2f}", flush=True)
         loops = {kind: Loop(archive, kind) for kind in ("encoder", "parts")}
         per_s = {name: [] for name in (*loops, "Ray")}
-        for one in loops.values():
-            one.run()
         for n in range(options.rounds):
+            passed_s = ray_run(archive, out / str(n), loops.values())
+            per_s["Ray"].append(n_good / passed_s)
             for kind, one in loops.items():
-                time.sleep(PAUSE_S)
-                per_s[kind].append(n_good / one.run())
-            per_s["Ray"].append(n_good / ray_run(archive, out / str(n)))
+                per_s[kind].append(one.per_s())
             print({name: round(rates[-1], 1) for name, rates in per_s.items()}, flush=True)
         for one in loops.values():
             one.close()
