@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import selectors
 import signal
@@ -90,35 +91,38 @@ class Loop:
         ]
         for process in self._processes:
             expect(process, "ready")
-        self._n_rows, self._passed_s = 0, 0.0
-        for part in range(N_PARTS):  # what is compiled for a length is kept
-            self._run(part)
+        self.begin()
+        self._parts = itertools.cycle(range(N_PARTS))
+        for _ in range(N_PARTS):  # what is compiled for a length is kept
+            self.take_turn()
 
-    def take_turn(self, part):
-        """Do one of the parts, and count it."""
-        n_rows, passed_s = self._run(part)
+    def begin(self):
+        """Count turns anew."""
+        self._n_rows, self._passed_s = np.zeros((2, N_CORES))
+
+    def take_turn(self):
+        """Do the next part, and count it."""
+        part = next(self._parts)
+        for process in self._processes:
+            process.stdin.write(f"{part}\n")
+            process.stdin.flush()
+        told = [process.stdout.readline().split() for process in self._processes]
+        n_rows, passed_s = np.array(told, float).T
         self._n_rows += n_rows
         self._passed_s += passed_s
 
     def per_s(self):
-        """Utterances a second by the clock, of all turns since the last time."""
-        per_s = self._n_rows / self._passed_s
-        self._n_rows, self._passed_s = 0, 0.0
-        return per_s
+        """Utterances a second by the clock, of all turns that count.
+
+        No process is charged for the one that it waits for at a turn's end.
+        """
+        return float((self._n_rows / self._passed_s).sum())
 
     def close(self):
         for process in self._processes:
             process.stdin.close()
             process.wait()
             process.stdout.close()
-
-    def _run(self, part):
-        began_at = time.perf_counter()
-        for process in self._processes:
-            process.stdin.write(f"{part}\n")
-            process.stdin.flush()
-        n_rows = sum(int(process.stdout.readline()) for process in self._processes)
-        return n_rows, time.perf_counter() - began_at
 
 
 def loop(archive, kind, share):
@@ -132,34 +136,35 @@ def loop(archive, kind, share):
     print("ready", flush=True)
     for line in sys.stdin:
         part = slice(int(line), None, N_PARTS)
+        began_at = time.perf_counter()
         if kind == "parts":
             assert len(list(embedder.embed(rows[part]))) == len(rows[part])
         for waveform in waveforms[part]:
             encoder.embed([waveform])
-        print(len(rows[part]), flush=True)
+        print(len(rows[part]), time.perf_counter() - began_at, flush=True)
 
 
 def ray_run(archive, out, loops):
     """Seconds by the clock that ``corpus embed`` takes, from its first block on, without stops."""
     run = child(archive, "--ray", str(out))
     expect(run, "begun")
-    passed_s, part, is_done = 0.0, 0, False
+    passed_s, began_at = 0.0, time.perf_counter()
     with selectors.DefaultSelector() as told:
         told.register(run.stdout, selectors.EVENT_READ)
-        while not is_done:
-            began_at = time.perf_counter()
-            is_done = bool(told.select(TURN_S))
-            if not is_done:
-                stopped = [psutil.Process(run.pid), *psutil.Process(run.pid).children(True)]
-                signal_all(stopped, signal.SIGSTOP)
+        while not told.select(TURN_S):
+            ray = psutil.Process(run.pid)
+            stopped = [ray, *ray.children(recursive=True)]
+            signal_all(stopped, signal.SIGSTOP)
             passed_s += time.perf_counter() - began_at
-            if not is_done:
-                for one in loops:
-                    one.take_turn(part % N_PARTS)
-                part += 1
-                signal_all(stopped, signal.SIGCONT)
+            for one in loops:
+                one.take_turn()
+            signal_all(stopped, signal.SIGCONT)
+            began_at = time.perf_counter()
+    passed_s += time.perf_counter() - began_at
     expect(run, "done")
     run.communicate()
+    for one in loops:  # also where it ended before the first stop
+        one.take_turn()
     return passed_s
 
 
@@ -244,6 +249,8 @@ def main():
         loops = {kind: Loop(archive, kind) for kind in ("encoder", "parts")}
         per_s = {name: [] for name in (*loops, "Ray")}
         for n in range(options.rounds):
+            for one in loops.values():
+                one.begin()
             passed_s = ray_run(archive, out / str(n), loops.values())
             per_s["Ray"].append(n_good / passed_s)
             for kind, one in loops.items():
