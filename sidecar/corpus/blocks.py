@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 _MOST_S, _MOST_ROWS = 1800.0, 500
 # Each is a file, too.
 _MOST_BLOCKS = 20_000
-# So many for each actor; the last ones are smaller, so that actors end together.
-_BLOCKS_EACH, _LAST_BLOCKS_EACH, _LAST_PARTS = 8, 2, 4
+# So many for each actor, if all were as long. But none is more than a share of what each actor has
+# left, so that actors end together; down to a part of the longest, as each costs some milliseconds.
+_BLOCKS_EACH, _SHARE, _LEAST_PART = 8, 4, 16
 # Of audio of which only the file's size is known: that of a lossless file is half of it, and of a
 # compressed one two to five times as much. And what counts where nothing is known.
 _BYTES_PER_S, _USUAL_S, _LEAST_S = 16_000, 4.0, 0.1
@@ -41,11 +42,11 @@ def _ends(seconds: Sequence[float], n_actors: int) -> Iterator[int]:
     """Where each block ends, but for the last one."""
     left_s = sum(seconds)
     most_s = min(max(_MOST_S, left_s / _MOST_BLOCKS), left_s / (n_actors * _BLOCKS_EACH))
-    last_s = most_s * n_actors * _LAST_BLOCKS_EACH
     n_held, held_s = 0, 0.0
     for end, row_s in enumerate(seconds, start=1):
         n_held, held_s = n_held + 1, held_s + row_s
-        wanted_s = most_s if left_s > last_s else most_s / _LAST_PARTS
+        share_s = left_s / (n_actors * _SHARE)
+        wanted_s = min(most_s, max(share_s, most_s / _LEAST_PART))
         if held_s >= wanted_s or n_held >= _MOST_ROWS:
             yield end
             left_s -= held_s

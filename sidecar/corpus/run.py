@@ -5,9 +5,11 @@ Ray starts the actors, feeds them, and does again what a lost one had; here noth
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ import pyarrow as pa
 import ray
 import ray.data
 import ray.exceptions
+from ray.data._internal.execution.execution_callback import ExecutionCallback
 
 from sidecar.corpus.blocks import blocks_of
 from sidecar.corpus.output import Output
@@ -24,6 +27,10 @@ from sidecar.corpus.work import RunEnded, Work
 
 # Lists and tallies are all that goes through Ray's memory; audio and embeddings never do.
 _OBJECT_STORE_BYTES = 256 * 2**20
+# What Ray plans ten times a second, and what it asks a hundred times a second, can wait as long as
+# this: it takes the encoders' processors, and each of them has its next block already.
+_PAUSE_S = 0.1
+_PR_SET_TIMERSLACK = 29
 
 
 @contextmanager
@@ -37,6 +44,7 @@ def cluster(address: str | None) -> Iterator[None]:
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     is_own = address is None
+    _let_timers_wait(_PAUSE_S)
     try:
         with _silent_stderr():
             ray.init(
@@ -53,6 +61,13 @@ def cluster(address: str | None) -> Iterator[None]:
         raise RunEnded(str(error)) from error
     finally:
         ray.shutdown()
+        _let_timers_wait(0)
+
+
+def _let_timers_wait(most_s: float) -> None:
+    """Wake this thread, and what it starts from now on, so much late where it waits for a time."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(round(most_s * 1e9)), 0, 0, 0)
 
 
 @contextmanager
@@ -77,6 +92,14 @@ def _set_context(context: ray.data.DataContext) -> None:
     context.execution_no_progress_timeout_s = -1
     # It is divided ten times a second among the steps of a run, of which there is one.
     context.op_resource_reservation_enabled = False
+    context.custom_execution_callback_classes = [_Pause]
+
+
+class _Pause(ExecutionCallback):
+    """Between two steps of Ray's plan."""
+
+    def on_execution_step(self, executor: object) -> None:  # noqa: ARG002 - whose, does not matter
+        time.sleep(_PAUSE_S)
 
 
 def actors_for(work: Work) -> int:

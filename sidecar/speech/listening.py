@@ -35,14 +35,7 @@ class Listening:
 
         ``samples``: what comes next, mono, 16 kHz, shape (n_samples,).
         """
-        held = np.concatenate((self._held, samples))
-        n_steps = (len(held) - CONTEXT_SAMPLES) // STEP_SAMPLES
-        self._held = held[n_steps * STEP_SAMPLES :].copy()
-        if n_steps == 0:
-            return _NOTHING
-        windows = np.lib.stride_tricks.sliding_window_view(held, CONTEXT_SAMPLES + STEP_SAMPLES)
-        probabilities, self._memory = self._judge(windows[::STEP_SAMPLES], self._memory)
-        return probabilities
+        return self._judged(np.concatenate((self._held, samples)))
 
     def finish(self, samples: FloatArray = _NOTHING) -> FloatArray:
         """The probabilities of what is left and of ``samples`` behind it, up to the last step.
@@ -51,4 +44,15 @@ class Listening:
         """
         n_left = len(self._held) - CONTEXT_SAMPLES + len(samples)
         silence = np.zeros(-n_left % STEP_SAMPLES, np.float32)
-        return self.feed(np.concatenate((samples, silence)))
+        return self._judged(np.concatenate((self._held, samples, silence)))
+
+    def _judged(self, held: FloatArray) -> FloatArray:
+        n_steps = (len(held) - CONTEXT_SAMPLES) // STEP_SAMPLES
+        self._held = held[n_steps * STEP_SAMPLES :].copy()
+        if n_steps == 0:
+            return _NOTHING
+        # A view: each step, and the end of the one before it.
+        shape, step_bytes = (n_steps, CONTEXT_SAMPLES + STEP_SAMPLES), STEP_SAMPLES * held.itemsize
+        steps = np.ndarray(shape, held.dtype, held, strides=(step_bytes, held.itemsize))
+        probabilities, self._memory = self._judge(steps, self._memory)
+        return probabilities

@@ -122,7 +122,7 @@ def _snr_db(speech: _Powers, pauses: _Powers) -> float | None:
     """How far speech is above the noise, of which its steps have as much as the others."""
     pauses = pauses[pauses > 0]  # what a gate has muted is no noise
     if len(pauses) >= _MIN_PAUSE_STEPS:
-        noise = np.median(pauses)  # as there may be words among them that were not heard
+        noise = _median(pauses)  # as there may be words among them that were not heard
     elif len(speech) >= _MIN_SPEECH_STEPS:
         noise = np.percentile(speech, _QUIETEST_PERCENT)
     else:
@@ -130,6 +130,13 @@ def _snr_db(speech: _Powers, pauses: _Powers) -> float | None:
     if noise == 0:
         return None
     return _decibels(max(_LEAST_SNR, float(speech.mean() / noise) - 1))
+
+
+def _median(powers: _Powers) -> np.float64:
+    """As NumPy's, which imports half of it first, and takes ten times as long for so few."""
+    ordered = np.sort(powers)
+    median: np.float64 = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    return median
 
 
 def _bandwidth_hz(steps: FloatArray) -> float | None:

@@ -31,8 +31,10 @@ def test_every_row_is_in_one_block_in_its_place(given):
 
 def test_there_are_many_for_each_actor_and_small_ones_at_the_end():
     found = sizes(listed(1600), 2)
-    assert found[:12] == [100] * 12
-    assert set(found[12:]) == {25}
+    assert found[:9] == [100] * 9
+    assert found[9:] == sorted(found[9:], reverse=True)
+    # Each actor has two of them at a time.
+    assert sum(found[-4:]) <= 4 * 7
 
 
 def test_a_large_source_has_half_an_hour_of_audio_in_each_block():
@@ -47,7 +49,7 @@ def test_long_recordings_are_blocks_of_their_own():
 
 
 def test_a_part_of_a_long_recording_is_no_long_one():
-    assert min(sizes(listed(1600, start_s=60.0, end_s=64.0, n_bytes=HOUR_BYTES), 2)[:12]) == 100
+    assert min(sizes(listed(1600, start_s=60.0, end_s=64.0, n_bytes=HOUR_BYTES), 2)[:9]) == 100
 
 
 def test_there_are_not_too_many_blocks():

@@ -13,7 +13,7 @@ from unit.made_sounds import as_loud_as, babbling, below, clip, coloured, second
 from sidecar.audio.channels import mix
 from sidecar.audio.waveform import Stereo
 from sidecar.config import SAMPLE_RATE_HZ
-from sidecar.speech.quality import STEP_SAMPLES, measure
+from sidecar.speech.quality import STEP_SAMPLES, _median, measure
 
 
 def speaks(samples, *parts):
@@ -71,6 +71,12 @@ def test_where_all_is_speech_its_pauses_tell_the_noise(snr_db, silence_s):
     samples = np.concatenate([np.zeros(silence_s * SAMPLE_RATE_HZ), spoken])
     found = quality(samples, speaks(samples, (silence_s, silence_s + 4)))
     assert found.snr_db == pytest.approx(snr_db, abs=2)
+
+
+def test_of_the_pauses_it_is_the_median_that_counts():
+    pauses = np.random.default_rng(0).uniform(size=30)
+    for n in range(1, len(pauses) + 1):
+        assert _median(pauses[:n]) == np.median(pauses[:n])
 
 
 def test_without_speech_or_noise_there_is_no_snr():

@@ -13,14 +13,22 @@ from unit.sound_files import encoded
 from protocol.errors import BadAudio
 from protocol.params import EmbedParams, EmbedSegmentsParams, FileAudio, PcmAudio
 from sidecar.audio.decoder import Decoder
+from sidecar.audio.formats import flac_file
 from sidecar.audio.formats.flac_file import FlacFile
 from sidecar.audio.waveform import DurationLimits
 
 DECODER = Decoder(DurationLimits(0.05, 2.0), "none", max_windows=600)
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (22_050 * 4, 2)).astype(np.float32)
-# Blocks of some 0.4 s.
 STEREO = FileAudio(encoded("FLAC", samples=NOISE, rate_hz=22_050))
 TIMES = st.floats(-0.5, 4.5) | st.sampled_from([0.0, 1.0, 2.0, 4.0, 4.05, 4.2])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_blocks():
+    """Of some 0.4 s, so that there are many in a segment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flac_file, "BLOCK_VALUES", 16_384)
+        yield
 
 
 def embed(audio, start_s, end_s):

@@ -16,6 +16,8 @@ from protocol.errors import BadAudio
 
 # Bytes, or where they lie.
 Piece: TypeAlias = bytes | range
+# A file no longer than this, eight seconds of plain WAV, is read once rather than piece by piece.
+_SHORT_BYTES = 1 << 18
 
 
 class AudioBytes:
@@ -38,8 +40,8 @@ class AudioBytes:
     ) -> None:
         self._file = file
         self._is_given_up = is_given_up
-        whole = [range(file.seek(0, io.SEEK_END))] if pieces is None else pieces
-        self._pieces = [piece for piece in whole if len(piece) > 0]
+        given = _whole(file) if pieces is None else pieces
+        self._pieces = [piece for piece in given if len(piece) > 0]
         self._ends = list(itertools.accumulate(len(piece) for piece in self._pieces))
         self.n_bytes = self._ends[-1] if self._ends else 0
 
@@ -89,3 +91,11 @@ class AudioBytes:
             start += len(part)
             index += 1
         return found
+
+
+def _whole(file: io.BufferedIOBase) -> Sequence[Piece]:
+    n_bytes = file.seek(0, io.SEEK_END)
+    if n_bytes > _SHORT_BYTES:
+        return [range(n_bytes)]
+    file.seek(0)
+    return [file.read(n_bytes)]

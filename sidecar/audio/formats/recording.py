@@ -13,8 +13,8 @@ from protocol.errors import BadAudio
 from sidecar.audio.formats.findings import Findings
 from sidecar.audio.formats.libsndfile import Sound
 
-# Values (frames x channels) that are decoded at once: a second of speech at 16 kHz.
-BLOCK_VALUES = 16_384
+# Values (frames x channels) that are decoded at once: four seconds of speech at 16 kHz.
+BLOCK_VALUES = 65_536
 
 Block: TypeAlias = NDArray[np.float32]
 
