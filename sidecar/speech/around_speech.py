@@ -52,7 +52,7 @@ def _without_off_behind(samples: FloatArray, start: int, end: int) -> int:
 
 def _ends_of_off(samples: FloatArray) -> NDArray[np.int64]:
     """Behind each run of samples that are off."""
-    # In a run that counts lie four of every fortieth samples: hardly any recording has these.
+    # Of every fortieth sample, four in a row lie in a run that counts: few recordings have these.
     few = np.abs(samples[:: _OFF_SAMPLES // 4]) < _OFF_PEAK
     if not (few[:-3] & few[1:-2] & few[2:-1] & few[3:]).any():
         return np.empty(0, np.int64)

@@ -133,7 +133,7 @@ def _snr_db(speech: _Powers, pauses: _Powers) -> float | None:
 
 
 def _median(powers: _Powers) -> np.float64:
-    """As NumPy's, which imports half of it first, and takes ten times as long for so few."""
+    """As ``numpy.median``, which imports ``numpy.ma`` first, and takes far longer for so few."""
     ordered = np.sort(powers)
     median: np.float64 = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
     return median
