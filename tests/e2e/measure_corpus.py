@@ -2,16 +2,17 @@
 
 LIBRISPEECH is a folder of FLAC files. Of their speech it cuts 970 utterances of 2 to 8 s, puts 30
 bad files among them, and lets ``corpus embed`` do all of them, with an actor for each core. Every
-eight seconds all of Ray is stopped, and as many processes as there are cores do a part of the same
-utterances in a loop, so that what else the machine does, or how fast it is, is the same for all:
+eight seconds all of Ray is stopped, and as many processes as there are cores go on with the same
+utterances in a loop for eight seconds, so that what else the machine does, or how fast it is, is
+the same for all:
 
 - ``encoder``: the bare encoder, one by one, on the speech of each, which lies in memory, decoded;
 - ``parts``: decoding, listening and embedding, by the actor's own parts.
 
-What is printed are utterances a second by the clock, from the first block's start to the last one's
-end without the stops, medians of the rounds, and Ray's as a share of either loop. Then what came of
-each: the least cosine with what a sidecar answers for the same file, and what is among the
-failures.
+What is printed are utterances of the mean length a second by the clock, from the first block's
+start to the last one's end without the stops, medians of the rounds, and Ray's as a share of either
+loop. Then what came of each: the least cosine with what a sidecar answers for the same file, and
+what is among the failures.
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ MODEL = "campplus-zh-en"
 SHORTEST_S, LONGEST_S = 2.0, 8.0
 BAD = (b"", b"RIFF" + bytes(range(256)) * 20, b"no audio\n", b"fLaC" + bytes(300))
 N_CORES = n_cores()
-# So long Ray runs between two stops; a part of the utterances takes a loop about as long.
-TURN_S, N_PARTS = 8.0, 5
+# So long Ray runs between two stops, and a loop meanwhile.
+TURN_S = 8.0
+# What a loop does at a time: the bare encoder takes one, and the parts some, as a block has.
+AT_ONCE = {"encoder": 1, "parts": 8}
 
 
 def make_archive(librispeech, folder, n_good, n_bad):
@@ -92,31 +95,24 @@ class Loop:
         for process in self._processes:
             expect(process, "ready")
         self.begin()
-        self._parts = itertools.cycle(range(N_PARTS))
-        for _ in range(N_PARTS):  # what is compiled for a length is kept
-            self.take_turn()
 
     def begin(self):
         """Count turns anew."""
-        self._n_rows, self._passed_s = np.zeros((2, N_CORES))
+        self._audio_s, self._passed_s = np.zeros((2, N_CORES))
 
     def take_turn(self):
-        """Do the next part, and count it."""
-        part = next(self._parts)
+        """Go on for the time of a turn, all processes at once, and count it."""
         for process in self._processes:
-            process.stdin.write(f"{part}\n")
+            process.stdin.write("go\n")
             process.stdin.flush()
         told = [process.stdout.readline().split() for process in self._processes]
-        n_rows, passed_s = np.array(told, float).T
-        self._n_rows += n_rows
+        audio_s, passed_s = np.array(told, float).T
+        self._audio_s += audio_s
         self._passed_s += passed_s
 
     def per_s(self):
-        """Utterances a second by the clock, of all turns that count.
-
-        No process is charged for the one that it waits for at a turn's end.
-        """
-        return float((self._n_rows / self._passed_s).sum())
+        """Seconds of audio a second by the clock, of all turns that count."""
+        return float((self._audio_s / self._passed_s).sum())
 
     def close(self):
         for process in self._processes:
@@ -130,18 +126,28 @@ def loop(archive, kind, share):
     embedder = Embedder(Config(model=MODEL, device="cpu", threads=1), "auto")
     paths = sorted(path for path in archive.iterdir() if not path.stem.endswith("bad"))
     rows = [Listed(path.name, str(path)) for path in paths[share::N_CORES]]
+    audio_s = [sf.info(row.path).duration for row in rows]
     encoder = embedder._encoder
-    waveforms = [] if kind == "parts" else [embedder._hear(row).waveform for row in rows]
+    waveforms = [embedder._hear(row).waveform for row in rows]
     assert all(isinstance(waveform, Waveform) for waveform in waveforms)
+
+    def do(some):
+        if kind == "encoder":
+            encoder.embed([waveforms[n] for n in some])
+        else:
+            assert len(list(embedder.embed([rows[n] for n in some]))) == len(some)
+
+    for n in range(len(rows)):  # what is compiled for a length is kept
+        do([n])
+    order = itertools.cycle(range(len(rows)))
     print("ready", flush=True)
-    for line in sys.stdin:
-        part = slice(int(line), None, N_PARTS)
-        began_at = time.perf_counter()
-        if kind == "parts":
-            assert len(list(embedder.embed(rows[part]))) == len(rows[part])
-        for waveform in waveforms[part]:
-            encoder.embed([waveform])
-        print(len(rows[part]), time.perf_counter() - began_at, flush=True)
+    for _ in sys.stdin:
+        done_s, began_at = 0.0, time.perf_counter()
+        while (passed_s := time.perf_counter() - began_at) < TURN_S:
+            some = list(itertools.islice(order, AT_ONCE[kind]))
+            do(some)
+            done_s += sum(audio_s[n] for n in some)
+        print(done_s, passed_s, flush=True)
 
 
 def ray_run(archive, out, loops):
@@ -254,7 +260,7 @@ def main():
             passed_s = ray_run(archive, out / str(n), loops.values())
             per_s["Ray"].append(n_good / passed_s)
             for kind, one in loops.items():
-                per_s[kind].append(one.per_s())
+                per_s[kind].append(one.per_s() / total_s * n_good)
             print({name: round(rates[-1], 1) for name, rates in per_s.items()}, flush=True)
         for one in loops.values():
             one.close()
