@@ -128,7 +128,7 @@ def loop(archive, kind, share):
     rows = [Listed(path.name, str(path)) for path in paths[share::N_CORES]]
     audio_s = [sf.info(row.path).duration for row in rows]
     encoder = embedder._encoder
-    waveforms = [embedder._hear(row).waveform for row in rows]
+    waveforms = [] if kind == "parts" else [embedder._hear(row).waveform for row in rows]
     assert all(isinstance(waveform, Waveform) for waveform in waveforms)
 
     def do(some):
